@@ -1,0 +1,1 @@
+//! Issues certificates, the directory's entries and its signed head

@@ -1,0 +1,3 @@
+//! The consign program
+
+fn main() {}

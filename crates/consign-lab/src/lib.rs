@@ -1,0 +1,1 @@
+//! An in-process network, document builders and sample documents

@@ -1,0 +1,1 @@
+//! The agency node: outbox, inbox, archive, registers, keys

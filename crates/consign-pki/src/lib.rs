@@ -1,0 +1,1 @@
+//! Signers, certificates, CMS/CAdES, ASiC-E and age: bytes in, types out

@@ -1,0 +1,1 @@
+//! Clock, randomness, TLS, tracing, configuration and shutdown

@@ -1,0 +1,1 @@
+//! What the hub must remember: journal and index

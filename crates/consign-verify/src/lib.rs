@@ -1,0 +1,1 @@
+//! Policy and verdict: the auditor's library

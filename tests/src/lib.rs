@@ -1,0 +1,1 @@
+//! Whole-network tests on the real binary.
