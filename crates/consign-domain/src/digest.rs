@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use sha2::{Digest as _, Sha256};
+
+use crate::text::serde_as_text;
 
 /// A text is not 64 lowercase hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,18 +65,7 @@ macro_rules! thirty_two_bytes {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
-            }
-        }
+        serde_as_text!($name);
     };
 }
 
@@ -123,7 +113,10 @@ mod tests {
         let container = Digest::of(b"container");
         let one = Digest::commit(&Salt::from_bytes([1; 32]), &container);
         assert_ne!(one, Digest::commit(&Salt::from_bytes([2; 32]), &container));
-        assert_ne!(one, Digest::commit(&Salt::from_bytes([1; 32]), &Digest::of(b"other")));
+        assert_ne!(
+            one,
+            Digest::commit(&Salt::from_bytes([1; 32]), &Digest::of(b"other"))
+        );
         let mut joined = vec![1; 32];
         joined.extend_from_slice(container.as_bytes());
         assert_eq!(one, Digest::of(&joined));

@@ -7,10 +7,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use uuid::Uuid;
 
 use crate::limits::MAX_INTEGER;
+use crate::text::serde_as_text;
 
 /// Why a text is not an id or a counter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -45,7 +46,11 @@ fn parse_uuid(text: &str) -> Result<Uuid, IdError> {
     if id.hyphenated().encode_lower(&mut buffer) != text {
         return Err(IdError::NotAUuid);
     }
-    if id.is_nil() { Err(IdError::Nil) } else { Ok(id) }
+    if id.is_nil() {
+        Err(IdError::Nil)
+    } else {
+        Ok(id)
+    }
 }
 
 macro_rules! uuid_id {
@@ -94,18 +99,7 @@ macro_rules! uuid_id {
             }
         }
 
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(de::Error::custom)
-            }
-        }
+        serde_as_text!($name);
     };
 }
 
@@ -218,22 +212,13 @@ impl FromStr for KeyId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        crate::digest::lowercase_hex(text).map(Self).ok_or(IdError::NotAKeyId)
+        crate::digest::lowercase_hex(text)
+            .map(Self)
+            .ok_or(IdError::NotAKeyId)
     }
 }
 
-impl Serialize for KeyId {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for KeyId {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        text.parse().map_err(de::Error::custom)
-    }
-}
+serde_as_text!(KeyId);
 
 macro_rules! counter {
     ($(#[$doc:meta])* $name:ident) => {
@@ -299,21 +284,36 @@ mod tests {
     fn ids_have_one_spelling() {
         let text = "01936f3e-7c1a-7b2c-8d3e-4f5a6b7c8d9e";
         assert_eq!(text.parse::<EnvelopeId>().unwrap().to_string(), text);
-        assert_eq!(text.to_uppercase().parse::<EnvelopeId>(), Err(IdError::NotAUuid));
-        assert_eq!(text.replace('-', "").parse::<EnvelopeId>(), Err(IdError::NotAUuid));
-        assert_eq!(format!("{{{text}}}").parse::<EnvelopeId>(), Err(IdError::NotAUuid));
+        assert_eq!(
+            text.to_uppercase().parse::<EnvelopeId>(),
+            Err(IdError::NotAUuid)
+        );
+        assert_eq!(
+            text.replace('-', "").parse::<EnvelopeId>(),
+            Err(IdError::NotAUuid)
+        );
+        assert_eq!(
+            format!("{{{text}}}").parse::<EnvelopeId>(),
+            Err(IdError::NotAUuid)
+        );
     }
 
     #[test]
     fn envelope_ids_are_version_7() {
         let v4 = "0b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11";
-        assert_eq!(v4.parse::<EnvelopeId>(), Err(IdError::NotVersion7 { version: 4 }));
+        assert_eq!(
+            v4.parse::<EnvelopeId>(),
+            Err(IdError::NotVersion7 { version: 4 })
+        );
         assert!(v4.parse::<AgencyId>().is_ok());
     }
 
     #[test]
     fn nil_names_nobody() {
-        assert_eq!("00000000-0000-0000-0000-000000000000".parse::<AgencyId>(), Err(IdError::Nil));
+        assert_eq!(
+            "00000000-0000-0000-0000-000000000000".parse::<AgencyId>(),
+            Err(IdError::Nil)
+        );
     }
 
     #[test]

@@ -1,0 +1,402 @@
+//! The directory's entries: who is who, who serves whom, and which keys count.
+//!
+//! Each entry is a JSON text of its own and a leaf of the head's Merkle tree, so an
+//! entry proves itself with a path. Entries stand in strictly ascending order of
+//! their ids, one per line. An id is never given to another party and a code, once
+//! an agency's, never becomes another's: the authority sees to both.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::code::{AgencyCode, PartyCode};
+use crate::digest::Digest;
+use crate::id::{AgencyId, HubId, KeyId, NodeId, PartyId};
+use crate::limits::MAX_ENTRY;
+use crate::statement::AgeRecipient;
+use crate::text::Line;
+use crate::time::Timestamp;
+
+/// What a signer is, by the directory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// An agency.
+    Agency,
+    /// A relay hub.
+    Hub,
+    /// The authority, by the trust file.
+    Authority,
+}
+
+/// Whether a party takes part.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum EntryState {
+    /// It sends and receives.
+    Active,
+    /// It neither sends nor receives for now.
+    Suspended,
+    /// It no longer exists; its entry stays so that old evidence can be checked.
+    Closed,
+}
+
+/// Whether a key counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum KeyState {
+    /// It counts between its dates.
+    Active,
+    /// It no longer signs; what it signed between its dates stays good.
+    Retired,
+    /// It counts for nothing said from `until` on.
+    Revoked,
+}
+
+/// A span of time: from a moment on, up to but not including another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Validity {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment after, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<Timestamp>,
+}
+
+impl Validity {
+    /// Whether a moment lies within.
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// An Ed25519 key that signs statements.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatementKeyEntry {
+    /// Its name.
+    pub id: KeyId,
+    /// The algorithm.
+    pub kind: StatementKeyKind,
+    /// The public key, 32 bytes as hexadecimal digits.
+    pub public: PublicKeyBytes,
+    /// When it counts.
+    pub validity: Validity,
+    /// Whether it counts.
+    pub state: KeyState,
+}
+
+/// Algorithms of statement keys; a post-quantum one can be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum StatementKeyKind {
+    /// Ed25519 (RFC 8032).
+    Ed25519,
+}
+
+/// 32 bytes of a raw public key.
+pub type PublicKeyBytes = Digest;
+
+/// An age key that wraps are made to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EncryptionKeyEntry {
+    /// Its name.
+    pub id: KeyId,
+    /// The algorithm.
+    pub kind: EncryptionKeyKind,
+    /// The age recipient.
+    pub public: AgeRecipient,
+    /// When it may be encrypted to.
+    pub validity: Validity,
+    /// Whether it counts.
+    pub state: KeyState,
+}
+
+/// Algorithms of encryption keys; a post-quantum one can be added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+pub enum EncryptionKeyKind {
+    /// X25519, as in age.
+    X25519,
+}
+
+/// A code and when it was the agency's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CodeEntry {
+    /// The canonical code.
+    pub code: AgencyCode,
+    /// The older form (QCVN 102:2016), where it exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub old: Option<Line<35>>,
+    /// When it was the agency's.
+    pub validity: Validity,
+}
+
+/// A name and when it was the agency's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameEntry {
+    /// The name.
+    pub name: Line<200>,
+    /// When it was the agency's.
+    pub validity: Validity,
+}
+
+/// A TLS certificate by which a node or hub is known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TlsEntry {
+    /// SHA-256 of the certificate's DER bytes.
+    pub certificate: Digest,
+    /// When it counts; its own dates count besides.
+    pub validity: Validity,
+}
+
+/// An agency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgencyEntry {
+    /// Its id, for ever.
+    pub id: AgencyId,
+    /// Its codes; the first that is valid at a moment is its code then.
+    pub codes: Vec<CodeEntry>,
+    /// Its names, likewise.
+    pub names: Vec<NameEntry>,
+    /// The agency above it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<AgencyId>,
+    /// The node that serves it.
+    pub node: NodeId,
+    /// The hub that holds its inbox.
+    pub hub: HubId,
+    /// Its statement keys.
+    pub statement_keys: Vec<StatementKeyEntry>,
+    /// Its encryption keys.
+    pub encryption_keys: Vec<EncryptionKeyEntry>,
+    /// Its seal certificates: SHA-256 of their DER bytes.
+    pub seals: Vec<TlsEntry>,
+    /// Whether it takes part.
+    pub state: EntryState,
+}
+
+impl AgencyEntry {
+    /// Its code at a moment.
+    pub fn code_at(&self, at: Timestamp) -> Option<&AgencyCode> {
+        self.codes
+            .iter()
+            .find(|entry| entry.validity.contains(at))
+            .map(|entry| &entry.code)
+    }
+
+    /// Its name at a moment.
+    pub fn name_at(&self, at: Timestamp) -> Option<&str> {
+        self.names
+            .iter()
+            .find(|entry| entry.validity.contains(at))
+            .map(|entry| entry.name.as_str())
+    }
+
+    /// The key that wraps for it are made to at a moment.
+    pub fn encryption_key_at(&self, at: Timestamp) -> Option<&EncryptionKeyEntry> {
+        self.encryption_keys
+            .iter()
+            .find(|key| key.state == KeyState::Active && key.validity.contains(at))
+    }
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NodeEntry {
+    /// Its id.
+    pub id: NodeId,
+    /// What people call it.
+    pub name: Line<200>,
+    /// The certificates it is known by.
+    pub tls: Vec<TlsEntry>,
+    /// Whether it takes part.
+    pub state: EntryState,
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HubEntry {
+    /// Its id.
+    pub id: HubId,
+    /// Its name in statements, such as `hub-1`.
+    pub code: PartyCode,
+    /// Where it is reached: `name:port`.
+    pub address: Line<260>,
+    /// The certificates it is known by.
+    pub tls: Vec<TlsEntry>,
+    /// Its statement keys.
+    pub statement_keys: Vec<StatementKeyEntry>,
+    /// Whether it takes part.
+    pub state: EntryState,
+}
+
+/// One line of the directory.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Entry {
+    /// An agency.
+    #[serde(rename = "consign/agency/v1")]
+    Agency(AgencyEntry),
+    /// A node.
+    #[serde(rename = "consign/node/v1")]
+    Node(NodeEntry),
+    /// A hub.
+    #[serde(rename = "consign/hub/v1")]
+    Hub(HubEntry),
+}
+
+/// Why bytes are not a directory entry.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EntryError {
+    /// More bytes than an entry may have.
+    #[error("{size} bytes, an entry has at most {MAX_ENTRY}")]
+    TooLarge {
+        /// Bytes found.
+        size: usize,
+    },
+    /// Not JSON, or a field is missing, unknown, doubled or out of its range.
+    #[error("not a well-formed directory entry")]
+    Malformed {
+        /// Where and why.
+        #[source]
+        source: serde_json::Error,
+    },
+    /// Fields that do not go together.
+    #[error("{rule}")]
+    Inconsistent {
+        /// The rule that is broken.
+        rule: &'static str,
+    },
+}
+
+impl Entry {
+    /// Reads one line.
+    ///
+    /// # Errors
+    /// [`EntryError`].
+    pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
+        if bytes.len() > MAX_ENTRY {
+            return Err(EntryError::TooLarge { size: bytes.len() });
+        }
+        if bytes.contains(&b'\n') {
+            return Err(EntryError::Inconsistent {
+                rule: "an entry is one line",
+            });
+        }
+        let entry: Self =
+            serde_json::from_slice(bytes).map_err(|source| EntryError::Malformed { source })?;
+        entry.check()?;
+        Ok(entry)
+    }
+
+    /// The line, without its end.
+    #[expect(clippy::expect_used, reason = "our own types always have a JSON form")]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("entries serialise")
+    }
+
+    /// The id that orders the entries.
+    pub const fn id(&self) -> [u8; 16] {
+        match self {
+            Self::Agency(agency) => agency.id.to_bytes(),
+            Self::Node(node) => node.id.to_bytes(),
+            Self::Hub(hub) => hub.id.to_bytes(),
+        }
+    }
+
+    /// The statement keys of the party, by id, if it signs statements.
+    pub fn signer(&self) -> Option<(PartyId, &[StatementKeyEntry])> {
+        match self {
+            Self::Agency(agency) => Some((agency.id.into(), &agency.statement_keys)),
+            Self::Hub(hub) => Some((hub.id.into(), &hub.statement_keys)),
+            Self::Node(_) => None,
+        }
+    }
+
+    fn check(&self) -> Result<(), EntryError> {
+        let rule = |holds, rule| {
+            if holds {
+                Ok(())
+            } else {
+                Err(EntryError::Inconsistent { rule })
+            }
+        };
+        match self {
+            Self::Agency(agency) => {
+                rule(!agency.codes.is_empty(), "an agency has a code")?;
+                rule(!agency.names.is_empty(), "an agency has a name")?;
+                rule(
+                    agency.parent != Some(agency.id),
+                    "an agency is not above itself",
+                )?;
+                let encryption = agency.encryption_keys.iter().map(|key| key.id);
+                rule(distinct(encryption), "a key stands in an entry once")?;
+                let keys = agency.statement_keys.iter().map(|key| key.id);
+                rule(distinct(keys), "a key stands in an entry once")
+            }
+            Self::Hub(hub) => {
+                rule(
+                    matches!(hub.code, PartyCode::Service(_)),
+                    "a hub's name is lowercase",
+                )?;
+                let keys = hub.statement_keys.iter().map(|key| key.id);
+                rule(distinct(keys), "a key stands in an entry once")
+            }
+            Self::Node(_) => Ok(()),
+        }
+    }
+}
+
+fn distinct(keys: impl Iterator<Item = KeyId>) -> bool {
+    let mut seen = BTreeSet::new();
+    keys.into_iter().all(|key| seen.insert(key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_and_doubled_fields_are_refused() {
+        let node = r#"{"type":"consign/node/v1","id":"0b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11","name":"Sở Nội vụ","tls":[],"state":"active"}"#;
+        let parsed = Entry::parse(node.as_bytes()).unwrap();
+        assert_eq!(parsed.to_bytes(), node.as_bytes());
+        for (from, to) in [
+            (r#""tls":[]"#, r#""tls":[],"tls":[]"#),
+            (r#""tls":[]"#, r#""tls":[],"x":1"#),
+            (r#""active""#, r#""asleep""#),
+            (r#","tls":[]"#, ""),
+        ] {
+            assert!(
+                Entry::parse(node.replace(from, to).as_bytes()).is_err(),
+                "{to}"
+            );
+        }
+    }
+
+    #[test]
+    fn validity_is_half_open() {
+        let at = |seconds| Timestamp::from_unix(seconds).unwrap();
+        let span = Validity {
+            from: at(10),
+            until: Some(at(20)),
+        };
+        assert!(!span.contains(at(9)) && span.contains(at(10)));
+        assert!(span.contains(at(19)) && !span.contains(at(20)));
+    }
+}
