@@ -1,0 +1,337 @@
+//! Stopping: who asks for it, who waits for it, and what still runs at the deadline.
+//!
+//! Invariants: every task has a name and an owner, the [`Tasks`] it was spawned on; a task that
+//! panics is logged once by name and stops the process, because its part of the work is no longer
+//! done; [`Tasks::drain`] returns by its deadline and leaves nothing running.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::AbortHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+/// The request to stop; clones share it. It is made once and not taken back.
+#[derive(Clone, Debug, Default)]
+pub struct Shutdown {
+    requested: CancellationToken,
+    forced: CancellationToken,
+}
+
+impl Shutdown {
+    /// Nothing asked yet.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Asks everybody to stop in order.
+    pub fn trigger(&self) {
+        self.requested.cancel();
+    }
+
+    /// Asks everybody to stop, and [`Tasks::drain`] not to wait.
+    pub fn force(&self) {
+        self.requested.cancel();
+        self.forced.cancel();
+    }
+
+    /// Whether stopping was asked for.
+    #[must_use]
+    pub fn is_triggered(&self) -> bool {
+        self.requested.is_cancelled()
+    }
+
+    /// Returns when stopping is asked for; at once if it was.
+    pub async fn wait(&self) {
+        self.requested.cancelled().await;
+    }
+
+    /// The same as an owned future, for servers that keep it.
+    pub fn wait_owned(&self) -> impl Future<Output = ()> + Send + 'static {
+        self.requested.clone().cancelled_owned()
+    }
+
+    /// A part that can be stopped alone, and stops with the whole.
+    #[must_use]
+    pub fn child(&self) -> Self {
+        Self {
+            requested: self.requested.child_token(),
+            forced: self.forced.child_token(),
+        }
+    }
+
+    /// Stops in order on the first SIGINT or SIGTERM, and without waiting on the second.
+    ///
+    /// The signals are caught when this returns.
+    ///
+    /// # Errors
+    /// The signals cannot be caught.
+    pub fn on_signals(&self, tasks: &Tasks) -> io::Result<()> {
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let shutdown = self.clone();
+        let listen = async move {
+            loop {
+                let name = tokio::select! {
+                    _ = interrupt.recv() => "SIGINT",
+                    _ = terminate.recv() => "SIGTERM",
+                };
+                if shutdown.is_triggered() {
+                    warn!(signal = name, "asked again to stop, not waiting any longer");
+                    return shutdown.force();
+                }
+                info!(signal = name, "stopping");
+                shutdown.trigger();
+            }
+        };
+        tasks.spawn_service("signals", listen);
+        Ok(())
+    }
+}
+
+/// The owner of named tasks; clones share them.
+#[derive(Clone, Debug)]
+pub struct Tasks {
+    shutdown: Shutdown,
+    waited_for: TaskTracker,
+    running: Arc<Mutex<Running>>,
+}
+
+#[derive(Debug, Default)]
+struct Running {
+    next: u64,
+    tasks: BTreeMap<u64, Task>,
+    panicked: Option<&'static str>,
+}
+
+#[derive(Debug)]
+struct Task {
+    name: &'static str,
+    abort: AbortHandle,
+    service: bool,
+}
+
+impl Tasks {
+    /// Owns tasks that `shutdown` stops, and whose panics trigger it.
+    #[must_use]
+    pub fn new(shutdown: Shutdown) -> Self {
+        Self {
+            shutdown,
+            waited_for: TaskTracker::new(),
+            running: Arc::default(),
+        }
+    }
+
+    /// The request to stop that these tasks heed.
+    #[must_use]
+    pub fn shutdown(&self) -> &Shutdown {
+        &self.shutdown
+    }
+
+    /// Runs `task` under `name`; [`drain`](Self::drain) waits for it.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.start(name, false, task);
+    }
+
+    /// Runs a task that [`drain`](Self::drain) does not wait for but ends, such as the listener
+    /// for signals.
+    pub fn spawn_service(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.start(name, true, task);
+    }
+
+    /// The name of the first task that panicked: the process ends with a failure.
+    #[must_use]
+    pub fn panicked(&self) -> Option<&'static str> {
+        self.running().panicked
+    }
+
+    /// Asks all tasks to stop and waits until they have, at most `deadline`.
+    ///
+    /// # Errors
+    /// The names, in the order of their start, of those that had not stopped. They are aborted.
+    pub async fn drain(&self, deadline: Duration) -> Result<(), Vec<&'static str>> {
+        self.shutdown.trigger();
+        self.waited_for.close();
+        let done = tokio::select! {
+            () = self.waited_for.wait() => true,
+            () = self.shutdown.forced.cancelled() => false,
+            () = tokio::time::sleep(deadline) => false,
+        };
+        let left: Vec<_> = {
+            let running = self.running();
+            running.tasks.values().for_each(|task| task.abort.abort());
+            running
+                .tasks
+                .values()
+                .filter(|task| !task.service)
+                .map(|task| task.name)
+                .collect()
+        };
+        if done || left.is_empty() {
+            return Ok(());
+        }
+        warn!(tasks = ?left, "tasks were still running at the end of the drain and were aborted");
+        Err(left)
+    }
+
+    fn start(
+        &self,
+        name: &'static str,
+        service: bool,
+        task: impl Future<Output = ()> + Send + 'static,
+    ) {
+        // The lock is held until the task is entered: it cannot leave before.
+        let mut running = self.running();
+        let id = running.next;
+        running.next += 1;
+        let leaving = Leaving {
+            id,
+            running: Arc::clone(&self.running),
+        };
+        let shutdown = self.shutdown.clone();
+        let supervised = async move {
+            let leaving = leaving;
+            if let Err(payload) = AssertUnwindSafe(task).catch_unwind().await {
+                error!(
+                    task = name,
+                    panic = panic_text(&*payload),
+                    "task panicked, stopping"
+                );
+                lock(&leaving.running).panicked.get_or_insert(name);
+                shutdown.trigger();
+            }
+        };
+        let handle = if service {
+            tokio::spawn(supervised)
+        } else {
+            self.waited_for.spawn(supervised)
+        };
+        running.tasks.insert(
+            id,
+            Task {
+                name,
+                abort: handle.abort_handle(),
+                service,
+            },
+        );
+    }
+
+    fn running(&self) -> MutexGuard<'_, Running> {
+        lock(&self.running)
+    }
+}
+
+/// Takes a task off the list, however it ends.
+struct Leaving {
+    id: u64,
+    running: Arc<Mutex<Running>>,
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        lock(&self.running).tasks.remove(&self.id);
+    }
+}
+
+fn lock(running: &Mutex<Running>) -> MutexGuard<'_, Running> {
+    running.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn panic_text(payload: &(dyn Any + Send)) -> &str {
+    payload
+        .downcast_ref::<&'static str>()
+        .copied()
+        .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
+        .unwrap_or("no text")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(20);
+
+    fn tasks() -> Tasks {
+        Tasks::new(Shutdown::new())
+    }
+
+    #[tokio::test]
+    async fn draining_waits_for_tasks_that_heed_the_request() {
+        let tasks = tasks();
+        let shutdown = tasks.shutdown().clone();
+        tasks.spawn("worker", async move { shutdown.wait().await });
+        tasks.spawn_service("listener", std::future::pending());
+        assert_eq!(tasks.drain(LONG).await, Ok(()));
+        assert!(tasks.shutdown().is_triggered());
+    }
+
+    #[tokio::test]
+    async fn what_does_not_stop_is_named_and_aborted() {
+        let tasks = tasks();
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn("stuck", async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        tasks.spawn("quick", async {});
+        tokio::task::yield_now().await;
+        assert_eq!(tasks.drain(SOON).await, Err(vec!["stuck"]));
+        assert!(
+            ended.await.is_err(),
+            "the aborted task has let go of what it held"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_fatal_and_keeps_its_name() {
+        let tasks = tasks();
+        tasks.spawn("fragile", async { panic!("as the test wants") });
+        tasks.shutdown().wait().await;
+        assert_eq!(tasks.drain(LONG).await, Ok(()));
+        assert_eq!(tasks.panicked(), Some("fragile"));
+    }
+
+    #[tokio::test]
+    async fn forcing_ends_the_wait() {
+        let tasks = tasks();
+        tasks.spawn("stuck", std::future::pending());
+        tasks.shutdown().force();
+        assert_eq!(tasks.drain(LONG).await, Err(vec!["stuck"]));
+    }
+
+    #[tokio::test]
+    async fn a_child_stops_alone_or_with_the_whole() {
+        let whole = Shutdown::new();
+        let (first, second) = (whole.child(), whole.child());
+        first.trigger();
+        assert!(first.is_triggered() && !whole.is_triggered() && !second.is_triggered());
+        whole.trigger();
+        second.wait().await;
+    }
+
+    #[tokio::test]
+    async fn a_signal_stops_and_a_second_one_forces() {
+        let tasks = tasks();
+        let shutdown = tasks.shutdown().clone();
+        shutdown.on_signals(&tasks).unwrap();
+        let me = rustix::process::getpid();
+        rustix::process::kill_process(me, rustix::process::Signal::TERM).unwrap();
+        shutdown.wait().await;
+        rustix::process::kill_process(me, rustix::process::Signal::TERM).unwrap();
+        shutdown.forced.cancelled().await;
+    }
+}
