@@ -1,0 +1,348 @@
+//! A certification authority with its key in memory.
+
+use const_oid::ObjectIdentifier;
+use rcgen::{
+    BasicConstraints, CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue,
+    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256,
+    PublicKeyData, SanType, SerialNumber, SubjectPublicKeyInfo,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    AuthorityName, IssueError, MAX_ALTERNATIVE_NAMES, MAX_NAME, MAX_SERIAL, Profile, SealSubject,
+    TlsSubject, TlsUsage, Validity, verify_request,
+};
+use crate::asn1;
+use crate::certificate::{self, CertificateDetails};
+use crate::pem;
+
+/// The last second of the year 9999, beyond which X.509 cannot write times.
+const MAX_TIME: u64 = 253_402_300_799;
+/// certificatePolicies (RFC 5280 §4.2.1.4).
+const CERTIFICATE_POLICIES: [u64; 4] = [2, 5, 29, 32];
+/// organizationIdentifier (X.520).
+const ORGANIZATION_IDENTIFIER: [u64; 4] = [2, 5, 4, 97];
+
+/// An authority that can issue: a root or an issuing authority.
+pub struct CertificateAuthority {
+    certificate: Vec<u8>,
+    issuer: Issuer<'static, KeyPair>,
+    validity: Validity,
+    path_length: u8,
+    profile: Profile,
+}
+
+impl CertificateAuthority {
+    /// Makes a self-signed root (path length 1) with a new P-256 key.
+    pub fn create_root(name: &AuthorityName, validity: Validity) -> Result<Self, IssueError> {
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let params = authority_params(name, validity, 1)?;
+        let certificate = params.self_signed(&key)?;
+        Self::assemble(certificate.der().to_vec(), key)
+    }
+
+    /// Makes an issuing authority (path length 0) with a new P-256 key, certified by `root`.
+    pub fn create_issuing(
+        root: &Self,
+        name: &AuthorityName,
+        validity: Validity,
+    ) -> Result<Self, IssueError> {
+        if root.path_length == 0 {
+            return Err(IssueError::PathLength);
+        }
+        root.within(validity)?;
+        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let params = authority_params(name, validity, 0)?;
+        let certificate = params.signed_by(&key, &root.issuer)?;
+        let authority = Self::assemble(certificate.der().to_vec(), key)?;
+        Ok(authority.with_profile(root.profile.clone()))
+    }
+
+    /// Reads an authority back from what [`Self::certificate_pem`] and [`Self::key_pem`] gave.
+    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, IssueError> {
+        let certificate =
+            certificate::from_pem(certificate_pem).map_err(IssueError::AuthorityCertificate)?;
+        let pkcs8 = Zeroizing::new(pem::decode(pem::PRIVATE_KEY, key_pem, pem::MAX_KEY_PEM)?);
+        let key = KeyPair::try_from(pkcs8.as_slice()).map_err(|_| IssueError::AuthorityKey)?;
+        Self::assemble(certificate, key)
+    }
+
+    /// Replaces the placeholder identifiers.
+    #[must_use]
+    pub fn with_profile(self, profile: Profile) -> Self {
+        Self { profile, ..self }
+    }
+
+    /// The authority's certificate, DER.
+    pub fn certificate_der(&self) -> &[u8] {
+        &self.certificate
+    }
+
+    /// The authority's certificate, PEM.
+    pub fn certificate_pem(&self) -> String {
+        certificate::to_pem(&self.certificate)
+    }
+
+    /// The authority's key, PKCS#8 in PEM.
+    pub fn key_pem(&self) -> Zeroizing<String> {
+        let der = Zeroizing::new(self.issuer.key().serialize_der());
+        Zeroizing::new(pem::encode(pem::PRIVATE_KEY, &der))
+    }
+
+    /// Issues a seal certificate, DER: no authority, digitalSignature and nonRepudiation,
+    /// the profile's extended key usage and policy.
+    pub fn issue_seal(
+        &self,
+        csr_der: &[u8],
+        subject: &SealSubject,
+        validity: Validity,
+        serial: &[u8],
+    ) -> Result<Vec<u8>, IssueError> {
+        let mut name = organization("organization", &subject.organization)?;
+        let identifier = text("organization identifier", &subject.organization_identifier)?;
+        name.push(DnType::from_oid(&ORGANIZATION_IDENTIFIER), identifier);
+        name.push(
+            DnType::CommonName,
+            text("common name", &subject.common_name)?,
+        );
+        let mut params = self.end_entity_params(name, validity, serial)?;
+        params.key_usages = vec![
+            KeyUsagePurpose::DigitalSignature,
+            KeyUsagePurpose::ContentCommitment,
+        ];
+        let usage = arcs(&self.profile.seal_extended_key_usage)?;
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(usage)];
+        params.custom_extensions = vec![policies(&self.profile.seal_policy)?];
+        self.sign(&params, csr_der)
+    }
+
+    /// Issues a TLS certificate, DER: no authority, digitalSignature, the extended key usages
+    /// of `usage`.
+    pub fn issue_tls(
+        &self,
+        csr_der: &[u8],
+        subject: &TlsSubject,
+        validity: Validity,
+        serial: &[u8],
+        usage: TlsUsage,
+    ) -> Result<Vec<u8>, IssueError> {
+        let mut name = organization("organization", &subject.organization)?;
+        name.push(
+            DnType::CommonName,
+            text("common name", &subject.common_name)?,
+        );
+        let mut params = self.end_entity_params(name, validity, serial)?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.extended_key_usages = match usage {
+            TlsUsage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
+            TlsUsage::Server => vec![ExtendedKeyUsagePurpose::ServerAuth],
+            TlsUsage::Both => vec![
+                ExtendedKeyUsagePurpose::ServerAuth,
+                ExtendedKeyUsagePurpose::ClientAuth,
+            ],
+        };
+        params.subject_alt_names = alternative_names(subject)?;
+        self.sign(&params, csr_der)
+    }
+
+    fn assemble(certificate: Vec<u8>, key: KeyPair) -> Result<Self, IssueError> {
+        let details =
+            CertificateDetails::from_der(&certificate).map_err(IssueError::AuthorityCertificate)?;
+        if !details.is_authority {
+            return Err(IssueError::NotAnAuthority);
+        }
+        if details.public_key_der != key.subject_public_key_info() {
+            return Err(IssueError::AuthorityKey);
+        }
+        let path_length = path_length(&certificate)?;
+        let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key)?;
+        let validity = Validity {
+            not_before: details.not_before,
+            not_after: details.not_after,
+        };
+        Ok(Self {
+            certificate,
+            issuer,
+            validity,
+            path_length,
+            profile: Profile::default(),
+        })
+    }
+
+    fn end_entity_params(
+        &self,
+        name: DistinguishedName,
+        validity: Validity,
+        serial: &[u8],
+    ) -> Result<CertificateParams, IssueError> {
+        self.within(validity)?;
+        let mut params = base_params(name, validity)?;
+        params.is_ca = IsCa::ExplicitNoCa;
+        params.serial_number = Some(positive_serial(serial)?);
+        Ok(params)
+    }
+
+    fn sign(&self, params: &CertificateParams, csr_der: &[u8]) -> Result<Vec<u8>, IssueError> {
+        let spki = verify_request(csr_der)?;
+        let key = SubjectPublicKeyInfo::from_der(&spki)?;
+        Ok(params.signed_by(&key, &self.issuer)?.der().to_vec())
+    }
+
+    fn within(&self, validity: Validity) -> Result<(), IssueError> {
+        let own = self.validity;
+        if validity.not_before < own.not_before || validity.not_after > own.not_after {
+            return Err(IssueError::OutsideIssuerValidity {
+                issuer_not_before: own.not_before,
+                issuer_not_after: own.not_after,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for CertificateAuthority {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("CertificateAuthority")
+            .field("validity", &self.validity)
+            .field("path_length", &self.path_length)
+            .finish_non_exhaustive()
+    }
+}
+
+fn authority_params(
+    name: &AuthorityName,
+    validity: Validity,
+    path_length: u8,
+) -> Result<CertificateParams, IssueError> {
+    let mut distinguished = organization("organization", &name.organization)?;
+    distinguished.push(DnType::CommonName, text("common name", &name.common_name)?);
+    let mut params = base_params(distinguished, validity)?;
+    params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
+    params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+    Ok(params)
+}
+
+fn base_params(
+    name: DistinguishedName,
+    validity: Validity,
+) -> Result<CertificateParams, IssueError> {
+    let Validity {
+        not_before,
+        not_after,
+    } = validity;
+    if not_after < not_before || not_after > MAX_TIME {
+        return Err(IssueError::Validity {
+            not_before,
+            not_after,
+        });
+    }
+    let epoch = rcgen::date_time_ymd(1970, 1, 1);
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.not_before = epoch + std::time::Duration::from_secs(not_before);
+    params.not_after = epoch + std::time::Duration::from_secs(not_after);
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// A name that begins with the country and the organization.
+fn organization(field: &'static str, value: &str) -> Result<DistinguishedName, IssueError> {
+    let mut name = DistinguishedName::new();
+    name.push(
+        DnType::CountryName,
+        DnValue::PrintableString("VN".try_into()?),
+    );
+    name.push(DnType::OrganizationName, text(field, value)?);
+    Ok(name)
+}
+
+fn text(field: &'static str, value: &str) -> Result<DnValue, IssueError> {
+    let usable = !value.trim().is_empty()
+        && value.chars().count() <= MAX_NAME
+        && !value.chars().any(char::is_control);
+    if usable {
+        Ok(DnValue::Utf8String(value.to_owned()))
+    } else {
+        Err(IssueError::Name { field })
+    }
+}
+
+fn positive_serial(serial: &[u8]) -> Result<SerialNumber, IssueError> {
+    match serial {
+        [first, ..] if serial.len() <= MAX_SERIAL && (1..0x80).contains(first) => {
+            Ok(SerialNumber::from_slice(serial))
+        }
+        _ => Err(IssueError::Serial),
+    }
+}
+
+fn alternative_names(subject: &TlsSubject) -> Result<Vec<SanType>, IssueError> {
+    let count = subject
+        .dns_names
+        .len()
+        .saturating_add(subject.ip_addresses.len());
+    if count > MAX_ALTERNATIVE_NAMES {
+        return Err(IssueError::AlternativeNames);
+    }
+    let mut names = Vec::with_capacity(count);
+    for dns in &subject.dns_names {
+        if !is_dns_name(dns) {
+            return Err(IssueError::AlternativeNames);
+        }
+        names.push(SanType::DnsName(dns.as_str().try_into()?));
+    }
+    names.extend(
+        subject
+            .ip_addresses
+            .iter()
+            .map(|address| SanType::IpAddress(*address)),
+    );
+    Ok(names)
+}
+
+/// Letters, digits and hyphens in dotted labels (RFC 1034 §3.5); no wildcards.
+fn is_dns_name(name: &str) -> bool {
+    name.len() <= 253
+        && name.split('.').all(|label| {
+            (1..=63).contains(&label.len())
+                && label
+                    .bytes()
+                    .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+                && !label.starts_with('-')
+                && !label.ends_with('-')
+        })
+}
+
+fn policies(policy: &str) -> Result<CustomExtension, IssueError> {
+    let oid = object_identifier(policy)?;
+    let content = asn1::sequence(&[&asn1::sequence(&[&asn1::object_identifier(&oid)])]);
+    Ok(CustomExtension::from_oid_content(
+        &CERTIFICATE_POLICIES,
+        content,
+    ))
+}
+
+fn arcs(dotted: &str) -> Result<Vec<u64>, IssueError> {
+    Ok(object_identifier(dotted)?.arcs().map(u64::from).collect())
+}
+
+fn object_identifier(dotted: &str) -> Result<ObjectIdentifier, IssueError> {
+    ObjectIdentifier::new(dotted).map_err(|_| IssueError::Profile {
+        value: dotted.to_owned(),
+    })
+}
+
+/// pathLenConstraint of an authority's certificate; none means the longest we issue.
+fn path_length(certificate: &[u8]) -> Result<u8, IssueError> {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let (_, parsed) =
+        X509Certificate::from_der(certificate).map_err(|_| IssueError::NotAnAuthority)?;
+    let constraints = parsed
+        .basic_constraints()
+        .map_err(|_| IssueError::NotAnAuthority)?;
+    let length = constraints
+        .and_then(|extension| extension.value.path_len_constraint)
+        .unwrap_or(1);
+    Ok(u8::try_from(length).unwrap_or(u8::MAX))
+}

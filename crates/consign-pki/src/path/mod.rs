@@ -1,0 +1,252 @@
+//! Certification path validation (RFC 5280 §6): whether a certificate leads to a root.
+//!
+//! Candidate paths are built here by name, bounded in length and number. Dates, key sizes,
+//! algorithms and the end entity's usages are checked here too, so that the reason given
+//! is exact; names, constraints, policies, critical extensions, signatures and revocation
+//! are checked by `certval`, which stays private to this module.
+//!
+//! `at` is the instant judged for. Revocation is checked when lists are given with the
+//! purpose, and the result says whether it was.
+
+mod candidates;
+mod checks;
+mod validator;
+
+use crate::asn1::DerError;
+
+/// Most intermediate certificates looked at.
+pub const MAX_INTERMEDIATES: usize = 16;
+/// Most roots.
+pub const MAX_ROOTS: usize = 64;
+/// Most revocation lists.
+pub const MAX_REVOCATION_LISTS: usize = 16;
+/// Largest revocation list, in bytes.
+pub const MAX_REVOCATION_LIST: usize = 4 * 1024 * 1024;
+/// Most authorities between end entity and root.
+pub const MAX_PATH_LENGTH: usize = 6;
+/// Most candidate paths tried.
+const MAX_CANDIDATES: usize = 16;
+
+/// What the end entity must be fit for.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PathPurpose {
+    /// An extended key usage that must be listed by name, dotted.
+    pub required_eku: Option<String>,
+    /// What keyUsage must allow.
+    pub key_usage: RequiredKeyUsage,
+    /// DER revocation lists; when empty, revocation is not checked.
+    pub crls: Vec<Vec<u8>>,
+}
+
+impl PathPurpose {
+    /// For the seal on a document: `extended_key_usage` is the deployment's.
+    pub fn seal(extended_key_usage: &str) -> Self {
+        Self {
+            required_eku: Some(extended_key_usage.to_owned()),
+            key_usage: RequiredKeyUsage::DigitalSignatureAndNonRepudiation,
+            crls: Vec::new(),
+        }
+    }
+
+    /// For the side of a TLS connection that accepts.
+    pub fn tls_server() -> Self {
+        Self::tls("1.3.6.1.5.5.7.3.1")
+    }
+
+    /// For the side of a TLS connection that connects.
+    pub fn tls_client() -> Self {
+        Self::tls("1.3.6.1.5.5.7.3.2")
+    }
+
+    fn tls(extended_key_usage: &str) -> Self {
+        Self {
+            required_eku: Some(extended_key_usage.to_owned()),
+            key_usage: RequiredKeyUsage::DigitalSignature,
+            crls: Vec::new(),
+        }
+    }
+}
+
+/// What keyUsage of the end entity must contain. A required usage makes the extension
+/// mandatory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum RequiredKeyUsage {
+    /// Anything, and the extension may be absent.
+    #[default]
+    Any,
+    /// digitalSignature.
+    DigitalSignature,
+    /// digitalSignature or nonRepudiation: signatures of persons and older seals.
+    DigitalSignatureOrNonRepudiation,
+    /// Both: seals that this project issues.
+    DigitalSignatureAndNonRepudiation,
+}
+
+/// A path that holds at the instant asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ValidPath {
+    /// SHA-256 of each certificate from the end entity to the root.
+    pub fingerprints: Vec<[u8; 32]>,
+    /// Whether revocation of every certificate below the root was checked.
+    pub revocation: RevocationCheck,
+}
+
+/// What is known about revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RevocationCheck {
+    /// No revocation data was given.
+    NotChecked,
+    /// Valid lists cover every certificate below the root, and none is revoked.
+    NotRevoked,
+}
+
+/// Why no path holds. Certificates are named by SHA-256 of their DER.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PathError {
+    /// More certificates or lists than are looked at, or larger ones.
+    #[error("more or larger {what} than are looked at")]
+    TooMuch {
+        /// Which input.
+        what: &'static str,
+    },
+    /// A certificate that cannot be read.
+    #[error("certificate is malformed")]
+    Malformed {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// Where it is not well-formed.
+        #[source]
+        source: Option<DerError>,
+    },
+    /// `at` is before the certificate becomes valid.
+    #[error("certificate is not valid before {not_before}")]
+    NotYetValid {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// First second of validity, Unix time.
+        not_before: u64,
+    },
+    /// `at` is after the certificate's end.
+    #[error("certificate has expired at {not_after}")]
+    Expired {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// Last second of validity, Unix time.
+        not_after: u64,
+    },
+    /// An authority's certificate where an end entity's is required.
+    #[error("end entity is an authority")]
+    EndEntityIsAuthority,
+    /// keyUsage of the end entity does not allow the purpose.
+    #[error("key usage does not allow this purpose")]
+    KeyUsage,
+    /// The end entity does not list the extended key usage.
+    #[error("extended key usage {required} is not listed")]
+    ExtendedKeyUsage {
+        /// The usage required, dotted.
+        required: String,
+    },
+    /// An authority's certificate does not let it issue certificates, or not these.
+    #[error("an authority on the path may not issue this certificate")]
+    AuthorityUsage,
+    /// RSA below 2048 bits, or above what is accepted.
+    #[error("key of {bits} bits is not accepted")]
+    WeakKey {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// Size of the modulus.
+        bits: usize,
+    },
+    /// Signed with SHA-1 or older.
+    #[error("signature algorithm {oid} is too weak")]
+    WeakAlgorithm {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// The algorithm, dotted.
+        oid: String,
+    },
+    /// No chain of names leads from the certificate to a root.
+    #[error("no path to a trusted root")]
+    Untrusted,
+    /// More authorities than their certificates or [`MAX_PATH_LENGTH`] allow.
+    #[error("path is too long")]
+    TooLong,
+    /// A certificate is not signed by the key of its issuer.
+    #[error("a certificate on the path is not signed by its issuer")]
+    BadSignature,
+    /// A critical extension that is not understood.
+    #[error("a critical extension is not understood")]
+    UnknownCriticalExtension,
+    /// Name constraints or certificate policies exclude the certificate.
+    #[error("names or policies on the path exclude this certificate")]
+    Constraints,
+    /// A certificate on the path is revoked.
+    #[error("a certificate on the path is revoked")]
+    Revoked,
+    /// Revocation lists were given, but do not answer for every certificate.
+    #[error("revocation status is not known")]
+    RevocationUnknown,
+    /// Refused by the validator for a reason of its own.
+    #[error("path is refused by the validator")]
+    Refused,
+}
+
+/// Looks for a path from `end_entity_der` to one of `roots` that holds at `at`.
+///
+/// Tries all candidates until one holds; otherwise the error is that of the first
+/// candidate, in the order in which intermediates and roots were given.
+pub fn validate(
+    end_entity_der: &[u8],
+    intermediates: &[Vec<u8>],
+    roots: &[Vec<u8>],
+    at: u64,
+    purpose: &PathPurpose,
+) -> Result<ValidPath, PathError> {
+    bounded(intermediates, roots, &purpose.crls)?;
+    let end_entity = candidates::Certificate::parse(end_entity_der)?;
+    checks::end_entity(&end_entity, at, purpose)?;
+    let authorities = candidates::parse_all(intermediates);
+    let anchors = candidates::parse_all(roots);
+    let mut first_error = None;
+    for path in candidates::build(&end_entity, &authorities, &anchors)? {
+        match validator::validate(&path, at, purpose) {
+            Ok(revocation) => {
+                return Ok(ValidPath {
+                    fingerprints: path.fingerprints(),
+                    revocation,
+                });
+            }
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    Err(first_error.unwrap_or(PathError::Untrusted))
+}
+
+fn bounded(
+    intermediates: &[Vec<u8>],
+    roots: &[Vec<u8>],
+    crls: &[Vec<u8>],
+) -> Result<(), PathError> {
+    if intermediates.len() > MAX_INTERMEDIATES {
+        return Err(PathError::TooMuch {
+            what: "intermediate certificates",
+        });
+    }
+    if roots.len() > MAX_ROOTS {
+        return Err(PathError::TooMuch { what: "roots" });
+    }
+    if crls.len() > MAX_REVOCATION_LISTS || crls.iter().any(|list| list.len() > MAX_REVOCATION_LIST)
+    {
+        return Err(PathError::TooMuch {
+            what: "revocation lists",
+        });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,139 @@
+//! The seam to `certval`: one candidate path in, one verdict out. Nothing of certval's
+//! types leaves this file.
+
+use certval::{
+    CertificationPath, CertificationPathResults, CertificationPathSettings, Error, MemoryCrlSource,
+    PDVCertificate, PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
+    check_revocation_local, enforce_trust_anchor_constraints,
+};
+
+use super::candidates::{CandidatePath, Certificate};
+use super::{PathError, PathPurpose, RevocationCheck, checks};
+
+/// Judges one candidate for the instant `at`.
+pub(super) fn validate(
+    path: &CandidatePath<'_, '_>,
+    at: u64,
+    purpose: &PathPurpose,
+) -> Result<RevocationCheck, PathError> {
+    for certificate in path.below_root().chain([path.root]) {
+        checks::dates(certificate, at)?;
+        checks::key(certificate)?;
+    }
+    // A root's signature over itself proves nothing, so its algorithm does not matter.
+    path.below_root().try_for_each(checks::algorithm)?;
+
+    let anchor = PDVTrustAnchorChoice::try_from(path.root.der).map_err(|_| malformed(path.root))?;
+    let settings = settings(at, purpose)?;
+    let settings =
+        enforce_trust_anchor_constraints(&settings, &anchor).map_err(|_| malformed(path.root))?;
+    let environment = environment(&purpose.crls);
+    let mut candidate = certification_path(path, anchor)?;
+    let mut results = CertificationPathResults::new();
+    environment
+        .validate_path(&environment, &settings, &candidate, &mut results)
+        .map_err(|error| refusal(&error))?;
+    if purpose.crls.is_empty() {
+        return Ok(RevocationCheck::NotChecked);
+    }
+    candidate.crls.fill(None);
+    check_revocation_local(&environment, &settings, &candidate, &mut results)
+        .map_err(|error| revocation_refusal(&error))?;
+    Ok(RevocationCheck::NotRevoked)
+}
+
+fn settings(at: u64, purpose: &PathPurpose) -> Result<CertificationPathSettings, PathError> {
+    let mut settings = CertificationPathSettings::new();
+    // Zero would switch certval's own date checks off.
+    let instant = TimeOfInterest::from_unix_secs(at.max(1)).map_err(|_| PathError::Refused)?;
+    settings.set_time_of_interest(instant);
+    settings.set_require_ta_store(false);
+    settings.set_enforce_trust_anchor_constraints(true);
+    settings.set_extended_key_usage_path(true);
+    if let Some(usage) = &purpose.required_eku {
+        settings.set_extended_key_usage([usage.clone()].into_iter().collect());
+    }
+    settings.set_check_revocation_status(!purpose.crls.is_empty());
+    settings.set_check_ocsp_from_aia(false);
+    settings.set_check_crldp_http(false);
+    settings.set_retrieve_from_aia_sia_http(false);
+    Ok(settings)
+}
+
+fn environment(crls: &[Vec<u8>]) -> PkiEnvironment {
+    let mut environment = PkiEnvironment::new();
+    environment.populate_5280_pki_environment();
+    if !crls.is_empty() {
+        let source = MemoryCrlSource::new();
+        for list in crls {
+            // An unreadable list answers for nothing: revocation stays unknown.
+            source.add(list);
+        }
+        environment.add_crl_source(Box::new(source));
+    }
+    environment
+}
+
+fn certification_path(
+    path: &CandidatePath<'_, '_>,
+    anchor: PDVTrustAnchorChoice,
+) -> Result<CertificationPath, PathError> {
+    let parse = |certificate: &Certificate<'_>| {
+        PDVCertificate::try_from(certificate.der).map_err(|_| malformed(certificate))
+    };
+    // certval wants the authorities from the root downwards.
+    let authorities = path
+        .authorities
+        .iter()
+        .rev()
+        .map(|certificate| parse(certificate))
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(CertificationPath::new(
+        anchor,
+        authorities,
+        parse(path.end_entity)?,
+    ))
+}
+
+fn malformed(certificate: &Certificate<'_>) -> PathError {
+    PathError::Malformed {
+        fingerprint: certificate.fingerprint,
+        source: None,
+    }
+}
+
+fn refusal(error: &Error) -> PathError {
+    use PathValidationStatus as Status;
+    let Error::PathValidation(status) = error else {
+        return PathError::Refused;
+    };
+    match status {
+        Status::SignatureVerificationFailure => PathError::BadSignature,
+        Status::InvalidPathLength => PathError::TooLong,
+        Status::UnprocessedCriticalExtension => PathError::UnknownCriticalExtension,
+        Status::MissingBasicConstraints
+        | Status::InvalidBasicConstraints
+        | Status::InvalidKeyUsage => PathError::AuthorityUsage,
+        Status::NameConstraintsViolation | Status::NullPolicySet | Status::InvalidPolicyMapping => {
+            PathError::Constraints
+        }
+        Status::NameChainingFailure
+        | Status::MissingTrustAnchor
+        | Status::MissingTrustAnchorName
+        | Status::NoPathsFound => PathError::Untrusted,
+        _ => PathError::Refused,
+    }
+}
+
+fn revocation_refusal(error: &Error) -> PathError {
+    use PathValidationStatus as Status;
+    match error {
+        Error::PathValidation(
+            Status::CertificateRevoked
+            | Status::CertificateRevokedEndEntity
+            | Status::CertificateRevokedIntermediateCa
+            | Status::CertificateOnHold,
+        ) => PathError::Revoked,
+        _ => PathError::RevocationUnknown,
+    }
+}
