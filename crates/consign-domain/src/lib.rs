@@ -13,6 +13,7 @@ pub mod delivery;
 pub mod digest;
 pub mod directory;
 pub mod document;
+pub mod enrolment;
 pub mod error_code;
 pub mod id;
 pub mod limits;

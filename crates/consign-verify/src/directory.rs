@@ -1,0 +1,385 @@
+//! A directory whose head, root and entries were checked against the trust file.
+//!
+//! A directory says who is who. Whether it is still good for *new* decisions is a
+//! question of time that the caller asks with [`Directory::is_fresh`]; an old version
+//! stays good for judging what was signed under it.
+
+use std::collections::HashMap;
+
+use consign_domain::directory::{
+    AgencyEntry, Entry, EntryError, EntryState, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
+};
+use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
+use consign_domain::statement::{DirectoryHead, Statement, StatementError};
+use consign_domain::{
+    AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, HubId, KeyId, NodeId, PartyId,
+    SignedStatement, Timestamp,
+};
+use consign_log::Tree;
+use consign_pki::statement::StatementPublicKey;
+
+use crate::trust::TrustStore;
+
+/// Why bytes are not a directory to believe.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryError {
+    /// The head is not a well-formed statement.
+    #[error("the directory's head is malformed")]
+    Head {
+        /// How.
+        #[source]
+        source: StatementError,
+    },
+    /// The head belongs to another network or authority.
+    #[error("the directory's head is not of this network's authority")]
+    OtherAuthority,
+    /// The trust file does not pin the key that the head names.
+    #[error("the directory's head is signed with key {key}, which the trust file does not name")]
+    UnknownKey {
+        /// The key named.
+        key: KeyId,
+    },
+    /// The head's signature is wrong.
+    #[error("the signature of the directory's head is wrong")]
+    Signature,
+    /// The version is below the lowest the trust file accepts.
+    #[error("directory version {found} is below {minimum}, the lowest that the trust file accepts")]
+    TooOld {
+        /// The version found.
+        found: DirectoryVersion,
+        /// The lowest accepted.
+        minimum: DirectoryVersion,
+    },
+    /// The entries together are too many or too large.
+    #[error("the directory is larger than any may be")]
+    TooLarge,
+    /// The number of entries is not the head's.
+    #[error("{found} entries, the head says {expected}")]
+    Count {
+        /// Entries found.
+        found: usize,
+        /// Entries that the head says.
+        expected: u64,
+    },
+    /// The entries are not those that the head signs.
+    #[error("the entries do not have the root that the head signs")]
+    Root,
+    /// An entry is malformed.
+    #[error("entry {index} is malformed")]
+    Entry {
+        /// Its place, from 0.
+        index: usize,
+        /// How.
+        #[source]
+        source: EntryError,
+    },
+    /// Entries are not in strictly ascending order of ids.
+    #[error("entry {index} is out of order")]
+    Order {
+        /// Its place, from 0.
+        index: usize,
+    },
+    /// A code, certificate or key that two entries claim, or a key with a wrong id.
+    #[error("entry {index} claims a code, certificate or key that is not its own")]
+    Claim {
+        /// Its place, from 0.
+        index: usize,
+    },
+}
+
+impl DirectoryError {
+    /// The code to answer with.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::Head { source } => source.code(),
+            Self::OtherAuthority => ErrorCode::NetworkMismatch,
+            Self::UnknownKey { .. } => ErrorCode::KeyUnknown,
+            Self::Signature | Self::Root => ErrorCode::SignatureInvalid,
+            Self::TooOld { .. } => ErrorCode::DirectoryBehind,
+            Self::TooLarge => ErrorCode::TooLarge,
+            _ => ErrorCode::StatementMalformed,
+        }
+    }
+}
+
+/// A statement key, ready to verify with.
+#[derive(Debug, Clone)]
+pub struct KnownKey {
+    /// As the directory lists it.
+    pub entry: StatementKeyEntry,
+    /// The parsed public key.
+    pub public: StatementPublicKey,
+}
+
+impl KnownKey {
+    /// Whether what it signed at a moment counts.
+    pub fn counts_at(&self, at: Timestamp) -> bool {
+        // Retired keys still vouch for what they signed within their dates; a revoked
+        // one does so only before the `until` that its revocation set.
+        let bounded = self.entry.state != KeyState::Revoked || self.entry.validity.until.is_some();
+        bounded && self.entry.validity.contains(at)
+    }
+}
+
+/// A directory that was checked.
+#[derive(Debug)]
+pub struct Directory {
+    signed_head: SignedStatement,
+    head: DirectoryHead,
+    entries: Vec<u8>,
+    agencies: HashMap<AgencyId, AgencyEntry>,
+    codes: HashMap<AgencyCode, AgencyId>,
+    nodes: HashMap<NodeId, NodeEntry>,
+    hubs: HashMap<HubId, HubEntry>,
+    tls_nodes: HashMap<Digest, NodeId>,
+    tls_hubs: HashMap<Digest, HubId>,
+    keys: HashMap<(PartyId, KeyId), KnownKey>,
+}
+
+impl Directory {
+    /// Checks a head and its entries (lines, each ended by a newline) against a trust file.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] names the first fault.
+    pub fn verify(
+        signed_head: SignedStatement,
+        entries: Vec<u8>,
+        trust: &TrustStore,
+    ) -> Result<Self, DirectoryError> {
+        let head = verify_head(&signed_head, trust)?;
+        if entries.len() > MAX_DIRECTORY {
+            return Err(DirectoryError::TooLarge);
+        }
+        let lines = lines(&entries);
+        if lines.len() > MAX_ENTRIES {
+            return Err(DirectoryError::TooLarge);
+        }
+        if lines.len() as u64 != head.entries {
+            return Err(DirectoryError::Count {
+                found: lines.len(),
+                expected: head.entries,
+            });
+        }
+        if Digest::from_bytes(Tree::from_leaves(&lines).root()) != head.root {
+            return Err(DirectoryError::Root);
+        }
+        let parsed = parse_entries(&lines)?;
+        let mut directory = Self {
+            signed_head,
+            head,
+            entries,
+            agencies: HashMap::new(),
+            codes: HashMap::new(),
+            nodes: HashMap::new(),
+            hubs: HashMap::new(),
+            tls_nodes: HashMap::new(),
+            tls_hubs: HashMap::new(),
+            keys: HashMap::new(),
+        };
+        for (index, entry) in parsed.into_iter().enumerate() {
+            directory
+                .insert(entry)
+                .ok_or(DirectoryError::Claim { index })?;
+        }
+        Ok(directory)
+    }
+
+    /// Takes an entry in; `None` if it claims what another entry has.
+    fn insert(&mut self, entry: Entry) -> Option<()> {
+        if let Some((party, keys)) = entry.signer() {
+            for key in keys {
+                let public = StatementPublicKey::from_bytes(key.public.as_bytes()).ok()?;
+                let named = public.key_id() == key.id.to_bytes();
+                let known = KnownKey {
+                    entry: key.clone(),
+                    public,
+                };
+                let new = self.keys.insert((party, key.id), known).is_none();
+                (named && new).then_some(())?;
+            }
+        }
+        match entry {
+            Entry::Agency(agency) => {
+                for code in &agency.codes {
+                    let holder = *self.codes.entry(code.code.clone()).or_insert(agency.id);
+                    (holder == agency.id).then_some(())?;
+                }
+                self.agencies.insert(agency.id, agency);
+            }
+            Entry::Node(node) => {
+                for tls in &node.tls {
+                    self.claim_certificate(tls.certificate)?;
+                    self.tls_nodes.insert(tls.certificate, node.id);
+                }
+                self.nodes.insert(node.id, node);
+            }
+            Entry::Hub(hub) => {
+                for tls in &hub.tls {
+                    self.claim_certificate(tls.certificate)?;
+                    self.tls_hubs.insert(tls.certificate, hub.id);
+                }
+                self.hubs.insert(hub.id, hub);
+            }
+            _ => return None,
+        }
+        Some(())
+    }
+
+    fn claim_certificate(&self, certificate: Digest) -> Option<()> {
+        let taken =
+            self.tls_nodes.contains_key(&certificate) || self.tls_hubs.contains_key(&certificate);
+        (!taken).then_some(())
+    }
+
+    /// The version.
+    pub const fn version(&self) -> DirectoryVersion {
+        self.head.version()
+    }
+
+    /// The head's fields.
+    pub const fn head(&self) -> &DirectoryHead {
+        &self.head
+    }
+
+    /// The head as it was signed.
+    pub const fn signed_head(&self) -> &SignedStatement {
+        &self.signed_head
+    }
+
+    /// The entries as they were signed: lines, each ended by a newline.
+    pub fn entries(&self) -> &[u8] {
+        &self.entries
+    }
+
+    /// Whether new decisions may still be made with it.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        now < self.head.expires
+    }
+
+    /// An agency by its immutable id.
+    pub fn agency(&self, id: AgencyId) -> Option<&AgencyEntry> {
+        self.agencies.get(&id)
+    }
+
+    /// The agency that has, or once had, a code.
+    pub fn agency_by_code(&self, code: &AgencyCode) -> Option<&AgencyEntry> {
+        self.codes.get(code).and_then(|id| self.agencies.get(id))
+    }
+
+    /// The agency that may be sent to under a code at a moment.
+    pub fn active_agency(&self, code: &AgencyCode, at: Timestamp) -> Option<&AgencyEntry> {
+        self.agency_by_code(code)
+            .filter(|agency| agency.state == EntryState::Active && agency.code_at(at) == Some(code))
+    }
+
+    /// All agencies, in no order.
+    pub fn agencies(&self) -> impl Iterator<Item = &AgencyEntry> {
+        self.agencies.values()
+    }
+
+    /// All hubs, in no order.
+    pub fn hubs(&self) -> impl Iterator<Item = &HubEntry> {
+        self.hubs.values()
+    }
+
+    /// A node by its id.
+    pub fn node(&self, id: NodeId) -> Option<&NodeEntry> {
+        self.nodes.get(&id)
+    }
+
+    /// A hub by its id.
+    pub fn hub(&self, id: HubId) -> Option<&HubEntry> {
+        self.hubs.get(&id)
+    }
+
+    /// The active node that a TLS certificate (SHA-256 of its DER) belongs to at a moment.
+    pub fn node_by_certificate(&self, certificate: Digest, at: Timestamp) -> Option<&NodeEntry> {
+        let node = self.nodes.get(self.tls_nodes.get(&certificate)?)?;
+        let listed = |tls: &&consign_domain::directory::TlsEntry| {
+            tls.certificate == certificate && tls.validity.contains(at)
+        };
+        (node.state == EntryState::Active && node.tls.iter().any(|tls| listed(&tls)))
+            .then_some(node)
+    }
+
+    /// The active hub that a TLS certificate (SHA-256 of its DER) belongs to at a moment.
+    pub fn hub_by_certificate(&self, certificate: Digest, at: Timestamp) -> Option<&HubEntry> {
+        let hub = self.hubs.get(self.tls_hubs.get(&certificate)?)?;
+        let listed = |tls: &consign_domain::directory::TlsEntry| {
+            tls.certificate == certificate && tls.validity.contains(at)
+        };
+        (hub.state == EntryState::Active && hub.tls.iter().any(listed)).then_some(hub)
+    }
+
+    /// Whether a node serves an agency.
+    pub fn serves(&self, node: NodeId, agency: AgencyId) -> bool {
+        self.agency(agency).is_some_and(|entry| entry.node == node)
+    }
+
+    /// A party's statement key.
+    pub fn key(&self, party: PartyId, key: KeyId) -> Option<&KnownKey> {
+        self.keys.get(&(party, key))
+    }
+
+    /// The path that shows an entry line to be in the directory: index, size and hashes.
+    pub fn path_of(&self, id: [u8; 16]) -> Option<(u64, u64, Vec<consign_log::Hash>)> {
+        let lines = lines(&self.entries);
+        let index = lines
+            .iter()
+            .position(|line| Entry::parse(line).is_ok_and(|entry| entry.id() == id))?;
+        let path = Tree::from_leaves(&lines).path(index)?;
+        Some((index as u64, lines.len() as u64, path))
+    }
+}
+
+fn verify_head(
+    signed: &SignedStatement,
+    trust: &TrustStore,
+) -> Result<DirectoryHead, DirectoryError> {
+    let head = DirectoryHead::parse(&signed.statement)
+        .map_err(|source| DirectoryError::Head { source })?;
+    let of_authority = head.network == trust.network()
+        && head.signer.id == trust.authority()
+        && head.signer.code == *trust.authority_code();
+    if !of_authority {
+        return Err(DirectoryError::OtherAuthority);
+    }
+    let key = head.signer.key;
+    let public = trust
+        .directory_key(key)
+        .ok_or(DirectoryError::UnknownKey { key })?;
+    public
+        .verify(&signed.statement, &signed.signature)
+        .map_err(|_| DirectoryError::Signature)?;
+    if head.version() < trust.minimum_version() {
+        let (found, minimum) = (head.version(), trust.minimum_version());
+        return Err(DirectoryError::TooOld { found, minimum });
+    }
+    Ok(head)
+}
+
+/// The lines of a directory, without their ends. Bytes after the last newline are a line
+/// of their own, so that nothing escapes the root.
+fn lines(entries: &[u8]) -> Vec<&[u8]> {
+    let mut lines: Vec<&[u8]> = entries.split(|byte| *byte == b'\n').collect();
+    if lines.last().is_some_and(|last| last.is_empty()) {
+        lines.pop();
+    }
+    lines
+}
+
+fn parse_entries(lines: &[&[u8]]) -> Result<Vec<Entry>, DirectoryError> {
+    let mut entries: Vec<Entry> = Vec::with_capacity(lines.len());
+    for (index, line) in lines.iter().enumerate() {
+        let entry = Entry::parse(line).map_err(|source| DirectoryError::Entry { index, source })?;
+        if entries
+            .last()
+            .is_some_and(|before| before.id() >= entry.id())
+        {
+            return Err(DirectoryError::Order { index });
+        }
+        entries.push(entry);
+    }
+    Ok(entries)
+}

@@ -1,0 +1,137 @@
+//! Reports: each check with its outcome, and the verdict that follows, in the words of
+//! ETSI EN 319 102-1 §5.
+
+use std::fmt;
+
+use consign_domain::{ErrorCode, Timestamp};
+use serde::Serialize;
+
+/// The verdict (EN 319 102-1 §5.1.3, table 3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub enum Indication {
+    /// Every check passed.
+    #[serde(rename = "TOTAL-PASSED")]
+    TotalPassed,
+    /// A check failed for good.
+    #[serde(rename = "TOTAL-FAILED")]
+    TotalFailed,
+    /// What is needed to decide is not here.
+    #[serde(rename = "INDETERMINATE")]
+    Indeterminate,
+}
+
+impl Indication {
+    /// The standard's word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::TotalPassed => "TOTAL-PASSED",
+            Self::TotalFailed => "TOTAL-FAILED",
+            Self::Indeterminate => "INDETERMINATE",
+        }
+    }
+}
+
+impl fmt::Display for Indication {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How one check came out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CheckOutcome {
+    /// It holds.
+    Passed,
+    /// It does not hold.
+    Failed,
+    /// It cannot be decided with what is here.
+    Indeterminate,
+    /// It holds, with something a person should know.
+    Noted,
+}
+
+/// One check.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Check {
+    /// A stable name, such as `container-format`.
+    pub name: &'static str,
+    /// The clause it implements.
+    pub clause: &'static str,
+    /// How it came out.
+    pub outcome: CheckOutcome,
+    /// The fault's code, unless it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub code: Option<ErrorCode>,
+    /// The sub-indication of EN 319 102-1 (`HASH_FAILURE`, `NO_POC`, …), unless it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sub_indication: Option<&'static str>,
+    /// What was looked at and found, for people.
+    pub detail: String,
+}
+
+/// All that was checked, in order, what was not, and the verdict.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Report {
+    /// The verdict.
+    pub indication: Indication,
+    /// As of when it was judged.
+    pub at: Timestamp,
+    /// Whether the bytes break their format: malformed is not forged.
+    pub malformed: bool,
+    /// The checks, in the order made.
+    pub checks: Vec<Check>,
+    /// What was not checked, and why.
+    pub not_checked: Vec<&'static str>,
+}
+
+impl Report {
+    /// A report as of a time, without checks yet: passed until one says otherwise.
+    pub(crate) const fn new(at: Timestamp) -> Self {
+        Self {
+            indication: Indication::TotalPassed,
+            at,
+            malformed: false,
+            checks: Vec::new(),
+            not_checked: Vec::new(),
+        }
+    }
+
+    /// Whether every check passed.
+    pub fn is_passed(&self) -> bool {
+        self.indication == Indication::TotalPassed
+    }
+
+    /// The first check that kept the verdict from being passed: a failed one before an undecided one.
+    pub fn decisive(&self) -> Option<&Check> {
+        let first = |wanted| self.checks.iter().find(|check| check.outcome == wanted);
+        first(CheckOutcome::Failed).or_else(|| first(CheckOutcome::Indeterminate))
+    }
+
+    /// The code of the decisive check.
+    pub fn code(&self) -> Option<ErrorCode> {
+        self.decisive().and_then(|check| check.code)
+    }
+
+    pub(crate) fn passed(&mut self, name: &'static str, clause: &'static str, detail: String) {
+        self.push(Check {
+            name,
+            clause,
+            outcome: CheckOutcome::Passed,
+            code: None,
+            sub_indication: None,
+            detail,
+        });
+    }
+
+    pub(crate) fn push(&mut self, check: Check) {
+        match check.outcome {
+            CheckOutcome::Failed => self.indication = Indication::TotalFailed,
+            CheckOutcome::Indeterminate if self.indication == Indication::TotalPassed => {
+                self.indication = Indication::Indeterminate;
+            }
+            _ => {}
+        }
+        self.checks.push(check);
+    }
+}
