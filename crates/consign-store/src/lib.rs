@@ -1,1 +1,34 @@
-//! What the hub must remember: journal and index
+//! What a hub must remember, as a trait in the domain's verbs.
+//!
+//! [`Store`] is the seam: *return means durable*. A [`Reply`] resolves only after what
+//! it answers lies on stable storage, or was found to lie there already. Two engines
+//! stand behind it: [`MemoryStore`] for tests and trials, and the journal store, in
+//! which an append-only journal is the truth and sled an index that can be rebuilt.
+//!
+//! Invariants that every engine keeps, and the conformance suite checks:
+//!
+//! - An agency's inbox is one gap-free sequence from 1: envelopes, evidence and
+//!   statuses alike, in the order in which they were accepted.
+//! - (sender, id) has one answer for ever. The same envelope gets it again, another
+//!   envelope under the same id is [`StoreError::IdReused`].
+//! - The first of receipt and expiry settles a delivery; what settled it is what is
+//!   answered ever after.
+//! - Nothing is visible before it is durable.
+
+mod error;
+mod memory;
+mod payload;
+mod store;
+mod types;
+mod watchers;
+
+pub use error::{SealError, StoreError};
+pub use memory::MemoryStore;
+pub use payload::{PayloadSource, StagedPayload, StagedRef};
+pub use store::{Clock, Reply, Store, Watcher};
+pub use types::{
+    Accepted, Answer, Delivery, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget,
+    InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted,
+    Receipt, Refusal, Seal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope,
+    Submission,
+};

@@ -1,0 +1,526 @@
+//! The store in memory: for tests and trials. It keeps every invariant but one,
+//! durability, and forgets all when it is dropped.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use consign_domain::delivery::DeliveryState;
+use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_PAYLOAD, MAX_RECIPIENTS};
+use consign_domain::statement::Placement;
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement};
+
+use crate::error::StoreError;
+use crate::payload::{PayloadSource, Place, StagedPayload, StagedRef};
+use crate::store::{Clock, Reply, Store, Watcher};
+use crate::types::{
+    Accepted, Answer, Delivery, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget,
+    InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted,
+    Receipt, Refusal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope, Submission,
+};
+use crate::watchers::Watchers;
+
+/// A store in memory.
+pub struct MemoryStore {
+    clock: Clock,
+    state: Mutex<State>,
+    staged: Arc<Mutex<HashMap<Digest, Bytes>>>,
+    watchers: Watchers,
+}
+
+impl fmt::Debug for MemoryStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct State {
+    answers: HashMap<EnvelopeKey, Answer>,
+    envelopes: HashMap<EnvelopeKey, Kept>,
+    inboxes: HashMap<AgencyId, Inbox>,
+    settled: HashMap<(EnvelopeKey, AgencyId), (SettledBy, SignedStatement)>,
+    posted: HashMap<(AgencyId, Digest), Sequence>,
+    directory: Option<DirectoryNote>,
+}
+
+struct Kept {
+    stored: StoredEnvelope,
+    wraps: Vec<Bytes>,
+    payload: Bytes,
+}
+
+#[derive(Default)]
+struct Inbox {
+    items: Vec<(Digest, Item)>,
+    collected: Option<Sequence>,
+}
+
+#[derive(Clone)]
+enum Item {
+    Envelope(EnvelopeKey),
+    Other(ItemBody),
+}
+
+impl Inbox {
+    fn last(&self) -> u64 {
+        self.items.len() as u64
+    }
+}
+
+impl State {
+    fn place(&mut self, agency: AgencyId, digest: Digest, item: Item) -> Sequence {
+        let inbox = self.inboxes.entry(agency).or_default();
+        inbox.items.push((digest, item));
+        Sequence::new(inbox.last()).unwrap_or(Sequence::FIRST)
+    }
+
+    fn next(&self, agency: AgencyId) -> Sequence {
+        let last = self.inboxes.get(&agency).map_or(0, Inbox::last);
+        Sequence::new(last + 1).unwrap_or(Sequence::FIRST)
+    }
+
+    fn earlier(&self, key: EnvelopeKey, digest: Digest) -> Result<Option<Accepted>, StoreError> {
+        match self.answers.get(&key) {
+            Some(answer) if answer.envelope == digest => Ok(Some(Accepted {
+                answer: answer.clone(),
+                repeated: true,
+            })),
+            Some(_) => Err(StoreError::IdReused),
+            None => Ok(None),
+        }
+    }
+
+    fn decide(
+        &mut self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+        by: SettledBy,
+        statement: SignedStatement,
+    ) -> Result<Settled, StoreError> {
+        if let Some((given, original)) = self.settled.get(&(key, recipient)) {
+            return if *given == by {
+                Ok(Settled {
+                    by,
+                    statement: original.clone(),
+                    repeated: true,
+                })
+            } else {
+                Err(StoreError::AlreadySettled)
+            };
+        }
+        self.settled
+            .insert((key, recipient), (by, statement.clone()));
+        let body = ItemBody::Evidence(statement.clone());
+        self.place(key.sender, statement.digest(), Item::Other(body));
+        Ok(Settled {
+            by,
+            statement,
+            repeated: false,
+        })
+    }
+
+    fn delivery_of(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<(&Kept, &Delivery), StoreError> {
+        let kept = self
+            .envelopes
+            .get(&key)
+            .ok_or(StoreError::EnvelopeUnknown)?;
+        let delivery = kept
+            .stored
+            .deliveries
+            .iter()
+            .find(|delivery| delivery.agency == recipient)
+            .ok_or(StoreError::NotARecipient)?;
+        Ok((kept, delivery))
+    }
+
+    fn state_of(&self, key: EnvelopeKey, recipient: AgencyId) -> DeliveryState {
+        match self.settled.get(&(key, recipient)) {
+            Some((SettledBy::Receipt, _)) => DeliveryState::HandedOver,
+            Some((SettledBy::Expiry, _)) => DeliveryState::Failed,
+            None => DeliveryState::Consigned,
+        }
+    }
+
+    fn item(&self, sequence: Sequence, digest: Digest, item: &Item) -> Option<InboxItem> {
+        let body = match item {
+            Item::Other(body) => body.clone(),
+            Item::Envelope(key) => {
+                let kept = self.envelopes.get(key)?;
+                let inline = kept.stored.payload_size <= MAX_INLINE_PAYLOAD;
+                ItemBody::Envelope(Box::new(EnvelopeItem {
+                    key: *key,
+                    envelope: kept.stored.envelope.clone(),
+                    acceptance: kept.stored.acceptance.clone(),
+                    urgency: kept.stored.urgency,
+                    payload_size: kept.stored.payload_size,
+                    payload: if inline {
+                        ItemPayload::Inline(kept.payload.clone())
+                    } else {
+                        ItemPayload::OnRequest
+                    },
+                }))
+            }
+        };
+        Some(InboxItem {
+            sequence,
+            digest,
+            body,
+        })
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+            staged: Arc::default(),
+            watchers: Watchers::default(),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wake(&self, state: &State, agency: AgencyId) {
+        let last = state.inboxes.get(&agency).map_or(0, Inbox::last);
+        self.watchers.wake(agency, last);
+    }
+
+    fn take_over(&self, submission: Submission) -> Result<Accepted, StoreError> {
+        let mut state = self.state();
+        if let Some(earlier) = state.earlier(submission.key, submission.digest)? {
+            return Ok(earlier);
+        }
+        let payload = match &submission.payload {
+            PayloadIn::Inline(bytes) => bytes.clone(),
+            PayloadIn::Staged(staged) => self.staged_bytes(staged.digest())?,
+        };
+        if submission.recipients.is_empty()
+            || submission.recipients.len() != submission.wraps.len()
+            || submission.recipients.len() > MAX_RECIPIENTS
+        {
+            return Err(StoreError::WrapsMismatch);
+        }
+        let recipients = submission.recipients.iter().map(|(id, code)| Placement {
+            id: *id,
+            code: code.clone(),
+            sequence: state.next(*id),
+        });
+        let places = Placements {
+            time: (self.clock)(),
+            recipients: recipients.collect(),
+        };
+        let evidence = (submission.seal)(&places).map_err(|_| StoreError::Failed)?;
+        let deliveries = places.recipients.iter().map(|place| Delivery {
+            agency: place.id,
+            code: place.code.clone(),
+            sequence: place.sequence,
+            state: DeliveryState::Consigned,
+        });
+        let stored = StoredEnvelope {
+            key: submission.key,
+            digest: submission.digest,
+            envelope: submission.envelope,
+            acceptance: evidence.clone(),
+            accepted: places.time,
+            expires: submission.expires,
+            urgency: submission.urgency,
+            payload_size: payload.len() as u64,
+            deliveries: deliveries.collect(),
+        };
+        let answer = Answer {
+            envelope: submission.digest,
+            outcome: Outcome::Accepted,
+            evidence,
+        };
+        state.answers.insert(submission.key, answer.clone());
+        let kept = Kept {
+            stored,
+            wraps: submission.wraps,
+            payload,
+        };
+        state.envelopes.insert(submission.key, kept);
+        for place in &places.recipients {
+            state.place(place.id, submission.digest, Item::Envelope(submission.key));
+            self.wake(&state, place.id);
+        }
+        Ok(Accepted {
+            answer,
+            repeated: false,
+        })
+    }
+
+    fn staged_bytes(&self, digest: Digest) -> Result<Bytes, StoreError> {
+        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged
+            .get(&digest)
+            .cloned()
+            .ok_or(StoreError::PayloadMissing)
+    }
+
+    fn decide_refusal(&self, refusal: Refusal) -> Result<Accepted, StoreError> {
+        let mut state = self.state();
+        if let Some(earlier) = state.earlier(refusal.key, refusal.digest)? {
+            return Ok(earlier);
+        }
+        let answer = Answer {
+            envelope: refusal.digest,
+            outcome: Outcome::Refused,
+            evidence: refusal.evidence,
+        };
+        state.answers.insert(refusal.key, answer.clone());
+        Ok(Accepted {
+            answer,
+            repeated: false,
+        })
+    }
+
+    fn decide_receipt(&self, receipt: Receipt) -> Result<Settled, StoreError> {
+        let mut state = self.state();
+        let (kept, delivery) = state.delivery_of(receipt.key, receipt.recipient)?;
+        if delivery.sequence != receipt.sequence || kept.stored.digest != receipt.envelope {
+            return Err(StoreError::ReceiptMismatch);
+        }
+        let Receipt { key, recipient, .. } = receipt;
+        let settled = state.decide(key, recipient, SettledBy::Receipt, receipt.statement);
+        self.wake(&state, key.sender);
+        settled
+    }
+
+    fn decide_expiry(&self, expiry: Expiry) -> Result<Settled, StoreError> {
+        let mut state = self.state();
+        let Expiry { key, recipient, .. } = expiry;
+        state.delivery_of(key, recipient)?;
+        let settled = state.decide(key, recipient, SettledBy::Expiry, expiry.statement);
+        self.wake(&state, key.sender);
+        settled
+    }
+
+    fn place_status(&self, status: StatusPost) -> Result<Posted, StoreError> {
+        let mut state = self.state();
+        if !state.envelopes.contains_key(&status.key) {
+            return Err(StoreError::EnvelopeUnknown);
+        }
+        let (addressee, digest) = (status.addressee, status.statement.digest());
+        if let Some(sequence) = state.posted.get(&(addressee, digest)) {
+            return Ok(Posted {
+                sequence: *sequence,
+                repeated: true,
+            });
+        }
+        let body = ItemBody::Status {
+            statement: status.statement,
+            text: status.text,
+        };
+        let sequence = state.place(addressee, digest, Item::Other(body));
+        state.posted.insert((addressee, digest), sequence);
+        self.wake(&state, addressee);
+        Ok(Posted {
+            sequence,
+            repeated: false,
+        })
+    }
+}
+
+impl Store for MemoryStore {
+    fn accept(&self, submission: Submission) -> Reply<Accepted> {
+        Reply::ready(self.take_over(submission))
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Reply<Accepted> {
+        Reply::ready(self.decide_refusal(refusal))
+    }
+
+    fn settle(&self, receipt: Receipt) -> Reply<Settled> {
+        Reply::ready(self.decide_receipt(receipt))
+    }
+
+    fn post(&self, status: StatusPost) -> Reply<Posted> {
+        Reply::ready(self.place_status(status))
+    }
+
+    fn expire(&self, expiry: Expiry) -> Reply<Settled> {
+        Reply::ready(self.decide_expiry(expiry))
+    }
+
+    fn collected(&self, agency: AgencyId, through: Sequence) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let inbox = state.inboxes.get_mut(&agency).ok_or(StoreError::Behind)?;
+        if through.value() > inbox.last() {
+            return Err(StoreError::Behind);
+        }
+        inbox.collected = inbox.collected.max(Some(through));
+        Ok(())
+    }
+
+    fn inbox(
+        &self,
+        agency: AgencyId,
+        after: Option<Sequence>,
+        budget: InboxBudget,
+    ) -> Result<Vec<InboxItem>, StoreError> {
+        let state = self.state();
+        let Some(inbox) = state.inboxes.get(&agency) else {
+            return Ok(Vec::new());
+        };
+        let first = after.map_or(0, Sequence::value);
+        let (mut items, mut spent) = (Vec::new(), 0_usize);
+        for place in first..inbox.last().min(first.saturating_add(budget.items as u64)) {
+            let found = usize::try_from(place)
+                .ok()
+                .and_then(|place| inbox.items.get(place))
+                .zip(Sequence::new(place + 1).ok())
+                .and_then(|((digest, item), sequence)| state.item(sequence, *digest, item));
+            let Some(item) = found else { break };
+            spent = spent.saturating_add(item.cost());
+            if spent > budget.bytes && !items.is_empty() {
+                break;
+            }
+            items.push(item);
+        }
+        Ok(items)
+    }
+
+    fn inbox_state(&self, agency: AgencyId) -> Result<InboxState, StoreError> {
+        let state = self.state();
+        Ok(state
+            .inboxes
+            .get(&agency)
+            .map_or_else(InboxState::default, |inbox| InboxState {
+                last: Sequence::new(inbox.last()).ok(),
+                collected: inbox.collected,
+            }))
+    }
+
+    fn item_digest(
+        &self,
+        agency: AgencyId,
+        sequence: Sequence,
+    ) -> Result<Option<Digest>, StoreError> {
+        let state = self.state();
+        let place = usize::try_from(sequence.value() - 1).unwrap_or(usize::MAX);
+        let items = state.inboxes.get(&agency).map(|inbox| &inbox.items);
+        Ok(items
+            .and_then(|items| items.get(place))
+            .map(|(digest, _)| *digest))
+    }
+
+    fn answer(&self, key: EnvelopeKey) -> Result<Option<Answer>, StoreError> {
+        Ok(self.state().answers.get(&key).cloned())
+    }
+
+    fn envelope(&self, key: EnvelopeKey) -> Result<Option<StoredEnvelope>, StoreError> {
+        let state = self.state();
+        let Some(kept) = state.envelopes.get(&key) else {
+            return Ok(None);
+        };
+        let mut stored = kept.stored.clone();
+        for delivery in &mut stored.deliveries {
+            delivery.state = state.state_of(key, delivery.agency);
+        }
+        Ok(Some(stored))
+    }
+
+    fn wraps(&self, key: EnvelopeKey) -> Result<Option<Vec<Bytes>>, StoreError> {
+        let state = self.state();
+        Ok(state.envelopes.get(&key).map(|kept| kept.wraps.clone()))
+    }
+
+    fn delivery(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryState>, StoreError> {
+        let state = self.state();
+        let known = state.delivery_of(key, recipient).is_ok();
+        Ok(known.then(|| state.state_of(key, recipient)))
+    }
+
+    fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {
+        let state = self.state();
+        Ok(state.envelopes.get(&key).map(|kept| {
+            let place = Place::Memory(kept.payload.clone());
+            PayloadSource::new(kept.stored.payload_size, place)
+        }))
+    }
+
+    fn stage(&self, _owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError> {
+        if size > MAX_PAYLOAD {
+            return Err(StoreError::TooLarge);
+        }
+        Ok(Box::new(MemoryStage {
+            size,
+            bytes: Vec::new(),
+            staged: self.staged.clone(),
+        }))
+    }
+
+    fn watch(&self, agency: AgencyId) -> Watcher {
+        let state = self.state();
+        let last = state.inboxes.get(&agency).map_or(0, Inbox::last);
+        self.watchers.watch(agency, || last)
+    }
+
+    fn note_directory(&self, note: DirectoryNote) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let newer = state
+            .directory
+            .is_none_or(|known| note.version > known.version);
+        if newer {
+            state.directory = Some(note);
+        }
+        Ok(())
+    }
+
+    fn directory(&self) -> Result<Option<DirectoryNote>, StoreError> {
+        Ok(self.state().directory)
+    }
+
+    fn health(&self) -> StoreHealth {
+        StoreHealth {
+            health: Health::Good,
+            journal: Position::default(),
+            index: Position::default(),
+            overlay_bytes: 0,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct MemoryStage {
+    size: u64,
+    bytes: Vec<u8>,
+    staged: Arc<Mutex<HashMap<Digest, Bytes>>>,
+}
+
+impl StagedPayload for MemoryStage {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
+        if self.written() + bytes.len() as u64 > self.size {
+            return Err(StoreError::PayloadMismatch);
+        }
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn written(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn finish(self: Box<Self>, expected: Digest) -> Result<StagedRef, StoreError> {
+        if self.written() != self.size || Digest::of(&self.bytes) != expected {
+            return Err(StoreError::PayloadMismatch);
+        }
+        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
+        staged.insert(expected, self.bytes.into());
+        Ok(StagedRef::new(expected, self.size))
+    }
+}
