@@ -2,7 +2,7 @@
 //!
 //! Invariants: every task has a name and an owner, the [`Tasks`] it was spawned on; a task that
 //! panics is logged once by name and stops the process, because its part of the work is no longer
-//! done; [`Tasks::drain`] returns by its deadline and leaves nothing running.
+//! done; [`Tasks::drain`] returns by its deadline and aborts what still runs then.
 
 use std::any::Any;
 use std::collections::BTreeMap;
@@ -111,12 +111,15 @@ struct Running {
     next: u64,
     tasks: BTreeMap<u64, Task>,
     panicked: Option<&'static str>,
+    /// The drain is over: whatever is spawned now ends at once.
+    over: bool,
 }
 
 #[derive(Debug)]
 struct Task {
     name: &'static str,
-    abort: AbortHandle,
+    /// Known once the runtime has taken the task.
+    abort: Option<AbortHandle>,
     service: bool,
 }
 
@@ -171,8 +174,15 @@ impl Tasks {
             () = tokio::time::sleep(deadline) => false,
         };
         let left: Vec<_> = {
-            let running = self.running();
-            running.tasks.values().for_each(|task| task.abort.abort());
+            let mut running = self.running();
+            running.over = true;
+            for abort in running
+                .tasks
+                .values()
+                .filter_map(|task| task.abort.as_ref())
+            {
+                abort.abort();
+            }
             running
                 .tasks
                 .values()
@@ -193,10 +203,9 @@ impl Tasks {
         service: bool,
         task: impl Future<Output = ()> + Send + 'static,
     ) {
-        // The lock is held until the task is entered: it cannot leave before.
-        let mut running = self.running();
-        let id = running.next;
-        running.next += 1;
+        // Listed before it is spawned, so that however soon it ends it takes itself off; and the
+        // lock is not held meanwhile, because a runtime that is closing drops it here and now.
+        let id = self.list(name, service);
         let leaving = Leaving {
             id,
             running: Arc::clone(&self.running),
@@ -219,14 +228,28 @@ impl Tasks {
         } else {
             self.waited_for.spawn(supervised)
         };
+        let mut running = self.running();
+        if running.over {
+            handle.abort();
+        }
+        if let Some(task) = running.tasks.get_mut(&id) {
+            task.abort = Some(handle.abort_handle());
+        }
+    }
+
+    fn list(&self, name: &'static str, service: bool) -> u64 {
+        let mut running = self.running();
+        let id = running.next;
+        running.next += 1;
         running.tasks.insert(
             id,
             Task {
                 name,
-                abort: handle.abort_handle(),
+                abort: None,
                 service,
             },
         );
+        id
     }
 
     fn running(&self) -> MutexGuard<'_, Running> {
@@ -311,6 +334,42 @@ mod tests {
         tasks.spawn("stuck", std::future::pending());
         tasks.shutdown().force();
         assert_eq!(tasks.drain(LONG).await, Err(vec!["stuck"]));
+    }
+
+    #[tokio::test]
+    async fn what_is_spawned_after_the_drain_ends_at_once() {
+        let tasks = tasks();
+        assert_eq!(tasks.drain(LONG).await, Ok(()));
+        let (held, ended) = tokio::sync::oneshot::channel::<()>();
+        tasks.spawn("late", async move {
+            let _held = held;
+            std::future::pending().await
+        });
+        assert!(ended.await.is_err());
+    }
+
+    #[test]
+    fn a_runtime_that_is_closing_takes_no_task_and_blocks_nobody() {
+        struct SpawnsAtTheEnd(Tasks);
+        impl Drop for SpawnsAtTheEnd {
+            fn drop(&mut self) {
+                self.0.spawn("too late", std::future::pending());
+            }
+        }
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        let tasks = tasks();
+        let last = SpawnsAtTheEnd(tasks.clone());
+        runtime.block_on(async {
+            tokio::spawn(async move {
+                let _last = last;
+                std::future::pending::<()>().await;
+            });
+            tokio::task::yield_now().await;
+        });
+        drop(runtime);
+        assert!(tasks.running().tasks.is_empty());
     }
 
     #[tokio::test]

@@ -20,6 +20,7 @@ mod tests;
 mod verifier;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::client::Resumption;
 use rustls::crypto::CryptoProvider;
@@ -27,6 +28,7 @@ use rustls::crypto::aws_lc_rs::{default_provider, kx_group};
 use rustls::server::NoServerSessionStorage;
 use rustls::{ClientConfig, ServerConfig};
 use thiserror::Error;
+use tonic::transport::Server;
 
 use crate::clock::Clock;
 
@@ -39,6 +41,9 @@ use peer::PeerCheck;
 use verifier::Verifier;
 
 const ALPN: &[u8] = b"h2";
+const KEEPALIVE: Duration = Duration::from_secs(20);
+const STREAM_WINDOW: u32 = 4 << 20;
+const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// TLS could not be set up.
 #[derive(Debug, Error)]
@@ -119,6 +124,16 @@ pub fn client_config(
     Ok(ClientTls {
         config: Arc::new(config),
     })
+}
+
+/// A tonic server with the keepalive and the windows of [`connect`], for [`incoming`].
+#[must_use]
+pub fn server() -> Server {
+    Server::builder()
+        .http2_keepalive_interval(Some(KEEPALIVE))
+        .http2_keepalive_timeout(Some(KEEPALIVE))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .initial_connection_window_size(CONNECTION_WINDOW)
 }
 
 impl ServerTls {

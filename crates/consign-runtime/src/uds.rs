@@ -94,7 +94,6 @@ pub struct SocketFault {
 
 /// The process at the other end, as the kernel names it. In the extensions of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct LocalPeer {
     /// Its user.
     pub uid: u32,
@@ -118,11 +117,14 @@ pub struct Listener {
 /// # Errors
 /// A process answers there, something else is in the way, or the system refused.
 pub fn listener(wanted: &Path) -> Result<Listener, SocketError> {
-    let path = socket_path(wanted)?;
-    place::prepare(wanted, &path)?;
-    let bound = place::bind(&path)?;
-    let (listener, file) = adopt(bound, &path).map_err(|source| SocketError::Io {
-        path: path.clone(),
+    listen_at(wanted, &socket_path(wanted)?)
+}
+
+fn listen_at(wanted: &Path, path: &Path) -> Result<Listener, SocketError> {
+    place::prepare(wanted, path)?;
+    let bound = place::bind(path)?;
+    let (listener, file) = adopt(bound, path).map_err(|source| SocketError::Io {
+        path: path.to_owned(),
         source,
     })?;
     Ok(Listener {

@@ -15,6 +15,9 @@ const MAX_TEXT: usize = 4096;
 const MAX_ITEMS: usize = 10_000;
 
 /// Reads one table. Every getter notes its key as known and its fault, if there is one.
+///
+/// Ask for every key first and use `?` on what [`Setting::required`] returned afterwards: keys
+/// that a getter did not come to are reported as unknown.
 #[derive(Debug)]
 pub struct Reader<'a> {
     table: Option<&'a DeTable<'a>>,

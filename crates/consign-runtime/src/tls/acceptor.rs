@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
-use tracing::{debug, info};
+use tracing::{debug, error, info};
 
 use super::peer::{CertificateFingerprint, PeerIdentity, RefusedPeer};
 use super::{ALPN, ServerTls};
@@ -47,7 +47,6 @@ impl Default for AcceptLimits {
 
 /// Who is at the other end. tonic puts it into the extensions of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct PeerInfo {
     /// What the policy called the peer when the handshake ended.
     pub identity: PeerIdentity,
@@ -91,7 +90,11 @@ impl Stream for Incoming {
                 Poll::Ready(Some(Ok(Some(connection)))) => {
                     return Poll::Ready(Some(Ok(connection)));
                 }
-                Poll::Ready(Some(_)) => continue,
+                Poll::Ready(Some(Ok(None))) => continue,
+                Poll::Ready(Some(Err(error))) => {
+                    error!(%error, "handshake panicked");
+                    continue;
+                }
                 Poll::Ready(None) | Poll::Pending => {}
             }
             let full = this.handshakes.len() >= this.limits.handshakes.max(1);

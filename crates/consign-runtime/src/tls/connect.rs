@@ -23,12 +23,9 @@ use tokio_rustls::client::TlsStream;
 use tonic::transport::{Channel, Endpoint};
 
 use super::peer::{Party, RefusedPeer};
-use super::{ALPN, ClientTls};
+use super::{ALPN, CONNECTION_WINDOW, ClientTls, KEEPALIVE, STREAM_WINDOW};
 
 const DEADLINE: Duration = Duration::from_secs(10);
-const KEEPALIVE: Duration = Duration::from_secs(20);
-const STREAM_WINDOW: u32 = 4 << 20;
-const CONNECTION_WINDOW: u32 = 16 << 20;
 
 /// Why there is no connection to a hub.
 #[derive(Clone, Debug, Error)]

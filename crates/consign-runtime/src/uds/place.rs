@@ -6,9 +6,11 @@ use std::io::ErrorKind;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::fs::{DirBuilderExt as _, FileTypeExt as _, MetadataExt as _};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use rustix::process::geteuid;
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +23,9 @@ pub(super) const MAX_PATH: usize = 107;
 
 /// Length of the temporary name that [`bind`] uses in the socket's directory: `.xxxxx/s`.
 const TEMPORARY: usize = 8;
+
+/// One name in a million is taken by what a crash left.
+const TRIES: u32 = 16;
 
 /// The path that stands for `wanted`: itself where it fits, otherwise a short one under
 /// `$XDG_RUNTIME_DIR` or `/tmp`.
@@ -125,19 +130,25 @@ fn refuse_living(path: &Path) -> Result<(), SocketError> {
             path: path.to_owned(),
         });
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == ErrorKind::ConnectionRefused => Ok(()),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+    match try_connect(path) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
         // It answers, or somebody is there whose queue is full.
-        Ok(_) | Err(_) => Err(SocketError::InUse {
+        Ok(()) | Err(_) => Err(SocketError::InUse {
             path: path.to_owned(),
         }),
     }
 }
 
+/// Connects without waiting: a full queue would hold a blocking socket for ever.
+fn try_connect(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
+}
+
 fn temporary_directory(path: &Path) -> Result<PathBuf, SocketError> {
     let parent = path.parent().unwrap_or(Path::new("/"));
-    loop {
+    for _ in 0..TRIES {
         let mut name = entropy::hex::<3>()?;
         name.truncate(5);
         let directory = parent.join(format!(".{name}"));
@@ -152,4 +163,9 @@ fn temporary_directory(path: &Path) -> Result<PathBuf, SocketError> {
             }
         }
     }
+    let source = ErrorKind::AlreadyExists.into();
+    Err(SocketError::Io {
+        path: parent.to_owned(),
+        source,
+    })
 }
