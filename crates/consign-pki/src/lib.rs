@@ -23,6 +23,8 @@ mod asn1;
 pub mod certificate;
 pub mod cms;
 pub mod encryption;
+#[cfg(test)]
+mod fixture;
 pub mod issue;
 pub mod path;
 mod pem;

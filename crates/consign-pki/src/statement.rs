@@ -115,7 +115,11 @@ impl StatementPublicKey {
 
 impl std::fmt::Debug for StatementPublicKey {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "StatementPublicKey({})", crate::hex(&self.key_id()))
+        write!(
+            formatter,
+            "StatementPublicKey({})",
+            crate::hex(&self.key_id())
+        )
     }
 }
 
@@ -130,8 +134,16 @@ mod tests {
         let key = StatementKey::from_seed([7; 32]);
         let read = StatementKey::from_pkcs8_pem(&key.to_pkcs8_pem()).unwrap();
         assert_eq!(read.public(), key.public());
-        insta::assert_snapshot!(key.to_pkcs8_pem().as_str(), @"");
-        insta::assert_snapshot!(key.public().to_spki_pem(), @"");
+        insta::assert_snapshot!(key.to_pkcs8_pem().as_str(), @r"
+        -----BEGIN PRIVATE KEY-----
+        MC4CAQAwBQYDK2VwBCIEIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcH
+        -----END PRIVATE KEY-----
+        ");
+        insta::assert_snapshot!(key.public().to_spki_pem(), @r"
+        -----BEGIN PUBLIC KEY-----
+        MCowBQYDK2VwAyEA6kpsY+KcUgq+9VB7Ey7F+ZVHdq6+vnuSQh7qaRRG0iw=
+        -----END PUBLIC KEY-----
+        ");
     }
 
     #[test]

@@ -208,7 +208,7 @@ mod tests {
     use super::*;
 
     const IDENTITY: &str =
-        "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+        "AGE-SECRET-KEY-1MVHQWXL0RFJ3S34THV7WGK4XGU0TLW4F0NPHRVVX95SGYMUKJ0VSD7V9GW";
 
     fn wrap() -> WrapPlaintext {
         WrapPlaintext {
@@ -224,7 +224,14 @@ mod tests {
 
     #[test]
     fn text_is_stable() {
-        insta::assert_snapshot!(wrap().render().unwrap().as_str(), @"");
+        insta::assert_snapshot!(wrap().render().unwrap().as_str(), @r"
+        # consign wrap v1
+        # sender: 018f-sender H49.13
+        # envelope: 01900000-0000-7000-8000-000000000001
+        # recipient: 018f-recipient H49.13.05
+        # salt: abababababababababababababababababababababababababababababababab
+        AGE-SECRET-KEY-1MVHQWXL0RFJ3S34THV7WGK4XGU0TLW4F0NPHRVVX95SGYMUKJ0VSD7V9GW
+        ");
     }
 
     #[test]

@@ -255,3 +255,6 @@ fn ip_address(bytes: &[u8]) -> Option<String> {
         .ok()
         .map(|octets| std::net::Ipv6Addr::from(octets).to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -192,3 +192,6 @@ pub enum CmsError {
     #[error("the seal key did not sign")]
     Seal(#[from] SealError),
 }
+
+#[cfg(test)]
+mod tests;

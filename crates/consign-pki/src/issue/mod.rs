@@ -182,3 +182,6 @@ pub enum IssueError {
     #[error("certificate library failed")]
     Library(#[from] rcgen::Error),
 }
+
+#[cfg(test)]
+mod tests;
