@@ -4,6 +4,7 @@
 //! each: no folders to climb, no device names, no characters that reorder what is displayed.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use super::error::AsicError;
 
@@ -170,12 +171,17 @@ impl NameSet {
     pub(super) fn insert(&mut self, name: &str) -> Result<(), AsicError> {
         // Upper case first: it joins letters such as ß and ss, ſ and s, that lower case keeps apart.
         let folded = name.to_uppercase().to_lowercase();
-        match self.0.insert(folded, name.to_owned()) {
-            None => Ok(()),
-            Some(other) if other == name => Err(AsicError::DuplicateName { name: other }),
-            Some(other) => Err(AsicError::CaseDuplicate {
+        match self.0.entry(folded) {
+            Entry::Vacant(place) => {
+                place.insert(name.to_owned());
+                Ok(())
+            }
+            Entry::Occupied(taken) if taken.get() == name => Err(AsicError::DuplicateName {
                 name: name.to_owned(),
-                other,
+            }),
+            Entry::Occupied(taken) => Err(AsicError::CaseDuplicate {
+                name: name.to_owned(),
+                other: taken.get().clone(),
             }),
         }
     }

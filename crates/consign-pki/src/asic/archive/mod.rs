@@ -4,7 +4,10 @@
 //! what is read from it can never be two views. The lenient reading asks the `zip` crate for a
 //! second view and refuses where the two differ.
 
+mod central;
+mod end;
 mod header;
+mod local;
 mod read;
 mod second_reader;
 mod stream;
