@@ -5,9 +5,9 @@
 //! so that it can be repeated years later. Mechanisms (signatures, paths, containers)
 //! are in `consign-pki`; this crate says which of them must hold, for whom, and when.
 
-//CONT
+pub mod container;
 pub mod directory;
-//EXCH
+pub mod exchange;
 pub mod report;
 pub mod statement;
 pub mod trust;
