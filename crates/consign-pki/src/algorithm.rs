@@ -385,3 +385,6 @@ fn rsa_modulus_bits(key: &[u8]) -> Result<usize, DerError> {
     let unused = usize::try_from(first.leading_zeros()).unwrap_or(8);
     Ok(magnitude.len().saturating_mul(8).saturating_sub(unused))
 }
+
+#[cfg(test)]
+mod tests;

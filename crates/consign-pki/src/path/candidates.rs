@@ -1,9 +1,10 @@
 //! Candidate paths, by comparing names only.
 //!
-//! Names are compared byte for byte, as TLS implementations do: an issuer that spells its
-//! name differently from the authority's own certificate leads nowhere. The search is
-//! bounded: a set of certificates that all name each other yields a few candidates.
+//! Names match as RFC 5280 §7.1 compares them: without regard to case, repeated spaces and
+//! string type. The search is bounded: a set of certificates that all name each other
+//! yields a few candidates.
 
+use super::validator::same_name;
 use super::{MAX_CANDIDATES, MAX_PATH_LENGTH, PathError};
 use crate::certificate::{CertificateParts, fingerprint};
 
@@ -73,7 +74,10 @@ pub(super) fn build<'p, 'a>(
         let mut longer = Vec::new();
         for chain in &partial {
             let issuer = chain.last().map_or(end_entity, |last| last).parts.issuer;
-            for root in roots.iter().filter(|root| root.parts.subject == issuer) {
+            for root in roots
+                .iter()
+                .filter(|root| same_name(root.parts.subject, issuer))
+            {
                 complete.push(CandidatePath {
                     end_entity,
                     authorities: chain.clone(),
@@ -82,7 +86,7 @@ pub(super) fn build<'p, 'a>(
             }
             for next in authorities
                 .iter()
-                .filter(|next| next.parts.subject == issuer)
+                .filter(|next| same_name(next.parts.subject, issuer))
             {
                 if is_new(next, chain, end_entity, roots) {
                     longer.push([chain.as_slice(), &[next]].concat());

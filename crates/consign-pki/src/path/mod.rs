@@ -197,8 +197,8 @@ pub enum PathError {
 
 /// Looks for a path from `end_entity_der` to one of `roots` that holds at `at`.
 ///
-/// Tries all candidates until one holds; otherwise the error is that of the first
-/// candidate, in the order in which intermediates and roots were given.
+/// Tries all candidates until one holds; otherwise the error is that of the candidate that
+/// came furthest, so that an authority's old key of the same name hides nothing.
 pub fn validate(
     end_entity_der: &[u8],
     intermediates: &[Vec<u8>],
@@ -211,7 +211,7 @@ pub fn validate(
     checks::end_entity(&end_entity, at, purpose)?;
     let authorities = candidates::parse_all(intermediates);
     let anchors = candidates::parse_all(roots);
-    let mut first_error = None;
+    let mut furthest: Option<PathError> = None;
     for path in candidates::build(&end_entity, &authorities, &anchors)? {
         match validator::validate(&path, at, purpose) {
             Ok(revocation) => {
@@ -220,10 +220,30 @@ pub fn validate(
                     revocation,
                 });
             }
-            Err(error) => first_error = first_error.or(Some(error)),
+            Err(error) => {
+                let further = furthest
+                    .as_ref()
+                    .is_none_or(|known| error.progress() > known.progress());
+                if further {
+                    furthest = Some(error);
+                }
+            }
         }
     }
-    Err(first_error.unwrap_or(PathError::Untrusted))
+    Err(furthest.unwrap_or(PathError::Untrusted))
+}
+
+impl PathError {
+    /// How much of a candidate was found good before this: a wrong signature means that the
+    /// issuer only shares its name, an unknown revocation that all else holds.
+    fn progress(&self) -> u8 {
+        match self {
+            Self::BadSignature => 0,
+            Self::RevocationUnknown => 2,
+            Self::Revoked => 3,
+            _ => 1,
+        }
+    }
 }
 
 fn bounded(

@@ -10,6 +10,17 @@ use certval::{
 use super::candidates::{CandidatePath, Certificate};
 use super::{PathError, PathPurpose, RevocationCheck, checks};
 
+/// Whether two DER names are the same name (RFC 5280 §7.1).
+pub(super) fn same_name(left: &[u8], right: &[u8]) -> bool {
+    use der::Decode;
+    use x509_cert::name::Name;
+    left == right
+        || match (Name::from_der(left), Name::from_der(right)) {
+            (Ok(left), Ok(right)) => certval::compare_names(&left, &right),
+            _ => false,
+        }
+}
+
 /// Judges one candidate for the instant `at`.
 pub(super) fn validate(
     path: &CandidatePath<'_, '_>,
