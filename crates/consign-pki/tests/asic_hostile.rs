@@ -127,6 +127,31 @@ fn the_sound_second_layer_is_accepted() {
 }
 
 #[test]
+fn what_is_no_whole_zip() {
+    let mut commented = sound();
+    commented.comment = b"cut".to_vec();
+    let mut cut = commented.bytes();
+    cut.pop();
+    let mut broken = sound().bytes();
+    let directory = broken
+        .windows(4)
+        .position(|window| window == b"PK\x01\x02")
+        .unwrap();
+    broken[directory + 3] = 3;
+    let cases: [(&[u8], &str); 5] = [
+        (b"", "end-record-missing"),
+        (b"%PDF-1.7", "end-record-missing"),
+        (&[0; 70_000], "end-record-missing"),
+        (&cut, "truncated"),
+        (&broken, "directory-malformed"),
+    ];
+    for (bytes, code) in cases {
+        assert_eq!(canonical(bytes).unwrap_err().code(), code);
+        assert_eq!(lenient(bytes).unwrap_err().code(), code);
+    }
+}
+
+#[test]
 fn limits_are_those_of_the_budget() {
     type Tighten = fn(&mut Budget);
     let limits: [(&str, Tighten); 8] = [

@@ -18,7 +18,7 @@
 //! What [`ContainerWriter`] writes, and all that [`Container::open_canonical`] accepts:
 //!
 //! - Every entry is *stored*. The bytes of a file appear verbatim; nothing can be a zip bomb.
-//! - Version 2.0, flags `0x0800` (UTF-8), 1980-01-01 00:00, attributes zero, in every entry.
+//! - Version 2.0, made on Unix, mode 0644, flags `0x0800` (UTF-8), 1980-01-01 00:00, in each entry.
 //! - No extra field, comment, data descriptor, second disk or zip64; under 4 GiB and at most
 //!   [`MAX_ENTRIES`] entries.
 //! - Entries lie one after the other from offset 0, the central directory follows, then the end

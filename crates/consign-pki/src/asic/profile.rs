@@ -6,7 +6,7 @@ use super::error::AsicError;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum HeaderField {
-    /// Version made by: 2.0 on FAT.
+    /// Version made by: 2.0 on Unix.
     #[error("version made by")]
     VersionMadeBy,
     /// Version needed to extract: 2.0.
@@ -18,7 +18,7 @@ pub enum HeaderField {
     /// Modified: 1980-01-01 00:00.
     #[error("date")]
     Date,
-    /// Internal and external attributes: zero.
+    /// Internal attributes: zero; external ones: a plain file with mode 0644.
     #[error("attributes")]
     Attributes,
 }

@@ -237,6 +237,39 @@ fn replace_all(bytes: &mut [u8], old: &[u8], new: &[u8]) {
 }
 
 #[test]
+fn a_second_reader_that_sees_other_entries_is_noticed() {
+    let mut reader = Cursor::new(container());
+    let mut judge = profile::Judge::Canonical;
+    let seen = archive::read_directory(&mut reader, &Budget::default(), &mut judge).unwrap();
+    archive::confirm(&mut reader, &seen).unwrap();
+    let changes: [fn(&mut archive::StoredEntry); 5] = [
+        |entry| entry.name.push('x'),
+        |entry| entry.size += 1,
+        |entry| entry.packed += 1,
+        |entry| entry.crc32 ^= 1,
+        |entry| entry.header_start += 1,
+    ];
+    for change in changes {
+        let mut entries = seen.entries.clone();
+        change(&mut entries[2]);
+        let other = archive::Directory {
+            entries,
+            offset: seen.offset,
+        };
+        let refused = archive::confirm(&mut reader, &other);
+        assert_eq!(code(refused), "readers-disagree");
+    }
+    let fewer = archive::Directory {
+        entries: seen.entries[1..].to_vec(),
+        offset: seen.offset,
+    };
+    assert_eq!(
+        code(archive::confirm(&mut reader, &fewer)),
+        "readers-disagree"
+    );
+}
+
+#[test]
 fn file_names() {
     for good in [
         "a",

@@ -114,11 +114,11 @@ pub(crate) fn headers() -> Vec<Case> {
             }),
         ),
         reported(
-            "made on Unix",
+            "made on FAT",
             "fixed-field",
             &["fixed-field"],
             main_file(|e| {
-                (e.made_by, e.external) = (0x0314, 0o100_644 << 16);
+                (e.made_by, e.external) = (20, 0);
             }),
         ),
         reported(

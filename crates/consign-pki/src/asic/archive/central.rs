@@ -5,8 +5,8 @@ use super::super::error::AsicError;
 use super::super::name::{NameKind, NameRule, NameSet, classify};
 use super::super::profile::{Deviation, HeaderField, Judge};
 use super::header::{
-    Central, DATE, FLAG_DESCRIPTOR, FLAG_UTF8, Fields, METHOD_DEFLATED, METHOD_STORED, Shared,
-    TIME, VERSION,
+    Central, DATE, EXTERNAL, FLAG_DESCRIPTOR, FLAG_UTF8, Fields, MADE_BY, METHOD_DEFLATED,
+    METHOD_STORED, Shared, TIME, VERSION,
 };
 use super::read::StoredEntry;
 
@@ -154,7 +154,7 @@ fn judge_fixed_fields(
     }
     let shared = &central.shared;
     let fixed = [
-        (HeaderField::VersionMadeBy, central.made_by == VERSION),
+        (HeaderField::VersionMadeBy, central.made_by == MADE_BY),
         (HeaderField::VersionNeeded, shared.needed == VERSION),
         (
             HeaderField::Date,
@@ -162,7 +162,7 @@ fn judge_fixed_fields(
         ),
         (
             HeaderField::Attributes,
-            (central.internal, central.external) == (0, 0),
+            (central.internal, central.external) == (0, EXTERNAL),
         ),
     ];
     for (field, holds) in fixed {
@@ -210,7 +210,8 @@ fn check_limits(entry: &StoredEntry, total: &mut u64, budget: &Budget) -> Result
     if size > limit {
         return Err(AsicError::FileTooLarge { name, size, limit });
     }
-    let within_ratio = size <= RATIO_FREE_BYTES || size <= entry.packed * budget.ratio;
+    let within_ratio =
+        size <= RATIO_FREE_BYTES || size <= entry.packed.saturating_mul(budget.ratio);
     if entry.deflated && !within_ratio {
         return Err(AsicError::RatioExceeded {
             name,

@@ -13,8 +13,12 @@ pub(super) const END_SIGNATURE: u32 = 0x0605_4B50;
 pub(super) const ZIP64_LOCATOR_SIGNATURE: u32 = 0x0706_4B50;
 pub(super) const DESCRIPTOR_SIGNATURE: u32 = 0x0807_4B50;
 
-/// Version 2.0; in "made by" the upper byte 0 means FAT, whose attributes are zero.
+/// Version 2.0.
 pub(super) const VERSION: u16 = 20;
+/// Version 2.0 on Unix: names "made on FAT" are garbled by Info-ZIP's `unzip`, whatever flag 11 says.
+pub(super) const MADE_BY: u16 = 3 << 8 | VERSION;
+/// A plain file with mode 0644.
+pub(super) const EXTERNAL: u32 = 0o100_644 << 16;
 pub(super) const FLAG_UTF8: u16 = 0x0800;
 pub(super) const FLAG_DESCRIPTOR: u16 = 0x0008;
 pub(super) const METHOD_STORED: u16 = 0;
@@ -126,11 +130,11 @@ impl<'a> Central<'a> {
 /// The canonical central header of a stored entry.
 pub(super) fn encode_central(shared: &Shared, offset: u32, name: &str, out: &mut Vec<u8>) {
     out.extend(CENTRAL_SIGNATURE.to_le_bytes());
-    out.extend(VERSION.to_le_bytes());
+    out.extend(MADE_BY.to_le_bytes());
     shared.encode(out);
-    // Comment length, disk, internal attributes; external attributes.
+    // Comment length, disk, internal attributes.
     out.extend([0; 6]);
-    out.extend([0; 4]);
+    out.extend(EXTERNAL.to_le_bytes());
     out.extend(offset.to_le_bytes());
     out.extend(name.as_bytes());
 }
