@@ -1,1 +1,6 @@
-//! The agency node: outbox, inbox, archive, registers, keys
+//! The agency node: outbox, inbox, archive, registers, keys.
+
+pub mod client;
+pub mod config;
+pub mod directory_files;
+pub mod link;
