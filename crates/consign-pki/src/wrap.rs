@@ -303,4 +303,20 @@ mod tests {
             );
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_read_is_what_would_be_written(
+            position in 0..300_usize,
+            byte in proptest::num::u8::ANY,
+        ) {
+            let mut bytes = wrap().render().unwrap().as_bytes().to_vec();
+            let position = position % bytes.len();
+            bytes[position] = byte;
+            if let Ok(read) = WrapPlaintext::parse(&bytes) {
+                let written = read.render().unwrap();
+                proptest::prop_assert_eq!(written.as_bytes(), bytes.as_slice());
+            }
+        }
+    }
 }

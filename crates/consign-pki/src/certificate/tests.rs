@@ -60,6 +60,25 @@ fn bundles_survive_and_are_bounded() {
     );
 }
 
+/// As `openssl x509 -text` and editors on Windows leave them.
+#[test]
+fn text_around_certificates_and_line_ends_do_not_matter() {
+    let (_, certificate) = Hierarchy::new().seal(KeyKind::EcdsaP256);
+    let text = to_pem(&certificate);
+    for variant in [
+        format!("Certificate:\n    Data:\n{text}"),
+        text.replace('\n', "\r\n"),
+    ] {
+        assert_eq!(from_pem(&variant).unwrap(), certificate);
+        assert_eq!(
+            read_bundle(&variant).unwrap(),
+            std::slice::from_ref(&certificate)
+        );
+    }
+    let two = write_bundle(&[certificate.clone(), certificate]);
+    assert!(from_pem(&two).is_err());
+}
+
 #[test]
 fn changed_and_torn_certificates_do_no_harm() {
     let (_, certificate) = Hierarchy::new().seal(KeyKind::EcdsaP256);

@@ -157,7 +157,7 @@ pub fn encrypt_to(
     writer: impl Write,
 ) -> Result<u64, EncryptionError> {
     let mut stream = header::start(&recipient.0, writer)?;
-    let length = copy(reader, &mut stream, u64::MAX)?;
+    let length = copy(reader, &mut stream, u64::MAX, EncryptionError::Io)?;
     let mut inner = stream.finish().map_err(EncryptionError::Io)?;
     inner.flush().map_err(EncryptionError::Io)?;
     Ok(length)
@@ -176,7 +176,7 @@ pub fn decrypt_with(
         age::Decryptor::new(io::Cursor::new(header).chain(reader)).map_err(decrypt_error)?;
     let identities = std::iter::once(&identity.0 as &dyn age::Identity);
     let plaintext = decryptor.decrypt(identities).map_err(decrypt_error)?;
-    let length = copy(plaintext, &mut writer, max_plaintext)?;
+    let length = copy(plaintext, &mut writer, max_plaintext, stream_error)?;
     writer.flush().map_err(EncryptionError::Io)?;
     Ok(length)
 }
@@ -203,8 +203,13 @@ pub fn open_small(
     Ok(plaintext)
 }
 
-/// Like `io::copy`, with a limit and with errors of the age stream told from others.
-fn copy(mut reader: impl Read, mut writer: impl Write, limit: u64) -> Result<u64, EncryptionError> {
+/// Like `io::copy`, with a limit; `fault` says what a failure to read means.
+fn copy(
+    mut reader: impl Read,
+    mut writer: impl Write,
+    limit: u64,
+    fault: fn(io::Error) -> EncryptionError,
+) -> Result<u64, EncryptionError> {
     let mut buffer = Zeroizing::new(vec![0_u8; BUFFER]);
     let mut total = 0_u64;
     loop {
@@ -212,7 +217,7 @@ fn copy(mut reader: impl Read, mut writer: impl Write, limit: u64) -> Result<u64
             Ok(0) => return Ok(total),
             Ok(count) => count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(stream_error(error)),
+            Err(error) => return Err(fault(error)),
         };
         total = total.saturating_add(u64::try_from(count).unwrap_or(u64::MAX));
         if total > limit {

@@ -118,3 +118,17 @@ fn key_texts_are_read_in_their_canonical_form_only() {
         assert!(EncryptionRecipient::from_text(&wrong).is_err(), "{wrong}");
     }
 }
+
+/// A source that fails is not a forged ciphertext.
+#[test]
+fn failing_sources_are_told_apart() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::UnexpectedEof.into())
+        }
+    }
+    let identity = EncryptionIdentity::generate();
+    let refused = encrypt_to(&identity.recipient(), Failing, Vec::new());
+    assert!(matches!(refused, Err(EncryptionError::Io(_))));
+}

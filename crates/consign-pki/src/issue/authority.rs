@@ -13,11 +13,13 @@ use super::{
     TlsSubject, TlsUsage, Validity, verify_request,
 };
 use crate::asn1;
-use crate::certificate::{self, CertificateDetails};
+use crate::certificate::{self, CertificateDetails, CertificateParts};
 use crate::pem;
 
 /// The last second of the year 9999, beyond which X.509 cannot write times.
 const MAX_TIME: u64 = 253_402_300_799;
+/// countryName of every name we write: the network is one country's.
+const COUNTRY: &str = "VN";
 /// certificatePolicies (RFC 5280 §4.2.1.4).
 const CERTIFICATE_POLICIES: [u64; 4] = [2, 5, 29, 32];
 /// organizationIdentifier (X.520).
@@ -33,7 +35,8 @@ pub struct CertificateAuthority {
 }
 
 impl CertificateAuthority {
-    /// Makes a self-signed root (path length 1) with a new P-256 key.
+    /// Makes a self-signed root (path length 1) with a new P-256 key. An authority's serial
+    /// number follows from its key, so that no two are alike.
     pub fn create_root(name: &AuthorityName, validity: Validity) -> Result<Self, IssueError> {
         let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
         let params = authority_params(name, validity, 1)?;
@@ -41,7 +44,8 @@ impl CertificateAuthority {
         Self::assemble(certificate.der().to_vec(), key)
     }
 
-    /// Makes an issuing authority (path length 0) with a new P-256 key, certified by `root`.
+    /// Makes an issuing authority (path length 0) with a new P-256 key, certified by `root`,
+    /// whose name it must not share.
     pub fn create_issuing(
         root: &Self,
         name: &AuthorityName,
@@ -55,6 +59,11 @@ impl CertificateAuthority {
         let params = authority_params(name, validity, 0)?;
         let certificate = params.signed_by(&key, &root.issuer)?;
         let authority = Self::assemble(certificate.der().to_vec(), key)?;
+        if authority.subject()? == root.subject()? {
+            return Err(IssueError::Name {
+                field: "common name",
+            });
+        }
         Ok(authority.with_profile(root.profile.clone()))
     }
 
@@ -169,6 +178,11 @@ impl CertificateAuthority {
         })
     }
 
+    fn subject(&self) -> Result<&[u8], IssueError> {
+        let parts = CertificateParts::parse(&self.certificate)?;
+        Ok(parts.subject)
+    }
+
     fn end_entity_params(
         &self,
         name: DistinguishedName,
@@ -251,7 +265,7 @@ fn organization(field: &'static str, value: &str) -> Result<DistinguishedName, I
     let mut name = DistinguishedName::new();
     name.push(
         DnType::CountryName,
-        DnValue::PrintableString("VN".try_into()?),
+        DnValue::PrintableString(COUNTRY.try_into()?),
     );
     name.push(DnType::OrganizationName, text(field, value)?);
     Ok(name)

@@ -128,6 +128,17 @@ fn validity_stays_within_the_issuers() {
 }
 
 #[test]
+fn authorities_do_not_share_a_name() {
+    let root = CertificateAuthority::create_root(&name("Root"), years(2)).unwrap();
+    assert!(matches!(
+        CertificateAuthority::create_issuing(&root, &name("Root"), years(1)),
+        Err(IssueError::Name {
+            field: "common name"
+        })
+    ));
+}
+
+#[test]
 fn names_are_usable() {
     let issuing = Hierarchy::new().issuing;
     for wrong in ["", "  ", "line\nbreak", &"x".repeat(MAX_NAME + 1)] {
@@ -194,4 +205,11 @@ fn profiles_replace_the_placeholders() {
         .with_profile(broken)
         .issue_seal(&request(), &subject(), years(1), &[1]);
     assert!(matches!(refused, Err(IssueError::Profile { .. })));
+}
+
+proptest::proptest! {
+    #[test]
+    fn arbitrary_requests_do_no_harm(bytes in proptest::collection::vec(proptest::num::u8::ANY, 0..256)) {
+        proptest::prop_assert!(verify_request(&bytes).is_err());
+    }
 }

@@ -1,6 +1,10 @@
 //! What the tests of this crate share: a small hierarchy and outside programs.
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a fixture that fails fails its test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a fixture that fails fails its test"
+)]
 
 use std::path::Path;
 use std::process::{Command, Output};
