@@ -1,0 +1,262 @@
+//! What a judged container comes to: the good one, and each way of being bad.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
+mod world;
+
+use std::io::Cursor;
+
+use consign_domain::directory::Entry;
+use consign_domain::document::Secrecy;
+use consign_domain::{ErrorCode, Timestamp};
+use consign_verify::Indication;
+use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
+use world::{DAY, World, now, policy};
+
+fn proven() -> JudgedAt {
+    JudgedAt::Proven(now())
+}
+
+fn expect(judgement: &Judgement, indication: Indication, code: ErrorCode) {
+    assert_eq!(
+        judgement.report.indication, indication,
+        "{:#?}",
+        judgement.report
+    );
+    assert_eq!(
+        judgement.report.code(),
+        Some(code),
+        "{:#?}",
+        judgement.report
+    );
+}
+
+#[test]
+fn a_good_container_passes() {
+    let world = World::new();
+    let judgement = world.judge(&world.container(&world.document()), proven());
+    assert_eq!(
+        judgement.report.indication,
+        Indication::TotalPassed,
+        "{:#?}",
+        judgement.report
+    );
+    assert_eq!(
+        judgement.seals[0].organization_identifier.as_deref(),
+        Some("VNGOV-H49")
+    );
+    let verified = judgement.into_verified().unwrap();
+    assert_eq!(verified.document.symbol(), "07/QĐ-UBND");
+    assert_eq!(verified.files.len(), 3);
+}
+
+/// A verdict of passed never survives a changed byte, wherever it is.
+#[test]
+fn one_byte_changed_anywhere_never_passes() {
+    let world = World::new();
+    let container = world.container(&world.document());
+    for offset in 0..container.len() {
+        let mut changed = container.clone();
+        changed[offset] ^= 1;
+        let judgement = world.judge(&changed, proven());
+        let passed = judgement.report.is_passed();
+        assert!(!passed, "offset {offset} of {}", container.len());
+        assert_ne!(
+            judgement.report.indication,
+            Indication::Indeterminate,
+            "offset {offset}"
+        );
+    }
+}
+
+#[test]
+fn cut_anywhere_is_malformed() {
+    let world = World::new();
+    let container = world.container(&world.document());
+    for length in (0..container.len()).step_by(7) {
+        let judgement = world.judge(&container[..length], proven());
+        assert!(judgement.report.malformed, "length {length}");
+    }
+}
+
+#[test]
+fn without_a_directory_it_stays_undecided() {
+    let world = World::new();
+    let container = world.container(&world.document());
+    let trust = SealTrust::Roots {
+        roots: world.trust.roots(),
+    };
+    let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
+    expect(
+        &judgement,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
+}
+
+#[test]
+fn other_roots_do_not_vouch() {
+    let (world, other) = (World::new(), World::new());
+    let container = world.container(&world.document());
+    let roots = other.trust.roots();
+    let directory = &world.directory;
+    let trust = SealTrust::Directory { roots, directory };
+    let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
+    assert_eq!(judgement.report.indication, Indication::TotalFailed);
+    // A root of the same name and another key is a forgery; a root that was never named
+    // on the path only leaves roots-alone undecided.
+    let trust = SealTrust::Roots { roots };
+    let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
+    assert_eq!(judgement.report.indication, Indication::TotalFailed);
+    let unrelated = [world.sender.certificate.clone()];
+    let trust = SealTrust::Roots { roots: &unrelated };
+    let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
+    assert_eq!(judgement.report.indication, Indication::Indeterminate);
+}
+
+#[test]
+fn an_expired_seal_fails_where_the_time_is_proven_and_is_undecided_where_it_is_not() {
+    let world = World::new();
+    let container = world.container(&world.document());
+    let late: Timestamp = now().plus_seconds(3 * 365 * DAY);
+    let judgement = world.judge(&container, JudgedAt::Proven(late));
+    expect(
+        &judgement,
+        Indication::TotalFailed,
+        ErrorCode::SealCertificateNotValid,
+    );
+    let judgement = world.judge(&container, JudgedAt::Now(late));
+    expect(
+        &judgement,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
+    let early = now().minus_seconds(400 * DAY);
+    let judgement = world.judge(&container, JudgedAt::Proven(early));
+    assert_eq!(judgement.report.indication, Indication::TotalFailed);
+    assert_eq!(
+        judgement.report.code(),
+        Some(ErrorCode::SealCertificateNotValid)
+    );
+}
+
+#[test]
+fn a_seal_of_another_agency_is_not_the_issuers() {
+    let world = World::new();
+    let container = world.container_sealed_by(&world.document(), &world.recipient);
+    expect(
+        &world.judge(&container, proven()),
+        Indication::TotalFailed,
+        ErrorCode::IssuerMismatch,
+    );
+}
+
+#[test]
+fn a_seal_taken_off_the_directory_counts_up_to_then() {
+    let mut world = World::new();
+    let container = world.container(&world.document());
+    let revoked = now().minus_seconds(DAY);
+    world.republish(|entries| {
+        for entry in entries {
+            if let Entry::Agency(agency) = entry {
+                agency.seals[0].validity.until = Some(revoked);
+            }
+        }
+    });
+    let judgement = world.judge(&container, proven());
+    expect(
+        &judgement,
+        Indication::TotalFailed,
+        ErrorCode::SealCertificateNotValid,
+    );
+    let before = world.judge(&container, JudgedAt::Proven(revoked.minus_seconds(1)));
+    assert!(before.report.is_passed(), "{:#?}", before.report);
+}
+
+#[test]
+fn an_unknown_issuer_fails() {
+    let mut world = World::new();
+    let container = world.container(&world.document());
+    world.republish(|entries| {
+        entries.remove(0);
+    });
+    let judgement = world.judge(&container, proven());
+    expect(
+        &judgement,
+        Indication::TotalFailed,
+        ErrorCode::SenderUnknown,
+    );
+}
+
+#[test]
+fn fields_are_judged_too() {
+    let world = World::new();
+    let mut secret = world.document();
+    secret.secrecy = Some(Secrecy::Mat);
+    let judgement = world.judge(&world.container(&secret), proven());
+    expect(&judgement, Indication::TotalFailed, ErrorCode::StateSecret);
+    let mut future = world.document();
+    future.issued_on = "2026-12-24".parse().unwrap();
+    let judgement = world.judge(&world.container(&future), proven());
+    expect(
+        &judgement,
+        Indication::TotalFailed,
+        ErrorCode::DocumentInvalid,
+    );
+}
+
+#[test]
+fn a_file_that_the_document_does_not_name_is_found() {
+    let world = World::new();
+    let mut document = world.document();
+    let bytes = world.container(&document);
+    document.attachments.clear();
+    let fewer = world.container(&document);
+    // The fields of one container beside the files of another, sealed as a whole.
+    assert!(world.judge(&fewer, proven()).report.is_passed());
+    assert!(world.judge(&bytes, proven()).report.is_passed());
+    let mut writer = consign_pki::asic::ContainerWriter::new(Cursor::new(Vec::new())).unwrap();
+    writer
+        .add_file("document.json", "application/json", &*document.to_bytes())
+        .unwrap();
+    writer
+        .add_file("quyet-dinh.pdf", "application/pdf", &b"main"[..])
+        .unwrap();
+    writer
+        .add_file("hidden.pdf", "application/pdf", &b"hidden"[..])
+        .unwrap();
+    let (agency, chain) = (&world.sender, [world.issuing.certificate_der().to_vec()]);
+    let container = writer
+        .finish_signed(|manifest| {
+            let at = now().as_unix();
+            consign_pki::cms::sign_detached(&agency.seal, &agency.certificate, &chain, manifest, at)
+        })
+        .unwrap()
+        .into_inner();
+    let judgement = world.judge(&container, proven());
+    expect(
+        &judgement,
+        Indication::TotalFailed,
+        ErrorCode::DocumentInvalid,
+    );
+    assert!(
+        judgement
+            .report
+            .decisive()
+            .unwrap()
+            .detail
+            .contains("hidden.pdf")
+    );
+}
+
+#[test]
+fn a_report_has_a_stable_form() {
+    let world = World::new();
+    let judgement = world.judge(&world.container(&world.document()), proven());
+    insta::assert_snapshot!(serde_json::to_string_pretty(&judgement.report).unwrap());
+}

@@ -1,0 +1,111 @@
+//! Wraps, payloads, commitments and parties against the envelope.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
+mod world;
+
+use consign_domain::{Digest, ErrorCode, Salt};
+use consign_log::Tree;
+use consign_pki::encryption::{EncryptionIdentity, open_small};
+use consign_pki::wrap::WrapPlaintext;
+use consign_verify::exchange::{
+    check_content, check_parties, check_payload, check_wrap, check_wrap_path, check_wraps,
+};
+use world::World;
+
+#[test]
+fn a_good_exchange_holds() {
+    let world = World::new();
+    let document = world.document();
+    let container = world.container(&document);
+    let (envelope, wrap, _) = world.envelope(&container);
+    let code = world.recipient.code.parse().unwrap();
+    let tree = check_wraps(&envelope, &[&wrap]).unwrap();
+    check_wrap_path(&envelope, &code, &wrap, &tree.path(0).unwrap()).unwrap();
+    let opened = open_small(&world.recipient.encryption, &wrap, 4096).unwrap();
+    let plaintext = WrapPlaintext::parse(&opened).unwrap();
+    let salt = check_wrap(&envelope, (world.recipient.id, &code), &plaintext).unwrap();
+    check_content(&envelope, &salt, &Digest::of(&container)).unwrap();
+    check_parties(&envelope, &document, &code).unwrap();
+}
+
+#[test]
+fn a_wrap_for_another_envelope_or_agency_is_refused() {
+    let world = World::new();
+    let (envelope, _, plaintext) = world.envelope(b"container");
+    let code = world.recipient.code.parse().unwrap();
+    let recipient = (world.recipient.id, &code);
+    let change = |change: fn(&mut WrapPlaintext)| {
+        let mut other = WrapPlaintext::parse(plaintext.render().unwrap().as_bytes()).unwrap();
+        change(&mut other);
+        check_wrap(&envelope, recipient, &other).unwrap_err().code()
+    };
+    let mismatch = ErrorCode::WrapMismatch;
+    assert_eq!(
+        change(|wrap| wrap.envelope_id.replace_range(0..1, "1")),
+        mismatch
+    );
+    assert_eq!(
+        change(|wrap| wrap.sender_id = wrap.recipient_id.clone()),
+        mismatch
+    );
+    assert_eq!(change(|wrap| wrap.sender_code = "H50".to_owned()), mismatch);
+    assert_eq!(
+        change(|wrap| wrap.recipient_id = wrap.sender_id.clone()),
+        mismatch
+    );
+    assert_eq!(
+        change(|wrap| wrap.recipient_code = "H50".to_owned()),
+        mismatch
+    );
+    assert_eq!(
+        change(|wrap| wrap.identity = EncryptionIdentity::generate()),
+        mismatch
+    );
+    // A salt that opens nothing.
+    let wrong = Salt::from_bytes([8; 32]);
+    let refused = check_content(&envelope, &wrong, &Digest::of(b"container")).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::ContentMismatch);
+}
+
+#[test]
+fn changed_wraps_payloads_and_parties_are_refused() {
+    let world = World::new();
+    let mut document = world.document();
+    let (envelope, wrap, _) = world.envelope(b"container");
+    let code = world.recipient.code.parse().unwrap();
+    let mut changed = wrap.clone();
+    changed[5] ^= 1;
+    let code_of =
+        |result: Result<Tree, consign_verify::exchange::ExchangeError>| result.unwrap_err().code();
+    assert_eq!(
+        code_of(check_wraps(&envelope, &[&changed])),
+        ErrorCode::WrapsMismatch
+    );
+    assert_eq!(
+        code_of(check_wraps(&envelope, &[&wrap, &wrap])),
+        ErrorCode::WrapsMismatch
+    );
+    let refused = check_wrap_path(&envelope, &code, &changed, &[]).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::WrapMismatch);
+    let stranger = "H49.99".parse().unwrap();
+    let refused = check_wrap_path(&envelope, &stranger, &wrap, &[]).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::WrapMismatch);
+    let size = envelope.payload.size;
+    check_payload(&envelope, size, envelope.payload.sha256).unwrap();
+    assert!(check_payload(&envelope, size + 1, envelope.payload.sha256).is_err());
+    assert!(check_payload(&envelope, size, Digest::of(b"")).is_err());
+    let refused = check_parties(&envelope, &document, &stranger).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::AddresseeMismatch);
+    document.issuer.code = "H49.13".parse().unwrap();
+    let refused = check_parties(&envelope, &document, &code).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::IssuerMismatch);
+    let mut forwarded = envelope;
+    forwarded.forwarded = true;
+    check_parties(&forwarded, &document, &code).unwrap();
+}

@@ -1,0 +1,256 @@
+//! Who may say what, under which key, at what time; and directories to believe.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test stops at what it did not expect"
+)]
+
+mod world;
+
+use consign_domain::directory::{Entry, KeyState, Role};
+use consign_domain::statement::{DirectoryHead, Envelope, Event, Evidence, Placement, Statement};
+use consign_domain::{Digest, ErrorCode, Sequence, SignedStatement};
+use consign_pki::statement::StatementKey;
+use consign_verify::{Directory, DirectoryError, TrustStore, verify_statement};
+use world::{DAY, World, head, lines, now, sign};
+
+fn envelope_of(world: &World) -> Envelope {
+    world.envelope(&world.container(&world.document())).0
+}
+
+fn refusal(world: &World, signed: &SignedStatement) -> ErrorCode {
+    verify_statement::<Envelope>(signed, &[Role::Agency], &world.directory)
+        .unwrap_err()
+        .code()
+}
+
+fn acceptance(world: &World) -> Evidence {
+    let envelope = envelope_of(world);
+    let reference = envelope
+        .reference(Digest::of(&envelope.to_bytes()))
+        .unwrap();
+    let hub = world::id(0x30).parse().unwrap();
+    let event = Event::SubmissionAcceptance;
+    let mut accepted = Evidence::new(
+        world.trust.network(),
+        world.hub_signer(),
+        now(),
+        event,
+        hub,
+        reference,
+    );
+    accepted.placements = vec![Placement {
+        id: world.recipient.id,
+        code: world.recipient.code.parse().unwrap(),
+        sequence: Sequence::FIRST,
+    }];
+    accepted
+}
+
+#[test]
+fn a_good_envelope_and_acceptance_verify() {
+    let world = World::new();
+    let signed = sign(&envelope_of(&world), &world.sender.statement);
+    let verified =
+        verify_statement::<Envelope>(&signed, &[Role::Agency], &world.directory).unwrap();
+    assert_eq!(verified.to.as_slice()[0].as_str(), "H49.13");
+    let signed = sign(&acceptance(&world), &world.hub);
+    verify_statement::<Evidence>(&signed, &[Role::Hub], &world.directory).unwrap();
+}
+
+#[test]
+fn one_byte_changed_anywhere_is_refused() {
+    let world = World::new();
+    let signed = sign(&envelope_of(&world), &world.sender.statement);
+    for offset in 0..signed.statement.len() {
+        let mut bytes = signed.statement.to_vec();
+        bytes[offset] ^= 1;
+        let changed = SignedStatement {
+            statement: bytes.into(),
+            signature: signed.signature,
+        };
+        refusal(&world, &changed);
+    }
+    for offset in 0..64 {
+        let mut changed = signed.clone();
+        changed.signature[offset] ^= 1;
+        assert_eq!(refusal(&world, &changed), ErrorCode::SignatureInvalid);
+    }
+}
+
+#[test]
+fn another_kind_or_role_is_refused() {
+    let world = World::new();
+    let signed = sign(&acceptance(&world), &world.hub);
+    assert_eq!(refusal(&world, &signed), ErrorCode::StatementKind);
+    let as_agency = verify_statement::<Evidence>(&signed, &[Role::Agency], &world.directory);
+    assert_eq!(as_agency.unwrap_err().code(), ErrorCode::RoleNotPermitted);
+    let head = world.directory.signed_head().clone();
+    let as_head = verify_statement::<DirectoryHead>(&head, &[Role::Authority], &world.directory);
+    assert_eq!(as_head.unwrap_err().code(), ErrorCode::KeyUnknown);
+}
+
+#[test]
+fn an_unknown_key_and_another_agencys_key_are_refused() {
+    let world = World::new();
+    let mut envelope = envelope_of(&world);
+    let stranger = StatementKey::from_seed([0x77; 32]);
+    assert_eq!(
+        refusal(&world, &sign(&envelope, &stranger)),
+        ErrorCode::SignatureInvalid
+    );
+    envelope.signer.key = consign_domain::KeyId::from_bytes(stranger.public().key_id());
+    assert_eq!(
+        refusal(&world, &sign(&envelope, &stranger)),
+        ErrorCode::KeyUnknown
+    );
+    // The recipient's key under the sender's id.
+    let other = &world.recipient.statement;
+    envelope.signer.key = consign_domain::KeyId::from_bytes(other.public().key_id());
+    assert_eq!(
+        refusal(&world, &sign(&envelope, other)),
+        ErrorCode::KeyUnknown
+    );
+    // An unknown key that a newer directory may know is a reason to wait.
+    envelope.signer.directory = envelope.signer.directory.next();
+    assert_eq!(
+        refusal(&world, &sign(&envelope, other)),
+        ErrorCode::DirectoryBehind
+    );
+}
+
+#[test]
+fn a_code_that_is_not_the_signers_is_refused() {
+    let world = World::new();
+    let mut envelope = envelope_of(&world);
+    envelope.signer.code = "H49.13".parse().unwrap();
+    let signed = sign(&envelope, &world.sender.statement);
+    assert_eq!(refusal(&world, &signed), ErrorCode::RoleNotPermitted);
+}
+
+#[test]
+fn another_network_is_refused() {
+    let world = World::new();
+    let mut envelope = envelope_of(&world);
+    envelope.network = world::id(0x51).parse().unwrap();
+    let signed = sign(&envelope, &world.sender.statement);
+    assert_eq!(refusal(&world, &signed), ErrorCode::NetworkMismatch);
+}
+
+#[test]
+fn keys_count_between_their_dates() {
+    let mut world = World::new();
+    let signed = sign(&envelope_of(&world), &world.sender.statement);
+    let mut with = |from: i64, until: Option<i64>, state| {
+        let shift = |days: i64| {
+            let seconds = days.unsigned_abs() * DAY;
+            if days < 0 {
+                now().minus_seconds(seconds)
+            } else {
+                now().plus_seconds(seconds)
+            }
+        };
+        world.republish(|entries| {
+            if let Entry::Agency(agency) = &mut entries[0] {
+                agency.statement_keys[0].validity.from = shift(from);
+                agency.statement_keys[0].validity.until = until.map(shift);
+                agency.statement_keys[0].state = state;
+            }
+        });
+        verify_statement::<Envelope>(&signed, &[Role::Agency], &world.directory)
+            .map(|_| ())
+            .map_err(|refusal| refusal.code())
+    };
+    let not_valid = Err(ErrorCode::KeyNotValid);
+    assert_eq!(with(-10, Some(10), KeyState::Active), Ok(()));
+    assert_eq!(with(1, Some(10), KeyState::Active), not_valid);
+    assert_eq!(with(-10, Some(-1), KeyState::Active), not_valid);
+    assert_eq!(with(-10, Some(1), KeyState::Retired), Ok(()));
+    assert_eq!(with(-10, Some(1), KeyState::Revoked), Ok(()));
+    assert_eq!(with(-10, Some(-1), KeyState::Revoked), not_valid);
+    assert_eq!(with(-10, None, KeyState::Revoked), not_valid);
+}
+
+fn verify_with(
+    world: &World,
+    head: SignedStatement,
+    entries: Vec<u8>,
+) -> Result<Directory, DirectoryError> {
+    Directory::verify(head, entries, &world.trust)
+}
+
+#[test]
+fn a_directory_is_believed_only_whole() {
+    let world = World::new();
+    let entries = world.entries();
+    let good = || head(&world.trust, &world.directory_key, 1, None, &entries);
+    verify_with(&world, good(), lines(&entries)).unwrap();
+    let text = lines(&entries);
+    for offset in (0..text.len()).step_by(11) {
+        let mut changed = text.clone();
+        changed[offset] ^= 1;
+        verify_with(&world, good(), changed).unwrap_err();
+    }
+    let cut = text[..text.len() - 1].to_vec();
+    verify_with(&world, good(), cut).unwrap();
+    let shorter = lines(&entries[1..]);
+    assert!(matches!(
+        verify_with(&world, good(), shorter),
+        Err(DirectoryError::Count {
+            found: 3,
+            expected: 4
+        })
+    ));
+    let stranger = StatementKey::from_seed([0x78; 32]);
+    let forged = head(&world.trust, &stranger, 1, None, &entries);
+    assert!(matches!(
+        verify_with(&world, forged, lines(&entries)),
+        Err(DirectoryError::UnknownKey { .. })
+    ));
+    let mut resigned = good();
+    resigned.signature[3] ^= 1;
+    assert!(matches!(
+        verify_with(&world, resigned, lines(&entries)),
+        Err(DirectoryError::Signature)
+    ));
+}
+
+#[test]
+fn entries_are_in_order_and_claim_only_their_own() {
+    let world = World::new();
+    let mut entries = world.entries();
+    entries.swap(0, 1);
+    let signed = head(&world.trust, &world.directory_key, 1, None, &entries);
+    assert!(matches!(
+        verify_with(&world, signed, lines(&entries)),
+        Err(DirectoryError::Order { index: 1 })
+    ));
+    let mut entries = world.entries();
+    let taken = entries[0].clone();
+    if let (Entry::Agency(thief), Entry::Agency(owner)) = (&mut entries[1], taken) {
+        thief.codes = owner.codes;
+    }
+    let signed = head(&world.trust, &world.directory_key, 1, None, &entries);
+    assert!(matches!(
+        verify_with(&world, signed, lines(&entries)),
+        Err(DirectoryError::Claim { index: 1 })
+    ));
+}
+
+#[test]
+fn the_trust_file_has_a_stable_form_and_a_lowest_version() {
+    let world = World::new();
+    let bytes = world.trust.to_bytes();
+    let read = TrustStore::parse(&bytes).unwrap();
+    assert_eq!(read.to_bytes(), bytes);
+    let text = String::from_utf8(bytes).unwrap();
+    assert!(TrustStore::parse(text.replace("\"roots\"", "\"boots\"").as_bytes()).is_err());
+    let raised = text.replace("\"minimum_version\": 1", "\"minimum_version\": 2");
+    let raised = TrustStore::parse(raised.as_bytes()).unwrap();
+    let entries = world.entries();
+    let old = head(&world.trust, &world.directory_key, 1, None, &entries);
+    let refused = Directory::verify(old, lines(&entries), &raised);
+    assert!(matches!(refused, Err(DirectoryError::TooOld { .. })));
+}
