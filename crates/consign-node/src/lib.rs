@@ -4,3 +4,16 @@ pub mod client;
 pub mod config;
 pub mod directory_files;
 pub mod link;
+
+pub mod agency;
+pub mod compose;
+pub mod context;
+mod durable;
+pub mod error;
+pub mod folder;
+pub mod inbox;
+pub mod index;
+pub mod keys;
+pub mod layout;
+pub mod outbox;
+pub mod seal;
