@@ -10,6 +10,7 @@
 //! from the generator inside aws-lc-rs, which rcgen gives no way to replace.
 
 mod authority;
+mod fields;
 mod request;
 
 use std::net::IpAddr;
