@@ -1,0 +1,192 @@
+//! How an entry follows from the one before and a request.
+//!
+//! What was said before stays: a code, name, certificate or key that is replaced gets an
+//! end, and the new one stands beside it, so that old evidence can be checked for ever.
+//! What begins with the entry begins [`BACKDATE_SECONDS`] early, for clocks that lag.
+
+use consign_domain::directory::{
+    AgencyEntry, CodeEntry, EncryptionKeyEntry, EntryState, HubEntry, KeyState, NameEntry,
+    NodeEntry, StatementKeyEntry, TlsEntry, Validity,
+};
+use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest};
+use consign_domain::limits::MAX_SKEW_SECONDS;
+use consign_domain::{AgencyId, HubId, NodeId, Timestamp};
+
+use crate::register::CertificateRecord;
+
+/// How far before the moment of enrolment things begin to count.
+pub(crate) const BACKDATE_SECONDS: u64 = MAX_SKEW_SECONDS;
+
+/// A certificate to list, and whether it renews the one before: same key, same subject.
+#[derive(Debug, Clone)]
+pub(crate) struct Listed {
+    pub(crate) certificate: CertificateRecord,
+    pub(crate) renewal: bool,
+}
+
+/// Where an agency belongs.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) parent: Option<AgencyId>,
+    pub(crate) node: NodeId,
+    pub(crate) hub: HubId,
+}
+
+/// From when on what a request brings counts, without an end.
+pub(crate) fn validity(is_new: bool, now: Timestamp) -> Validity {
+    let from = if is_new {
+        now.minus_seconds(BACKDATE_SECONDS)
+    } else {
+        now
+    };
+    Validity { from, until: None }
+}
+
+pub(crate) fn node(
+    before: Option<&NodeEntry>,
+    request: &NodeRequest,
+    tls: &Listed,
+    now: Timestamp,
+) -> NodeEntry {
+    let mut entry = NodeEntry {
+        id: request.id,
+        name: request.name.clone(),
+        tls: before.map(|node| node.tls.clone()).unwrap_or_default(),
+        state: before.map_or(EntryState::Active, |node| node.state),
+    };
+    list_certificate(&mut entry.tls, tls, now);
+    entry
+}
+
+pub(crate) fn hub(
+    before: Option<&HubEntry>,
+    request: &HubRequest,
+    tls: &Listed,
+    statement: StatementKeyEntry,
+    now: Timestamp,
+) -> HubEntry {
+    let mut entry = HubEntry {
+        id: request.id,
+        code: request.code.clone(),
+        address: request.address.clone(),
+        tls: before.map(|hub| hub.tls.clone()).unwrap_or_default(),
+        statement_keys: before
+            .map(|hub| hub.statement_keys.clone())
+            .unwrap_or_default(),
+        state: before.map_or(EntryState::Active, |hub| hub.state),
+    };
+    list_certificate(&mut entry.tls, tls, now);
+    list_statement_key(&mut entry.statement_keys, statement, now);
+    entry
+}
+
+pub(crate) fn agency(
+    before: Option<&AgencyEntry>,
+    request: &AgencyRequest,
+    place: Place,
+    seal: &Listed,
+    keys: (StatementKeyEntry, EncryptionKeyEntry),
+    now: Timestamp,
+) -> AgencyEntry {
+    let mut entry = before.cloned().unwrap_or_else(|| AgencyEntry {
+        id: request.id,
+        codes: Vec::new(),
+        names: Vec::new(),
+        parent: place.parent,
+        node: place.node,
+        hub: place.hub,
+        statement_keys: Vec::new(),
+        encryption_keys: Vec::new(),
+        seals: Vec::new(),
+        state: EntryState::Active,
+    });
+    entry.parent = place.parent;
+    entry.node = place.node;
+    entry.hub = place.hub;
+    let validity = validity(before.is_none(), now);
+    if entry.code_at(now) != Some(&request.code) {
+        end_all(entry.codes.iter_mut().map(|one| &mut one.validity), now);
+        entry.codes.push(CodeEntry {
+            code: request.code.clone(),
+            old: old_form(request),
+            validity,
+        });
+    }
+    if entry.name_at(now) != Some(request.name.as_str()) {
+        end_all(entry.names.iter_mut().map(|one| &mut one.validity), now);
+        entry.names.push(NameEntry {
+            name: request.name.clone(),
+            validity,
+        });
+    }
+    list_certificate(&mut entry.seals, seal, now);
+    list_statement_key(&mut entry.statement_keys, keys.0, now);
+    list_encryption_key(&mut entry.encryption_keys, keys.1, now);
+    entry
+}
+
+fn old_form(request: &AgencyRequest) -> Option<consign_domain::text::Line<35>> {
+    let old = request.code.to_old().ok()?;
+    consign_domain::text::Line::new(old).ok()
+}
+
+fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, now: Timestamp) {
+    let certificate = &listed.certificate;
+    if list.iter().any(|one| one.certificate == certificate.sha256) {
+        return;
+    }
+    let from = if list.is_empty() || listed.renewal {
+        certificate.from
+    } else {
+        now
+    };
+    if !listed.renewal {
+        end_all(list.iter_mut().map(|one| &mut one.validity), now);
+    }
+    list.push(TlsEntry {
+        certificate: certificate.sha256,
+        validity: Validity {
+            from,
+            until: Some(certificate.until),
+        },
+    });
+}
+
+fn list_statement_key(list: &mut Vec<StatementKeyEntry>, key: StatementKeyEntry, now: Timestamp) {
+    let is_current = |one: &StatementKeyEntry| one.id == key.id && one.state == KeyState::Active;
+    if list.iter().any(is_current) {
+        return;
+    }
+    for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
+        one.state = KeyState::Retired;
+        end(&mut one.validity, now);
+    }
+    list.push(key);
+}
+
+fn list_encryption_key(
+    list: &mut Vec<EncryptionKeyEntry>,
+    key: EncryptionKeyEntry,
+    now: Timestamp,
+) {
+    let is_current = |one: &EncryptionKeyEntry| one.id == key.id && one.state == KeyState::Active;
+    if list.iter().any(is_current) {
+        return;
+    }
+    for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
+        one.state = KeyState::Retired;
+        end(&mut one.validity, now);
+    }
+    list.push(key);
+}
+
+fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, now: Timestamp) {
+    validities.for_each(|validity| end(validity, now));
+}
+
+/// Ends a span that is open beyond now; one that has ended keeps its end.
+fn end(validity: &mut Validity, now: Timestamp) {
+    if validity.until.is_none_or(|until| until > now) {
+        validity.until = Some(now);
+    }
+}

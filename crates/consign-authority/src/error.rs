@@ -1,0 +1,390 @@
+//! Why the authority did not do what it was asked; each text says what to do instead.
+
+use std::path::PathBuf;
+
+use consign_domain::code::CodeError;
+use consign_domain::directory::EntryError;
+use consign_domain::enrolment::EnrolmentError;
+use consign_domain::statement::StatementError;
+use consign_domain::text::TextError;
+use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
+use consign_pki::encryption::EncryptionError;
+use consign_pki::issue::IssueError;
+use consign_pki::statement::StatementKeyError;
+use consign_runtime::entropy::EntropyError;
+use consign_runtime::files::{FileError, LockError};
+use consign_verify::directory::DirectoryError;
+use uuid::Uuid;
+
+use crate::register::Kind;
+
+/// Why the authority did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuthorityError {
+    /// An authority lives there already; its keys are never overwritten.
+    #[error("{} already holds an authority; choose another directory", path.display())]
+    AlreadyFounded {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// Parties were enrolled, but the file that names the authority is gone.
+    #[error(
+        "{} holds an authority's keys and entries but no authority.json; restore that file from a backup",
+        path.display()
+    )]
+    Headless {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// No authority lives there.
+    #[error("{} holds no authority; make one with: consign authority init", path.display())]
+    NotFounded {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The network's name cannot be one.
+    #[error("the network's name cannot be used; give 1 to 200 characters on one line")]
+    NetworkName {
+        /// What is wrong with it.
+        #[source]
+        source: TextError,
+    },
+    /// A life of no days or more than the calendar has.
+    #[error("{field} must be between 1 and {limit}; correct it")]
+    Life {
+        /// Which setting.
+        field: &'static str,
+        /// Its largest value.
+        limit: u64,
+    },
+    /// A file of the authority is not what was written there.
+    #[error("{} is damaged; restore it from a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        #[source]
+        source: DamageError,
+    },
+    /// The request cannot be read.
+    #[error("the request cannot be read; ask the applicant to make it again")]
+    Request {
+        /// Why.
+        #[source]
+        source: EnrolmentError,
+    },
+    /// A kind of request that this version does not know.
+    #[error("this kind of request is not known; use the version of consign that made it")]
+    RequestKind,
+    /// The code does not follow the grammar for new agencies.
+    #[error("{code} cannot be registered as an agency code; correct the code in the request")]
+    CodeGrammar {
+        /// The code.
+        code: AgencyCode,
+        /// Which rule it breaks.
+        #[source]
+        source: CodeError,
+    },
+    /// Another party has the code, or had it once.
+    #[error("code {code} belongs to {holder}, now or in the past; choose another code")]
+    CodeTaken {
+        /// The code.
+        code: PartyCode,
+        /// Whose it is.
+        holder: Uuid,
+    },
+    /// A hub's name that is an agency's code.
+    #[error("{code} is not a hub's name; use a-z, 0-9 and -, such as hub-1")]
+    HubCode {
+        /// The name.
+        code: PartyCode,
+    },
+    /// The id is another kind of party's.
+    #[error("id {id} belongs to {holder}; ask the applicant to start anew with an id of its own")]
+    IdTaken {
+        /// The id.
+        id: Uuid,
+        /// What has it.
+        holder: Kind,
+    },
+    /// The same party twice in one request.
+    #[error("{party} stands twice in the request; ask the applicant to make it again")]
+    Repeated {
+        /// The party's id or code.
+        party: String,
+    },
+    /// Another party has or had the key, or it stands twice in the request.
+    #[error("the {usage} of {party} is in use by {holder}; ask the applicant for a new key")]
+    KeyTaken {
+        /// Which key.
+        usage: KeyUsage,
+        /// Who asks for it.
+        party: String,
+        /// Who has it.
+        holder: Uuid,
+    },
+    /// A certificate request that is malformed or does not prove its key.
+    #[error(
+        "the request for the {usage} of {party} is refused; ask the applicant to make it again"
+    )]
+    Proof {
+        /// Which key.
+        usage: KeyUsage,
+        /// Whose.
+        party: String,
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
+    /// A certificate request that is not base64 of a fitting length.
+    #[error(
+        "the request for the {usage} of {party} is not base64; ask the applicant to make it again"
+    )]
+    Base64 {
+        /// Which key.
+        usage: KeyUsage,
+        /// Whose.
+        party: String,
+    },
+    /// A statement key that is no Ed25519 key.
+    #[error("the statement key of {party} cannot be used; ask the applicant for a new key")]
+    StatementKey {
+        /// Whose.
+        party: String,
+        /// Why.
+        #[source]
+        source: StatementKeyError,
+    },
+    /// An encryption key that is no age recipient.
+    #[error("the encryption key of {party} cannot be used; ask the applicant for a new key")]
+    EncryptionKey {
+        /// Whose.
+        party: String,
+        /// Why.
+        #[source]
+        source: EncryptionError,
+    },
+    /// The code given as parent is no agency's.
+    #[error(
+        "{parent}, named as the agency above {code}, is not registered; issue its request first"
+    )]
+    ParentUnknown {
+        /// The agency.
+        code: AgencyCode,
+        /// The code named as its parent.
+        parent: AgencyCode,
+    },
+    /// An agency that would be above itself.
+    #[error("{code} would be above itself; correct the parent in the request")]
+    ParentCycle {
+        /// The agency.
+        code: AgencyCode,
+    },
+    /// There is no hub to hold inboxes.
+    #[error("no active hub is registered; issue the hub's request first")]
+    NoHub,
+    /// Several hubs, and none was named.
+    #[error("there are several hubs ({hubs}); name one with --hub")]
+    HubAmbiguous {
+        /// Their names.
+        hubs: String,
+    },
+    /// The hub named is not registered or not active.
+    #[error("hub {code} is not registered or not active; `consign authority show` lists the hubs")]
+    HubUnknown {
+        /// The name.
+        code: PartyCode,
+    },
+    /// The address has no host or port that can be used.
+    #[error(
+        "{address} is no address; give NAME:PORT, such as hub.example.vn:8443 or 127.0.0.1:8443"
+    )]
+    Address {
+        /// The address.
+        address: String,
+    },
+    /// The request contradicts what is registered.
+    #[error(
+        "{party} is registered with another {fields}; if the change is meant, repeat with --replace"
+    )]
+    Changed {
+        /// The party.
+        party: String,
+        /// What differs.
+        fields: String,
+    },
+    /// The party was closed.
+    #[error("{party} is closed; activate it before issuing to it")]
+    Closed {
+        /// The party.
+        party: String,
+    },
+    /// No party of that code or id.
+    #[error("{party} is not registered; `consign authority show` lists who is")]
+    PartyUnknown {
+        /// The code or id.
+        party: String,
+    },
+    /// The directory would have more entries than one may have.
+    #[error(
+        "a directory has at most {limit} entries; enrol further parties in a network of their own"
+    )]
+    Full {
+        /// Most entries.
+        limit: usize,
+    },
+    /// The entry would be one that no reader accepts.
+    #[error("the entry of {party} would not be readable; shorten what the request says")]
+    Entry {
+        /// The party.
+        party: String,
+        /// Why.
+        #[source]
+        source: EntryError,
+    },
+    /// Certificates cannot be made.
+    #[error("the certificate of {party} cannot be issued; correct what the cause names")]
+    Issue {
+        /// The party.
+        party: String,
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
+    /// The authority's own certificates cannot be made.
+    #[error("the authority's certificates cannot be made; correct what the cause names")]
+    Found {
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
+    /// The issuing certificate has run out.
+    #[error("the issuing certificate ended at {ended}; found a new authority or correct the clock")]
+    IssuingExpired {
+        /// When.
+        ended: Timestamp,
+    },
+    /// The clock is behind what was already published.
+    #[error("the clock says {now}, but the newest head was issued at {issued}; set the clock")]
+    ClockBehind {
+        /// What the clock says.
+        now: Timestamp,
+        /// When the newest head was issued.
+        issued: Timestamp,
+    },
+    /// An entry names a party that has none.
+    #[error("{party} names {missing}, which has no entry; issue the request of {party} again")]
+    Dangling {
+        /// The entry.
+        party: Uuid,
+        /// What it names.
+        missing: Uuid,
+    },
+    /// The head would be one that no reader accepts.
+    #[error("the directory's head cannot be made; correct what the cause names")]
+    Head {
+        /// Why.
+        #[source]
+        source: StatementError,
+    },
+    /// Readers would refuse the directory; it was not published.
+    #[error(
+        "readers would refuse the directory, so it was not published; correct what the cause names"
+    )]
+    Unpublishable {
+        /// Why.
+        #[source]
+        source: DirectoryError,
+    },
+    /// A file could not be read or written.
+    #[error("a file of the authority could not be used; check space and permissions")]
+    File(#[from] FileError),
+    /// Another process works on the authority.
+    #[error("the authority is in use; wait until the other command has ended")]
+    Lock(#[from] LockError),
+    /// No randomness.
+    #[error("no serial number or key can be made; check the operating system")]
+    Entropy(#[from] EntropyError),
+}
+
+/// What is wrong with a file of the authority.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DamageError {
+    /// Not JSON of its form.
+    #[error("not well-formed")]
+    Json(#[from] serde_json::Error),
+    /// Not text.
+    #[error("not UTF-8")]
+    Text(#[from] std::str::Utf8Error),
+    /// Not a directory entry.
+    #[error("not a directory entry")]
+    Entry(#[from] EntryError),
+    /// The name is not that of the content.
+    #[error("its name is not that of its content")]
+    Name,
+    /// A key or certificate of the authority.
+    #[error("not the authority's key or certificate")]
+    Authority(#[from] IssueError),
+    /// The directory key.
+    #[error("not the directory key")]
+    DirectoryKey(#[from] StatementKeyError),
+    /// The trust file.
+    #[error("not the trust file")]
+    Trust(#[from] consign_verify::trust::TrustError),
+    /// A certificate.
+    #[error("not a certificate")]
+    Certificate(#[from] consign_pki::certificate::CertificateError),
+    /// A published directory that does not verify.
+    #[error("not a directory of this authority")]
+    Directory(#[from] DirectoryError),
+    /// A signature that is not 64 bytes.
+    #[error("not a signature of 64 bytes")]
+    Signature,
+}
+
+/// What a key is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum KeyUsage {
+    /// It identifies a node or hub in TLS.
+    Tls,
+    /// It seals documents.
+    Seal,
+    /// It signs statements.
+    Statement,
+    /// It decrypts.
+    Encryption,
+}
+
+impl std::fmt::Display for KeyUsage {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Tls => "TLS key",
+            Self::Seal => "seal key",
+            Self::Statement => "statement key",
+            Self::Encryption => "encryption key",
+        })
+    }
+}
+
+impl AuthorityError {
+    /// The code to answer with.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::NotFounded { .. } | Self::PartyUnknown { .. } => ErrorCode::NotFound,
+            Self::Proof { .. } => ErrorCode::SignatureInvalid,
+            Self::Full { .. } => ErrorCode::TooLarge,
+            Self::Head { source } => source.code(),
+            Self::File(_) => ErrorCode::StorageFailed,
+            Self::Lock(_) => ErrorCode::Busy,
+            Self::Damaged { .. }
+            | Self::Headless { .. }
+            | Self::Dangling { .. }
+            | Self::Unpublishable { .. }
+            | Self::Entropy(_) => ErrorCode::Internal,
+            _ => ErrorCode::Usage,
+        }
+    }
+}

@@ -1,0 +1,437 @@
+//! The authority's directory on disk.
+//!
+//! ```text
+//! authority.json          who the authority is; written last, so it marks a whole authority
+//! keys/                   0700: root.key, issuing.key, directory.key, each 0600
+//! root.pem, issuing.pem   the authority's certificates
+//! entries/<id>.json       one party each: what the next directory says, certificates issued
+//! issued/<serial>.pem     every certificate ever issued
+//! trust/                  what is given away: trust.json, trust.pem, directory/<version>/
+//! lock                    one process at a time
+//! ```
+//!
+//! Every file appears whole and durable. After a crash at any point the same command, given
+//! again, completes the work: certificates are stored before the entries that list them, and
+//! entries before those that name them.
+
+mod layout;
+mod store;
+mod versions;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use consign_domain::directory::{Entry, EntryState};
+use consign_domain::enrolment::{Bundle, BundleTag, DirectoryBundle, Request, SealBundle};
+use consign_domain::text::Line;
+use consign_domain::{DirectoryVersion, NodeId, PartyCode, Timestamp};
+use consign_pki::certificate::CertificateDetails;
+use consign_pki::issue::{CertificateAuthority, Validity};
+use consign_pki::statement::StatementKey;
+use consign_runtime::entropy;
+use consign_runtime::files::{Action, DirectoryLock, FileError};
+use consign_verify::directory::Directory;
+use consign_verify::trust::TrustStore;
+
+use crate::error::{AuthorityError, DamageError};
+use crate::inspection::Inspection;
+use crate::issuance::{Issuance, IssueOptions};
+use crate::publication::{self, Before, Version};
+use crate::register::{CertificateRecord, Record, Register};
+use crate::settings::{DAY, Lives, Settings};
+
+use layout::Layout;
+
+/// Mode of files that anyone may read.
+const PUBLIC: u32 = 0o644;
+/// Mode of directories that anyone may enter.
+const PUBLIC_DIRECTORY: u32 = 0o755;
+
+/// How the directory is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PublishOptions {
+    /// How long the head is good, in seconds; else as the settings say.
+    pub life_seconds: Option<u64>,
+    /// Whether a new version is made although the newest one says the same and is fresh.
+    pub force: bool,
+}
+
+/// The directory that stands after publishing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Its version.
+    pub version: DirectoryVersion,
+    /// Whether it was made now; else it stood already, said the same and was fresh.
+    pub is_new: bool,
+    /// When its head expires.
+    pub expires: Timestamp,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+/// Makes an authority in a directory, which may exist.
+///
+/// # Errors
+/// One lives there already, or a file, certificate or key cannot be made.
+pub fn init(
+    dir: &Path,
+    name: &str,
+    lives: Lives,
+    now: Timestamp,
+) -> Result<Settings, AuthorityError> {
+    lives.check()?;
+    let name = Line::tidy(name).map_err(|source| AuthorityError::NetworkName { source })?;
+    store::found(&Layout::new(dir), name, lives, now)
+}
+
+/// [`Authority::issue`], for one request.
+///
+/// # Errors
+/// As [`Authority::open`] and [`Authority::issue`].
+pub fn issue(
+    dir: &Path,
+    request: &[u8],
+    options: &IssueOptions,
+    now: Timestamp,
+) -> Result<Bundle, AuthorityError> {
+    Authority::open(dir)?.issue(request, options, now)
+}
+
+/// [`Authority::publish`], once.
+///
+/// # Errors
+/// As [`Authority::open`] and [`Authority::publish`].
+pub fn publish(
+    dir: &Path,
+    options: PublishOptions,
+    now: Timestamp,
+) -> Result<Published, AuthorityError> {
+    Authority::open(dir)?.publish(options, now)
+}
+
+/// [`Authority::set_state`], once.
+///
+/// # Errors
+/// As [`Authority::open`] and [`Authority::set_state`].
+pub fn set_state(dir: &Path, code: &PartyCode, state: EntryState) -> Result<bool, AuthorityError> {
+    Authority::open(dir)?.set_state(code, state)
+}
+
+/// Reads what there is to say about an authority; takes no lock and reads no key.
+///
+/// # Errors
+/// There is none, or a file is damaged.
+pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError> {
+    let layout = Layout::new(dir);
+    let settings = store::settings(&layout)?;
+    let trust = store::trust(&layout)?;
+    let mut register = Register::default();
+    store::load_records(&layout, &mut register)?;
+    let newest = newest_directory(&layout, &trust)?;
+    let (root, issuing) = (
+        store::certificate(&layout.root_pem())?,
+        store::certificate(&layout.issuing_pem())?,
+    );
+    Ok(Inspection::new(
+        &settings,
+        (&root, &issuing),
+        &register,
+        newest.as_ref(),
+        now,
+    ))
+}
+
+/// An authority at work: its directory locked, its register and keys in memory.
+///
+/// For more than a few requests in a row this spares reading everything each time.
+pub struct Authority {
+    layout: Layout,
+    settings: Settings,
+    issuing: CertificateAuthority,
+    issuing_validity: Validity,
+    directory_key: StatementKey,
+    trust: TrustStore,
+    register: Register,
+    _lock: DirectoryLock,
+}
+
+impl Authority {
+    /// Opens an authority and locks its directory.
+    ///
+    /// # Errors
+    /// There is none, another process works on it, or a file is damaged.
+    pub fn open(dir: &Path) -> Result<Self, AuthorityError> {
+        let layout = Layout::new(dir);
+        let settings = store::settings(&layout)?;
+        let lock = DirectoryLock::acquire(dir)?;
+        let issuing = store::issuing_authority(&layout)?;
+        let details = CertificateDetails::from_der(issuing.certificate_der())
+            .map_err(|source| damaged(&layout.issuing_pem(), source))?;
+        let directory_key = store::directory_key(&layout)?;
+        let register = store::register(&layout, &settings, &directory_key)?;
+        Ok(Self {
+            trust: store::trust(&layout)?,
+            issuing_validity: Validity {
+                not_before: details.not_before,
+                not_after: details.not_after,
+            },
+            layout,
+            settings,
+            issuing,
+            directory_key,
+            register,
+            _lock: lock,
+        })
+    }
+
+    /// Who the authority is.
+    pub const fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// What verifiers take on faith.
+    pub const fn trust(&self) -> &TrustStore {
+        &self.trust
+    }
+
+    /// Answers a request with certificates and enters its parties for the next directory.
+    ///
+    /// The same request again gives the same certificates while they have more than a third
+    /// of their life left, and renews them after that. Nothing counts before
+    /// [`Authority::publish`].
+    ///
+    /// # Errors
+    /// [`AuthorityError`]; a refused request changes nothing.
+    pub fn issue(
+        &mut self,
+        request: &[u8],
+        options: &IssueOptions,
+        now: Timestamp,
+    ) -> Result<Bundle, AuthorityError> {
+        let request =
+            Request::parse(request).map_err(|source| AuthorityError::Request { source })?;
+        let issuance = Issuance {
+            settings: &self.settings,
+            register: &self.register,
+            authority: &self.issuing,
+            authority_validity: self.issuing_validity,
+            options,
+            now,
+            serials: &mut entropy::serial_number,
+            issued: Vec::new(),
+            keys: HashSet::new(),
+        };
+        let outcome = issuance.carry_out(&request)?;
+        for issued in &outcome.issued {
+            store::keep_certificate(&self.layout, issued)?;
+        }
+        for record in outcome.records {
+            self.enter(record)?;
+        }
+        let seals = outcome.seals.into_iter().map(|(agency, certificate)| {
+            let certificates = self.chain(&certificate)?;
+            Ok(SealBundle {
+                agency,
+                certificates,
+            })
+        });
+        Ok(Bundle {
+            tag: BundleTag::V1,
+            for_id: outcome.for_id,
+            trust: text(&self.layout.trust_json(), &self.trust.to_bytes())?,
+            trust_pem: store::read_text(&self.layout.trust_pem())?,
+            tls: self.chain(&outcome.tls)?,
+            seals: seals.collect::<Result<_, AuthorityError>>()?,
+            directory: self.directory_bundle()?,
+        })
+    }
+
+    /// Publishes the directory, unless the newest version says the same and has more than
+    /// half of its life left. What readers would refuse is never published.
+    ///
+    /// # Errors
+    /// [`AuthorityError`]; the newest version then still stands.
+    pub fn publish(
+        &mut self,
+        options: PublishOptions,
+        now: Timestamp,
+    ) -> Result<Published, AuthorityError> {
+        self.register.check_references()?;
+        let before = newest_directory(&self.layout, &self.trust)?;
+        let lines = self.register.lines();
+        if let Some(before) = &before
+            && !options.force
+            && publication::suffices(as_before(before), &publication::join(&lines), now)
+        {
+            return Ok(self.published(before, false));
+        }
+        let usual = self.settings.lives.head_days.saturating_mul(DAY);
+        let version = publication::sign(
+            &self.settings,
+            &self.directory_key,
+            &lines,
+            before.as_ref().map(as_before),
+            now,
+            options.life_seconds.unwrap_or(usual),
+        )?;
+        let directory =
+            Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
+                .map_err(|source| AuthorityError::Unpublishable { source })?;
+        versions::write(&self.layout.directory(), directory.version(), &version)?;
+        Ok(self.published(&directory, true))
+    }
+
+    /// Suspends, closes or activates the agency or hub of a code, for the next directory;
+    /// says whether that changed anything.
+    ///
+    /// # Errors
+    /// Nobody has the code, or the file cannot be written.
+    pub fn set_state(
+        &mut self,
+        code: &PartyCode,
+        state: EntryState,
+    ) -> Result<bool, AuthorityError> {
+        let id = self.register.code_holder(code);
+        self.change_state(id, code.as_str(), state)
+    }
+
+    /// [`Authority::set_state`] for a node, which has an id and no code.
+    ///
+    /// # Errors
+    /// As [`Authority::set_state`].
+    pub fn set_node_state(
+        &mut self,
+        node: NodeId,
+        state: EntryState,
+    ) -> Result<bool, AuthorityError> {
+        let id = self.register.node(node).map(|node| node.id.to_bytes());
+        self.change_state(id, &node.to_string(), state)
+    }
+
+    fn change_state(
+        &mut self,
+        id: Option<[u8; 16]>,
+        party: &str,
+        state: EntryState,
+    ) -> Result<bool, AuthorityError> {
+        let record = id.and_then(|id| self.register.get(id)).cloned();
+        let Some(mut record) = record else {
+            let party = party.to_owned();
+            return Err(AuthorityError::PartyUnknown { party });
+        };
+        let current = match &mut record.entry {
+            Entry::Agency(agency) => &mut agency.state,
+            Entry::Node(node) => &mut node.state,
+            Entry::Hub(hub) => &mut hub.state,
+            _ => return Err(AuthorityError::RequestKind),
+        };
+        if std::mem::replace(current, state) == state {
+            return Ok(false);
+        }
+        self.enter(record)?;
+        Ok(true)
+    }
+
+    fn enter(&mut self, record: Record) -> Result<(), AuthorityError> {
+        store::keep_record(&self.layout, &record)?;
+        self.register.put(record);
+        Ok(())
+    }
+
+    /// A certificate and its issuer, in PEM.
+    fn chain(&self, certificate: &CertificateRecord) -> Result<String, AuthorityError> {
+        let path = self.layout.issued(&certificate.serial);
+        let mut chain = store::read_text(&path)?;
+        let details =
+            CertificateDetails::from_pem(&chain).map_err(|source| damaged(&path, source))?;
+        if details.fingerprint != *certificate.sha256.as_bytes() {
+            return Err(damaged(&path, DamageError::Name));
+        }
+        chain.push_str(&self.issuing.certificate_pem());
+        Ok(chain)
+    }
+
+    fn directory_bundle(&self) -> Result<Option<DirectoryBundle>, AuthorityError> {
+        let dir = self.layout.directory();
+        let Some(newest) = versions::newest(&dir)? else {
+            return Ok(None);
+        };
+        let Version { head, entries } = versions::read(&dir, newest)?;
+        Ok(Some(DirectoryBundle {
+            head: text(&dir, &head.statement)?,
+            signature: hex::encode(head.signature),
+            entries: text(&dir, &entries)?,
+        }))
+    }
+
+    fn published(&self, directory: &Directory, is_new: bool) -> Published {
+        let version = directory.version();
+        Published {
+            version,
+            is_new,
+            expires: directory.head().expires,
+            entries: directory.head().entries,
+            path: versions::place(&self.layout.directory(), version),
+        }
+    }
+}
+
+impl std::fmt::Debug for Authority {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Authority")
+            .field("settings", &self.settings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The newest published version, verified.
+fn newest_directory(
+    layout: &Layout,
+    trust: &TrustStore,
+) -> Result<Option<Directory>, AuthorityError> {
+    let dir = layout.directory();
+    let Some(newest) = versions::newest(&dir)? else {
+        return Ok(None);
+    };
+    let path = versions::place(&dir, newest);
+    let Version { head, entries } = versions::read(&dir, newest)?;
+    let directory =
+        Directory::verify(head, entries, trust).map_err(|source| damaged(&path, source))?;
+    if directory.version() != newest {
+        return Err(damaged(&path, DamageError::Name));
+    }
+    Ok(Some(directory))
+}
+
+fn as_before(directory: &Directory) -> Before<'_> {
+    Before {
+        head: directory.head(),
+        digest: directory.signed_head().digest(),
+        entries: directory.entries(),
+    }
+}
+
+fn text(path: &Path, bytes: &[u8]) -> Result<String, AuthorityError> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(source) => Err(damaged(path, source)),
+    }
+}
+
+fn damaged(path: &Path, source: impl Into<DamageError>) -> AuthorityError {
+    AuthorityError::Damaged {
+        path: path.to_owned(),
+        source: source.into(),
+    }
+}
+
+fn io_fault(action: Action, path: &Path) -> impl FnOnce(std::io::Error) -> FileError + '_ {
+    move |source| FileError::Io {
+        action,
+        path: path.to_owned(),
+        source,
+    }
+}

@@ -1,0 +1,237 @@
+//! Reading and writing the authority's files.
+
+use std::fs;
+use std::path::Path;
+
+use consign_domain::limits::MAX_ENTRY;
+use consign_domain::text::Line;
+use consign_domain::{Digest, DirectoryVersion, NetworkId, PartyCode, PartyId, Timestamp};
+use consign_pki::certificate::{self, CertificateDetails};
+use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
+use consign_pki::statement::StatementKey;
+use consign_runtime::entropy::{self, EntropyError};
+use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE_DIRECTORY};
+use consign_verify::trust::{MAX_TRUST, TrustStore};
+use serde::Serialize;
+
+use super::layout::Layout;
+use super::{PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
+use crate::applicant::key_digest;
+use crate::error::{AuthorityError, DamageError};
+use crate::issuance::Issued;
+use crate::register::{Record, Register};
+use crate::settings::{AUTHORITY_CODE, DAY, Lives, Settings, SettingsTag};
+
+/// Largest settings, key or certificate file, in bytes.
+const MAX_SMALL: usize = 64 * 1024;
+/// Largest record, in bytes: an entry and the certificates issued for it.
+const MAX_RECORD: usize = 16 * MAX_ENTRY;
+/// How far before its founding the authority's certificates begin, in seconds.
+const FOUNDING_BACKDATE: u64 = 3_600;
+
+/// Makes the authority's keys, certificates and trust file; the settings come last.
+pub(super) fn found(
+    layout: &Layout,
+    name: Line<200>,
+    lives: Lives,
+    now: Timestamp,
+) -> Result<Settings, AuthorityError> {
+    files::create_dir_durable(layout.dir(), PUBLIC_DIRECTORY)?;
+    let _lock = DirectoryLock::acquire(layout.dir())?;
+    check_vacant(layout)?;
+    let settings = Settings {
+        tag: SettingsTag::V1,
+        network: id(NetworkId::from_bytes)?,
+        name,
+        authority: id(PartyId::from_bytes)?,
+        code: authority_code(),
+        lives,
+        hub: None,
+    };
+    let (root, issuing) = certificate_authorities(&settings, now)?;
+    let directory_key = StatementKey::from_seed(entropy::bytes()?);
+    let trust = TrustStore::new(
+        settings.network,
+        settings.name.clone(),
+        settings.authority,
+        settings.code.clone(),
+        vec![directory_key.public()],
+        vec![root.certificate_der().to_vec()],
+        DirectoryVersion::FIRST,
+    );
+    files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
+    for place in [layout.entries(), layout.certificates(), layout.directory()] {
+        files::create_dir_durable(&place, PUBLIC_DIRECTORY)?;
+    }
+    let key_pem = directory_key.to_pkcs8_pem();
+    files::write_private(&layout.root_key(), root.key_pem().as_bytes())?;
+    files::write_private(&layout.issuing_key(), issuing.key_pem().as_bytes())?;
+    files::write_private(&layout.directory_key(), key_pem.as_bytes())?;
+    let root_pem = root.certificate_pem();
+    publish(&layout.root_pem(), root_pem.as_bytes())?;
+    publish(&layout.issuing_pem(), issuing.certificate_pem().as_bytes())?;
+    publish(&layout.trust_pem(), root_pem.as_bytes())?;
+    publish(&layout.trust_json(), &trust.to_bytes())?;
+    publish(&layout.settings(), &json(&settings))?;
+    Ok(settings)
+}
+
+pub(super) fn settings(layout: &Layout) -> Result<Settings, AuthorityError> {
+    let path = layout.settings();
+    let bytes = files::read_bounded(&path, MAX_SMALL).map_err(|fault| {
+        if fault.is_not_found() {
+            AuthorityError::NotFounded {
+                path: layout.dir().to_owned(),
+            }
+        } else {
+            fault.into()
+        }
+    })?;
+    let settings: Settings =
+        serde_json::from_slice(&bytes).map_err(|source| damaged(&path, source))?;
+    settings.lives.check()?;
+    Ok(settings)
+}
+
+pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
+    let path = layout.trust_json();
+    let bytes = files::read_bounded(&path, MAX_TRUST)?;
+    TrustStore::parse(&bytes).map_err(|source| damaged(&path, source))
+}
+
+pub(super) fn issuing_authority(layout: &Layout) -> Result<CertificateAuthority, AuthorityError> {
+    let path = layout.issuing_key();
+    let key = read_key(&path)?;
+    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, &key)
+        .map_err(|source| damaged(&path, source))
+}
+
+pub(super) fn directory_key(layout: &Layout) -> Result<StatementKey, AuthorityError> {
+    let path = layout.directory_key();
+    StatementKey::from_pkcs8_pem(&read_key(&path)?).map_err(|source| damaged(&path, source))
+}
+
+/// What a certificate of the authority says.
+pub(super) fn certificate(path: &Path) -> Result<CertificateDetails, AuthorityError> {
+    CertificateDetails::from_pem(&read_text(path)?).map_err(|source| damaged(path, source))
+}
+
+/// Everyone enrolled, and what is the authority's own and therefore nobody else's.
+pub(super) fn register(
+    layout: &Layout,
+    settings: &Settings,
+    directory_key: &StatementKey,
+) -> Result<Register, AuthorityError> {
+    let own = settings.authority.to_bytes();
+    let mut register = Register::default();
+    register.reserve_id(own);
+    register.reserve_id(settings.network.to_bytes());
+    register.reserve_code(settings.code.clone(), own);
+    register.reserve_key(Digest::from_bytes(directory_key.public().to_bytes()), own);
+    for path in [layout.root_pem(), layout.issuing_pem()] {
+        register.reserve_key(key_digest(&certificate(&path)?.public_key_der), own);
+    }
+    load_records(layout, &mut register)?;
+    Ok(register)
+}
+
+pub(super) fn load_records(layout: &Layout, register: &mut Register) -> Result<(), AuthorityError> {
+    let dir = layout.entries();
+    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
+        let path = item.map_err(io_fault(Action::Read, &dir))?.path();
+        if path.extension().is_none_or(|extension| extension != "json") {
+            continue;
+        }
+        let bytes = files::read_bounded(&path, MAX_RECORD)?;
+        let record: Record =
+            serde_json::from_slice(&bytes).map_err(|source| damaged(&path, source))?;
+        consign_domain::directory::Entry::parse(&record.entry.to_bytes())
+            .map_err(|source| damaged(&path, source))?;
+        if layout.entry(record.entry.id()) != path {
+            return Err(damaged(&path, DamageError::Name));
+        }
+        register.put(record);
+    }
+    Ok(())
+}
+
+pub(super) fn keep_record(layout: &Layout, record: &Record) -> Result<(), AuthorityError> {
+    publish(&layout.entry(record.entry.id()), &json(record))
+}
+
+pub(super) fn keep_certificate(layout: &Layout, issued: &Issued) -> Result<(), AuthorityError> {
+    let pem = certificate::to_pem(&issued.der);
+    let path = layout.issued(&issued.serial);
+    Ok(files::publish_new(&path, pem.as_bytes(), PUBLIC)?)
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, AuthorityError> {
+    text(path, &files::read_bounded(path, MAX_SMALL)?)
+}
+
+/// Refuses to found where anything could be lost. Keys alone are what a crash while
+/// founding leaves: nothing was ever signed with them, and they are made anew.
+fn check_vacant(layout: &Layout) -> Result<(), AuthorityError> {
+    let path = layout.dir().to_owned();
+    if layout.settings().exists() {
+        return Err(AuthorityError::AlreadyFounded { path });
+    }
+    for dir in [layout.entries(), layout.certificates(), layout.directory()] {
+        if fs::read_dir(&dir).is_ok_and(|mut items| items.next().is_some()) {
+            return Err(AuthorityError::Headless { path });
+        }
+    }
+    Ok(())
+}
+
+fn certificate_authorities(
+    settings: &Settings,
+    now: Timestamp,
+) -> Result<(CertificateAuthority, CertificateAuthority), AuthorityError> {
+    let found = |source| AuthorityError::Found { source };
+    let name = |common_name: &str| AuthorityName {
+        organization: settings.name.to_string(),
+        common_name: common_name.to_owned(),
+    };
+    let validity = |days: u64| Validity {
+        not_before: now.minus_seconds(FOUNDING_BACKDATE).as_unix(),
+        not_after: now.plus_seconds(days.saturating_mul(DAY)).as_unix(),
+    };
+    let lives = settings.lives;
+    let root = CertificateAuthority::create_root(&name("Consign root"), validity(lives.root_days))
+        .map_err(found)?;
+    let issuing = CertificateAuthority::create_issuing(
+        &root,
+        &name("Consign issuing authority"),
+        validity(lives.issuing_days),
+    )
+    .map_err(found)?;
+    Ok((root, issuing))
+}
+
+fn read_key(path: &Path) -> Result<String, AuthorityError> {
+    text(path, &files::read_private(path, MAX_SMALL)?)
+}
+
+fn publish(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
+    Ok(files::publish(path, bytes, PUBLIC)?)
+}
+
+#[expect(clippy::expect_used, reason = "a random UUID is never nil")]
+fn id<T>(
+    from_bytes: fn([u8; 16]) -> Result<T, consign_domain::id::IdError>,
+) -> Result<T, EntropyError> {
+    Ok(from_bytes(entropy::uuid_v4()?).expect("version 4 is not nil"))
+}
+
+#[expect(clippy::expect_used, reason = "a constant that a test parses")]
+fn authority_code() -> PartyCode {
+    PartyCode::service(AUTHORITY_CODE).expect("the constant is a service's name")
+}
+
+#[expect(clippy::expect_used, reason = "our own types always have a JSON form")]
+fn json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("the authority's files serialise");
+    bytes.push(b'\n');
+    bytes
+}

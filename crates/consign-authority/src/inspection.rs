@@ -1,0 +1,212 @@
+//! What `authority show` says.
+
+use consign_domain::directory::{AgencyEntry, Entry, EntryState, HubEntry, NodeEntry, TlsEntry};
+use consign_domain::{
+    AgencyCode, AgencyId, DirectoryVersion, HubId, NetworkId, NodeId, PartyCode, PartyId, Timestamp,
+};
+use consign_pki::certificate::CertificateDetails;
+use consign_verify::directory::Directory;
+use serde::Serialize;
+
+use crate::publication;
+use crate::register::Register;
+use crate::settings::{DAY, Settings};
+
+/// An end in time and how far away it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whole days until then; negative after it.
+    pub days_left: i64,
+}
+
+/// The newest published head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct HeadSummary {
+    /// Its version.
+    pub version: DirectoryVersion,
+    /// When it was issued.
+    pub issued: Timestamp,
+    /// When it expires.
+    pub expires: End,
+    /// How many entries it has.
+    pub entries: u64,
+}
+
+/// A hub.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct HubSummary {
+    /// Its id.
+    pub id: HubId,
+    /// Its name in statements.
+    pub code: PartyCode,
+    /// Where it is reached.
+    pub address: String,
+    /// Whether it takes part.
+    pub state: EntryState,
+    /// When its TLS certificate ends.
+    pub tls: Option<End>,
+}
+
+/// A node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct NodeSummary {
+    /// Its id.
+    pub id: NodeId,
+    /// What people call it.
+    pub name: String,
+    /// Whether it takes part.
+    pub state: EntryState,
+    /// When its TLS certificate ends.
+    pub tls: Option<End>,
+    /// How many agencies it serves.
+    pub agencies: u64,
+}
+
+/// An agency.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgencySummary {
+    /// Its id.
+    pub id: AgencyId,
+    /// Its code now.
+    pub code: Option<AgencyCode>,
+    /// Its name now.
+    pub name: Option<String>,
+    /// The agency above it.
+    pub parent: Option<AgencyId>,
+    /// The node that serves it.
+    pub node: NodeId,
+    /// The hub that holds its inbox.
+    pub hub: HubId,
+    /// Whether it takes part.
+    pub state: EntryState,
+    /// When its seal certificate ends.
+    pub seal: Option<End>,
+}
+
+/// An authority and everyone it has enrolled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// The network.
+    pub network: NetworkId,
+    /// Its name for people.
+    pub name: String,
+    /// The authority's id.
+    pub authority: PartyId,
+    /// Its name in statements.
+    pub code: PartyCode,
+    /// When the root certificate ends.
+    pub root: End,
+    /// When the issuing certificate ends.
+    pub issuing: End,
+    /// The newest published head, if there is one.
+    pub head: Option<HeadSummary>,
+    /// Whether the entries differ from what was published last: publish to make them count.
+    pub unpublished: bool,
+    /// The hubs, by id.
+    pub hubs: Vec<HubSummary>,
+    /// The nodes, by id.
+    pub nodes: Vec<NodeSummary>,
+    /// The agencies, by code.
+    pub agencies: Vec<AgencySummary>,
+}
+
+impl Inspection {
+    pub(crate) fn new(
+        settings: &Settings,
+        (root, issuing): (&CertificateDetails, &CertificateDetails),
+        register: &Register,
+        newest: Option<&Directory>,
+        now: Timestamp,
+    ) -> Self {
+        let certificate_end = |details: &CertificateDetails| {
+            end(Timestamp::from_unix_saturating(details.not_after), now)
+        };
+        let published = newest.map(Directory::entries).unwrap_or_default();
+        let mut inspection = Self {
+            network: settings.network,
+            name: settings.name.to_string(),
+            authority: settings.authority,
+            code: settings.code.clone(),
+            root: certificate_end(root),
+            issuing: certificate_end(issuing),
+            head: newest.map(|directory| head(directory, now)),
+            unpublished: published != publication::join(&register.lines()),
+            hubs: Vec::new(),
+            nodes: Vec::new(),
+            agencies: Vec::new(),
+        };
+        for record in register.records() {
+            match &record.entry {
+                Entry::Agency(one) => inspection.agencies.push(agency(one, now)),
+                Entry::Node(one) => inspection.nodes.push(node(one, now)),
+                Entry::Hub(one) => inspection.hubs.push(hub(one, now)),
+                _ => {}
+            }
+        }
+        for agency in &inspection.agencies {
+            let nodes = &mut inspection.nodes;
+            if let Some(node) = nodes.iter_mut().find(|node| node.id == agency.node) {
+                node.agencies = node.agencies.saturating_add(1);
+            }
+        }
+        inspection.agencies.sort_by(|a, b| a.code.cmp(&b.code));
+        inspection
+    }
+}
+
+fn head(directory: &Directory, now: Timestamp) -> HeadSummary {
+    let head = directory.head();
+    HeadSummary {
+        version: head.version(),
+        issued: head.time,
+        expires: end(head.expires, now),
+        entries: head.entries,
+    }
+}
+
+fn hub(hub: &HubEntry, now: Timestamp) -> HubSummary {
+    HubSummary {
+        id: hub.id,
+        code: hub.code.clone(),
+        address: hub.address.to_string(),
+        state: hub.state,
+        tls: last_end(&hub.tls, now),
+    }
+}
+
+fn node(node: &NodeEntry, now: Timestamp) -> NodeSummary {
+    NodeSummary {
+        id: node.id,
+        name: node.name.to_string(),
+        state: node.state,
+        tls: last_end(&node.tls, now),
+        agencies: 0,
+    }
+}
+
+fn agency(agency: &AgencyEntry, now: Timestamp) -> AgencySummary {
+    AgencySummary {
+        id: agency.id,
+        code: agency.code_at(now).cloned(),
+        name: agency.name_at(now).map(str::to_owned),
+        parent: agency.parent,
+        node: agency.node,
+        hub: agency.hub,
+        state: agency.state,
+        seal: last_end(&agency.seals, now),
+    }
+}
+
+/// When the last of a party's certificates ends.
+fn last_end(certificates: &[TlsEntry], now: Timestamp) -> Option<End> {
+    let ends = certificates.iter().filter_map(|one| one.validity.until);
+    ends.max().map(|until| end(until, now))
+}
+
+fn end(at: Timestamp, now: Timestamp) -> End {
+    let days = i64::try_from(at.distance(now) / DAY).unwrap_or(i64::MAX);
+    let days_left = if at >= now { days } else { -days - 1 };
+    End { at, days_left }
+}

@@ -1,0 +1,564 @@
+//! From a request to certificates and entries: checks first, then signatures, then words.
+//!
+//! Nothing is changed here. An [`Outcome`] names the records to store and the
+//! certificates to keep; a refused request leaves no trace.
+
+use std::collections::{BTreeMap, HashSet};
+
+use consign_domain::directory::{AgencyEntry, Entry, EntryState};
+use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest, Request};
+use consign_domain::limits::MAX_ENTRIES;
+use consign_domain::{AgencyCode, AgencyId, Digest, HubId, PartyCode, Timestamp};
+use consign_pki::certificate::{CertificateDetails, fingerprint};
+use consign_pki::issue::{
+    CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
+};
+use consign_runtime::entropy::EntropyError;
+use uuid::Uuid;
+
+use crate::address::{Host, host};
+use crate::applicant::{self, ProvenRequest, proven_request};
+use crate::entries::{self, BACKDATE_SECONDS, Listed, Place};
+use crate::error::{AuthorityError, KeyUsage};
+use crate::register::{CertificateRecord, Kind, Record, Register};
+use crate::settings::{DAY, Settings};
+
+/// What stands before an agency's code in its seal's organizationIdentifier (2.5.4.97).
+pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
+
+/// How a request is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct IssueOptions {
+    /// The hub of the request's agencies; else the one they have, the one that the
+    /// settings name, or the only one.
+    pub hub: Option<PartyCode>,
+    /// Whether the request may change what is registered: keys, codes, names, parents,
+    /// nodes, hubs, addresses. Without it a request only adds.
+    pub replace: bool,
+}
+
+/// Where serial numbers come from.
+pub(crate) type Serials<'a> = &'a mut dyn FnMut() -> Result<[u8; 16], EntropyError>;
+
+/// A certificate that was just made.
+#[derive(Debug)]
+pub(crate) struct Issued {
+    pub(crate) serial: String,
+    pub(crate) der: Vec<u8>,
+}
+
+/// What a request leads to.
+#[derive(Debug)]
+pub(crate) struct Outcome {
+    pub(crate) for_id: Uuid,
+    /// Records that are new or changed; those that others name come first.
+    pub(crate) records: Vec<Record>,
+    pub(crate) issued: Vec<Issued>,
+    pub(crate) tls: CertificateRecord,
+    pub(crate) seals: Vec<(AgencyId, CertificateRecord)>,
+}
+
+/// One request being carried out.
+pub(crate) struct Issuance<'a> {
+    pub(crate) settings: &'a Settings,
+    pub(crate) register: &'a Register,
+    pub(crate) authority: &'a CertificateAuthority,
+    /// The issuing certificate's dates.
+    pub(crate) authority_validity: Validity,
+    pub(crate) options: &'a IssueOptions,
+    pub(crate) now: Timestamp,
+    pub(crate) serials: Serials<'a>,
+    pub(crate) issued: Vec<Issued>,
+    pub(crate) keys: HashSet<Digest>,
+}
+
+impl Issuance<'_> {
+    pub(crate) fn carry_out(self, request: &Request) -> Result<Outcome, AuthorityError> {
+        if self.now.as_unix() >= self.authority_validity.not_after {
+            let ended = Timestamp::from_unix_saturating(self.authority_validity.not_after);
+            return Err(AuthorityError::IssuingExpired { ended });
+        }
+        match request {
+            Request::Node(node) => self.node(node),
+            Request::Hub(hub) => self.hub(hub),
+            _ => Err(AuthorityError::RequestKind),
+        }
+    }
+
+    fn node(mut self, request: &NodeRequest) -> Result<Outcome, AuthorityError> {
+        let id = request.id.to_bytes();
+        check_distinct(id, &request.agencies)?;
+        let party = format!("node {}", request.name);
+        self.check_room(id, &request.agencies)?;
+        self.register.check_id(id, Kind::Node)?;
+        let tls = self.prove(&request.tls, KeyUsage::Tls, id, &party)?;
+        let (register, now) = (self.register, self.now);
+        let before = register.node(request.id);
+        let mut changes = Changes::of(&party);
+        if let Some(before) = before {
+            open(before.state, &party)?;
+            changes.note("name", before.name != request.name);
+            changes.note("TLS key", self.key_differs(id, &tls));
+        }
+        changes.settle(self.options.replace)?;
+        let same_subject = before.is_some_and(|before| before.name == request.name);
+        let subject = TlsSubject {
+            organization: request.name.to_string(),
+            common_name: request.name.to_string(),
+            dns_names: Vec::new(),
+            ip_addresses: Vec::new(),
+        };
+        let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Client)?;
+        let entry = entries::node(before, request, &listed, now);
+        let mut records = vec![self.record(Entry::Node(entry), &listed, &party)?];
+        let parents = self.parents(&request.agencies)?;
+        let mut seals = Vec::with_capacity(request.agencies.len());
+        for (agency, parent) in request.agencies.iter().zip(parents) {
+            let place = Place {
+                parent,
+                node: request.id,
+                hub: self.hub_for(register.agency(agency.id))?,
+            };
+            let (record, certificate) = self.agency(agency, place)?;
+            records.push(record);
+            seals.push((agency.id, certificate));
+        }
+        Ok(self.outcome(id, records, listed.certificate, seals))
+    }
+
+    fn agency(
+        &mut self,
+        request: &AgencyRequest,
+        place: Place,
+    ) -> Result<(Record, CertificateRecord), AuthorityError> {
+        let (id, party) = (request.id.to_bytes(), request.code.to_string());
+        AgencyCode::strict(request.code.as_str()).map_err(|source| {
+            let code = request.code.clone();
+            AuthorityError::CodeGrammar { code, source }
+        })?;
+        self.register.check_id(id, Kind::Agency)?;
+        self.register.check_code(&request.code.clone().into(), id)?;
+        let seal = self.prove(&request.seal, KeyUsage::Seal, id, &party)?;
+        let (register, now) = (self.register, self.now);
+        let before = register.agency(request.id);
+        let validity = entries::validity(before.is_none(), now);
+        let statement = applicant::statement_key(request.statement, validity, &party)?;
+        self.claim(request.statement, KeyUsage::Statement, id, &party)?;
+        let encryption = applicant::encryption_key(&request.encryption, validity, &party)?;
+        let claimed = Digest::of(request.encryption.as_str().as_bytes());
+        self.claim(claimed, KeyUsage::Encryption, id, &party)?;
+        let mut changes = Changes::of(&party);
+        if let Some(before) = before {
+            open(before.state, &party)?;
+            changes.agency(before, request, place, now);
+            changes.note("seal key", self.key_differs(id, &seal));
+        }
+        changes.settle(self.options.replace)?;
+        let same_subject = before.is_some_and(|before| {
+            before.code_at(now) == Some(&request.code)
+                && before.name_at(now) == Some(request.name.as_str())
+        });
+        let listed = self.seal_certificate(request, &seal, same_subject)?;
+        let keys = (statement, encryption);
+        let entry = entries::agency(before, request, place, &listed, keys, now);
+        let record = self.record(Entry::Agency(entry), &listed, &party)?;
+        Ok((record, listed.certificate))
+    }
+
+    fn hub(mut self, request: &HubRequest) -> Result<Outcome, AuthorityError> {
+        let (id, party) = (request.id.to_bytes(), request.code.to_string());
+        if request.code.agency().is_some() {
+            let code = request.code.clone();
+            return Err(AuthorityError::HubCode { code });
+        }
+        self.check_room(id, &[])?;
+        self.register.check_id(id, Kind::Hub)?;
+        self.register.check_code(&request.code, id)?;
+        let host = host(request.address.as_str())?;
+        let tls = self.prove(&request.tls, KeyUsage::Tls, id, &party)?;
+        let (register, now) = (self.register, self.now);
+        let before = register.hub(request.id);
+        let validity = entries::validity(before.is_none(), now);
+        let statement = applicant::statement_key(request.statement, validity, &party)?;
+        self.claim(request.statement, KeyUsage::Statement, id, &party)?;
+        let mut changes = Changes::of(&party);
+        let mut same_subject = false;
+        if let Some(before) = before {
+            open(before.state, &party)?;
+            let current = before.statement_keys.last();
+            changes.note("name", before.code != request.code);
+            changes.note("address", before.address != request.address);
+            changes.note("TLS key", self.key_differs(id, &tls));
+            changes.note(
+                "statement key",
+                current.is_none_or(|key| key.public != request.statement),
+            );
+            same_subject = before.code == request.code && before.address == request.address;
+        }
+        changes.settle(self.options.replace)?;
+        let subject = hub_subject(self.settings.name.as_str(), &party, host);
+        let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Both)?;
+        let entry = entries::hub(before, request, &listed, statement, now);
+        let record = self.record(Entry::Hub(entry), &listed, &party)?;
+        Ok(self.outcome(id, vec![record], listed.certificate, Vec::new()))
+    }
+
+    /// The hub of an agency.
+    fn hub_for(&self, before: Option<&AgencyEntry>) -> Result<HubId, AuthorityError> {
+        let named = self.options.hub.as_ref();
+        if let (None, Some(before)) = (named, before) {
+            return Ok(before.hub);
+        }
+        if let Some(code) = named.or(self.settings.hub.as_ref()) {
+            let mut hubs = self.register.active_hubs();
+            let found = hubs.find(|hub| hub.code == *code).map(|hub| hub.id);
+            return found.ok_or_else(|| AuthorityError::HubUnknown { code: code.clone() });
+        }
+        let hubs: Vec<_> = self.register.active_hubs().collect();
+        match hubs.as_slice() {
+            [] => Err(AuthorityError::NoHub),
+            [only] => Ok(only.id),
+            several => {
+                let names: Vec<&str> = several.iter().map(|hub| hub.code.as_str()).collect();
+                Err(AuthorityError::HubAmbiguous {
+                    hubs: names.join(", "),
+                })
+            }
+        }
+    }
+
+    /// The agencies above those of a request, in its order: found in the request or the register.
+    fn parents(&self, agencies: &[AgencyRequest]) -> Result<Vec<Option<AgencyId>>, AuthorityError> {
+        let inside: BTreeMap<&str, AgencyId> = agencies
+            .iter()
+            .map(|agency| (agency.code.as_str(), agency.id))
+            .collect();
+        let find = |agency: &AgencyRequest| match &agency.parent {
+            None => Ok(None),
+            Some(parent) => inside
+                .get(parent.as_str())
+                .copied()
+                .or_else(|| Some(self.register.agency_by_code(parent, self.now)?.id))
+                .map(Some)
+                .ok_or_else(|| AuthorityError::ParentUnknown {
+                    code: agency.code.clone(),
+                    parent: parent.clone(),
+                }),
+        };
+        let parents: Vec<Option<AgencyId>> = agencies.iter().map(find).collect::<Result<_, _>>()?;
+        let above: BTreeMap<AgencyId, Option<AgencyId>> = agencies
+            .iter()
+            .map(|agency| agency.id)
+            .zip(parents.iter().copied())
+            .collect();
+        match agencies
+            .iter()
+            .find(|agency| self.is_above_itself(agency.id, &above))
+        {
+            Some(agency) => Err(AuthorityError::ParentCycle {
+                code: agency.code.clone(),
+            }),
+            None => Ok(parents),
+        }
+    }
+
+    fn is_above_itself(
+        &self,
+        start: AgencyId,
+        above: &BTreeMap<AgencyId, Option<AgencyId>>,
+    ) -> bool {
+        let mut at = start;
+        for _ in 0..=MAX_ENTRIES {
+            let registered = || self.register.agency(at).and_then(|agency| agency.parent);
+            match above.get(&at).copied().unwrap_or_else(registered) {
+                None => return false,
+                Some(parent) if parent == start => return true,
+                Some(parent) => at = parent,
+            }
+        }
+        true
+    }
+
+    fn check_room(&self, id: [u8; 16], agencies: &[AgencyRequest]) -> Result<(), AuthorityError> {
+        let ids = agencies.iter().map(|agency| agency.id.to_bytes());
+        let new = ids
+            .chain([id])
+            .filter(|id| self.register.get(*id).is_none())
+            .count();
+        if self.register.len().saturating_add(new) > MAX_ENTRIES {
+            return Err(AuthorityError::Full { limit: MAX_ENTRIES });
+        }
+        Ok(())
+    }
+
+    fn prove(
+        &mut self,
+        text: &str,
+        usage: KeyUsage,
+        id: [u8; 16],
+        party: &str,
+    ) -> Result<ProvenRequest, AuthorityError> {
+        let proven = proven_request(text, usage, party)?;
+        self.claim(proven.key, usage, id, party)?;
+        Ok(proven)
+    }
+
+    /// Refuses a key that another party has or had, or that stands twice in the request.
+    fn claim(
+        &mut self,
+        key: Digest,
+        usage: KeyUsage,
+        id: [u8; 16],
+        party: &str,
+    ) -> Result<(), AuthorityError> {
+        let elsewhere = self.register.key_holder(key).filter(|holder| *holder != id);
+        let repeated = !self.keys.insert(key);
+        match elsewhere.or(repeated.then_some(id)) {
+            None => Ok(()),
+            Some(holder) => Err(AuthorityError::KeyTaken {
+                usage,
+                party: party.to_owned(),
+                holder: Uuid::from_bytes(holder),
+            }),
+        }
+    }
+
+    fn key_differs(&self, id: [u8; 16], proven: &ProvenRequest) -> bool {
+        let newest = self
+            .register
+            .get(id)
+            .and_then(|record| record.certificates.last());
+        newest.is_none_or(|certificate| certificate.key != proven.key)
+    }
+
+    fn tls_certificate(
+        &mut self,
+        id: [u8; 16],
+        proven: &ProvenRequest,
+        same_subject: bool,
+        subject: &TlsSubject,
+        usage: TlsUsage,
+    ) -> Result<Listed, AuthorityError> {
+        let days = self.settings.lives.tls_days;
+        let party = subject.common_name.as_str();
+        self.certificate(
+            id,
+            proven,
+            same_subject,
+            days,
+            party,
+            |ca, validity, serial| ca.issue_tls(&proven.der, subject, validity, serial, usage),
+        )
+    }
+
+    fn seal_certificate(
+        &mut self,
+        request: &AgencyRequest,
+        proven: &ProvenRequest,
+        same_subject: bool,
+    ) -> Result<Listed, AuthorityError> {
+        let days = self.settings.lives.seal_days;
+        let subject = SealSubject {
+            organization: request.name.to_string(),
+            common_name: request.name.to_string(),
+            organization_identifier: format!("{ORGANIZATION_IDENTIFIER_PREFIX}{}", request.code),
+        };
+        let (id, party) = (request.id.to_bytes(), request.code.as_str());
+        self.certificate(
+            id,
+            proven,
+            same_subject,
+            days,
+            party,
+            |ca, validity, serial| ca.issue_seal(&proven.der, &subject, validity, serial),
+        )
+    }
+
+    /// The newest certificate if it is for this key and subject and has more than a third of
+    /// its life left, else a new one.
+    fn certificate(
+        &mut self,
+        id: [u8; 16],
+        proven: &ProvenRequest,
+        same_subject: bool,
+        days: u64,
+        party: &str,
+        issue: impl FnOnce(&CertificateAuthority, Validity, &[u8]) -> Result<Vec<u8>, IssueError>,
+    ) -> Result<Listed, AuthorityError> {
+        let newest = self
+            .register
+            .get(id)
+            .and_then(|record| record.certificates.last())
+            .filter(|newest| newest.key == proven.key && same_subject);
+        if let Some(newest) = newest.filter(|newest| is_young(newest, self.now)) {
+            return Ok(Listed {
+                certificate: newest.clone(),
+                renewal: true,
+            });
+        }
+        let from = self.now.minus_seconds(BACKDATE_SECONDS).as_unix();
+        let until = self.now.plus_seconds(days.saturating_mul(DAY)).as_unix();
+        let validity = Validity {
+            not_before: from.max(self.authority_validity.not_before),
+            not_after: until.min(self.authority_validity.not_after),
+        };
+        let serial = (self.serials)()?;
+        let fault = |source| AuthorityError::Issue {
+            party: party.to_owned(),
+            source,
+        };
+        let der = issue(self.authority, validity, &serial).map_err(fault)?;
+        let certificate = certificate_record(&der, proven.key)
+            .map_err(|source| fault(IssueError::AuthorityCertificate(source)))?;
+        let serial = certificate.serial.clone();
+        self.issued.push(Issued { serial, der });
+        Ok(Listed {
+            certificate,
+            renewal: newest.is_some(),
+        })
+    }
+
+    /// A record as it would be stored, checked as a reader would check its entry.
+    fn record(&self, entry: Entry, listed: &Listed, party: &str) -> Result<Record, AuthorityError> {
+        let before = self.register.get(entry.id());
+        let mut certificates = before
+            .map(|record| record.certificates.clone())
+            .unwrap_or_default();
+        if !certificates.contains(&listed.certificate) {
+            certificates.push(listed.certificate.clone());
+        }
+        Entry::parse(&entry.to_bytes()).map_err(|source| AuthorityError::Entry {
+            party: party.to_owned(),
+            source,
+        })?;
+        Ok(Record {
+            entry,
+            certificates,
+        })
+    }
+
+    fn outcome(
+        self,
+        id: [u8; 16],
+        records: Vec<Record>,
+        tls: CertificateRecord,
+        seals: Vec<(AgencyId, CertificateRecord)>,
+    ) -> Outcome {
+        let differs = |record: &Record| self.register.get(record.entry.id()) != Some(record);
+        Outcome {
+            for_id: Uuid::from_bytes(id),
+            records: records.into_iter().filter(differs).collect(),
+            issued: self.issued,
+            tls,
+            seals,
+        }
+    }
+}
+
+/// What a request would change of what is registered.
+struct Changes<'a> {
+    party: &'a str,
+    fields: Vec<&'static str>,
+}
+
+impl<'a> Changes<'a> {
+    const fn of(party: &'a str) -> Self {
+        let fields = Vec::new();
+        Self { party, fields }
+    }
+
+    fn note(&mut self, field: &'static str, differs: bool) {
+        if differs {
+            self.fields.push(field);
+        }
+    }
+
+    fn agency(
+        &mut self,
+        before: &AgencyEntry,
+        request: &AgencyRequest,
+        place: Place,
+        now: Timestamp,
+    ) {
+        let statement = before.statement_keys.last();
+        let encryption = before.encryption_keys.last();
+        self.note("code", before.code_at(now) != Some(&request.code));
+        self.note("name", before.name_at(now) != Some(request.name.as_str()));
+        self.note("parent", before.parent != place.parent);
+        self.note("node", before.node != place.node);
+        self.note("hub", before.hub != place.hub);
+        self.note(
+            "statement key",
+            statement.is_none_or(|key| key.public != request.statement),
+        );
+        self.note(
+            "encryption key",
+            encryption.is_none_or(|key| key.public != request.encryption),
+        );
+    }
+
+    fn settle(self, replace: bool) -> Result<(), AuthorityError> {
+        if self.fields.is_empty() || replace {
+            return Ok(());
+        }
+        Err(AuthorityError::Changed {
+            party: self.party.to_owned(),
+            fields: self.fields.join(", "),
+        })
+    }
+}
+
+fn open(state: EntryState, party: &str) -> Result<(), AuthorityError> {
+    match state {
+        EntryState::Closed => Err(AuthorityError::Closed {
+            party: party.to_owned(),
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn is_young(certificate: &CertificateRecord, now: Timestamp) -> bool {
+    let third = certificate.until.distance(certificate.from) / 3;
+    now < certificate.until.minus_seconds(third)
+}
+
+fn certificate_record(
+    der: &[u8],
+    key: Digest,
+) -> Result<CertificateRecord, consign_pki::certificate::CertificateError> {
+    let details = CertificateDetails::from_der(der)?;
+    Ok(CertificateRecord {
+        serial: details.serial_hex,
+        sha256: Digest::from_bytes(fingerprint(der)),
+        key,
+        from: Timestamp::from_unix_saturating(details.not_before),
+        until: Timestamp::from_unix_saturating(details.not_after),
+    })
+}
+
+fn hub_subject(network: &str, code: &str, host: Host) -> TlsSubject {
+    let mut subject = TlsSubject {
+        organization: network.to_owned(),
+        common_name: code.to_owned(),
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+    };
+    match host {
+        Host::Name(name) => subject.dns_names.push(name),
+        Host::Address(address) => subject.ip_addresses.push(address),
+    }
+    subject
+}
+
+/// Refuses an id or code that stands twice in a request.
+fn check_distinct(node: [u8; 16], agencies: &[AgencyRequest]) -> Result<(), AuthorityError> {
+    let (mut ids, mut codes) = (HashSet::from([node]), HashSet::new());
+    for agency in agencies {
+        if !ids.insert(agency.id.to_bytes()) || !codes.insert(&agency.code) {
+            return Err(AuthorityError::Repeated {
+                party: agency.code.to_string(),
+            });
+        }
+    }
+    Ok(())
+}
