@@ -106,7 +106,7 @@ const NAMES: [&str; 2] = [
 const DELTA_ONLY: &str = "deltaCRLTest4";
 
 #[test]
-fn outcomes_are_those_of_the_suite() {
+fn published_vectors_outcomes_are_those_of_the_suite() {
     let suite = Suite::read();
     let (mut accepted, mut refused) = (0, 0);
     for (name, certificate) in &suite.end_entities {
@@ -132,7 +132,7 @@ fn outcomes_are_those_of_the_suite() {
 }
 
 #[test]
-fn reasons_are_those_of_the_suite() {
+fn published_vectors_reasons_are_those_of_the_suite() {
     let suite = Suite::read();
     let reason = |name: &str| suite.judge(&suite.find(name)).unwrap_err();
     assert_eq!(reason("InvalidCASignatureTest2"), PathError::BadSignature);
@@ -272,7 +272,7 @@ fn folded(name: &str) -> String {
 
 fn files(folder: &str) -> Vec<(String, Vec<u8>)> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/vectors/pkits")
+        .join("../../../shared/vectors/pkits")
         .join(folder);
     let entries = fs::read_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let mut files: Vec<_> = entries
