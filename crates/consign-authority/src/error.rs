@@ -100,6 +100,12 @@ pub enum AuthorityError {
         /// The name.
         code: PartyCode,
     },
+    /// A hub keeps its name: codes have one holder for ever.
+    #[error("the hub is registered as {code} and keeps that name; correct the request")]
+    HubRenamed {
+        /// The name it has.
+        code: PartyCode,
+    },
     /// The id is another kind of party's.
     #[error("id {id} belongs to {holder}; ask the applicant to start anew with an id of its own")]
     IdTaken {

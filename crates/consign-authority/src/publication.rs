@@ -86,3 +86,6 @@ pub(crate) fn sign(
         entries: join(lines),
     })
 }
+
+#[cfg(test)]
+mod tests;

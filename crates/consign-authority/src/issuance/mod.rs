@@ -3,25 +3,28 @@
 //! Nothing is changed here. An [`Outcome`] names the records to store and the
 //! certificates to keep; a refused request leaves no trace.
 
-use std::collections::{BTreeMap, HashSet};
+mod certificates;
+mod changes;
+mod place;
 
-use consign_domain::directory::{AgencyEntry, Entry, EntryState};
+use std::collections::HashSet;
+
+use consign_domain::directory::{Entry, EntryState};
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest, Request};
 use consign_domain::limits::MAX_ENTRIES;
-use consign_domain::{AgencyCode, AgencyId, Digest, HubId, PartyCode, Timestamp};
-use consign_pki::certificate::{CertificateDetails, fingerprint};
-use consign_pki::issue::{
-    CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
-};
+use consign_domain::{AgencyCode, AgencyId, Digest, PartyCode, Timestamp};
+use consign_pki::issue::{CertificateAuthority, TlsSubject, TlsUsage, Validity};
 use consign_runtime::entropy::EntropyError;
 use uuid::Uuid;
 
 use crate::address::{Host, host};
 use crate::applicant::{self, ProvenRequest, proven_request};
-use crate::entries::{self, BACKDATE_SECONDS, Listed, Place};
+use crate::entries::{self, Listed, Place};
 use crate::error::{AuthorityError, KeyUsage};
 use crate::register::{CertificateRecord, Kind, Record, Register};
-use crate::settings::{DAY, Settings};
+use crate::settings::Settings;
+
+use changes::Changes;
 
 /// What stands before an agency's code in its seal's organizationIdentifier (2.5.4.97).
 pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
@@ -185,15 +188,19 @@ impl Issuance<'_> {
         let mut same_subject = false;
         if let Some(before) = before {
             open(before.state, &party)?;
+            if before.code != request.code {
+                return Err(AuthorityError::HubRenamed {
+                    code: before.code.clone(),
+                });
+            }
             let current = before.statement_keys.last();
-            changes.note("name", before.code != request.code);
             changes.note("address", before.address != request.address);
             changes.note("TLS key", self.key_differs(id, &tls));
             changes.note(
                 "statement key",
                 current.is_none_or(|key| key.public != request.statement),
             );
-            same_subject = before.code == request.code && before.address == request.address;
+            same_subject = before.address == request.address;
         }
         changes.settle(self.options.replace)?;
         let subject = hub_subject(self.settings.name.as_str(), &party, host);
@@ -201,82 +208,6 @@ impl Issuance<'_> {
         let entry = entries::hub(before, request, &listed, statement, now);
         let record = self.record(Entry::Hub(entry), &listed, &party)?;
         Ok(self.outcome(id, vec![record], listed.certificate, Vec::new()))
-    }
-
-    /// The hub of an agency.
-    fn hub_for(&self, before: Option<&AgencyEntry>) -> Result<HubId, AuthorityError> {
-        let named = self.options.hub.as_ref();
-        if let (None, Some(before)) = (named, before) {
-            return Ok(before.hub);
-        }
-        if let Some(code) = named.or(self.settings.hub.as_ref()) {
-            let mut hubs = self.register.active_hubs();
-            let found = hubs.find(|hub| hub.code == *code).map(|hub| hub.id);
-            return found.ok_or_else(|| AuthorityError::HubUnknown { code: code.clone() });
-        }
-        let hubs: Vec<_> = self.register.active_hubs().collect();
-        match hubs.as_slice() {
-            [] => Err(AuthorityError::NoHub),
-            [only] => Ok(only.id),
-            several => {
-                let names: Vec<&str> = several.iter().map(|hub| hub.code.as_str()).collect();
-                Err(AuthorityError::HubAmbiguous {
-                    hubs: names.join(", "),
-                })
-            }
-        }
-    }
-
-    /// The agencies above those of a request, in its order: found in the request or the register.
-    fn parents(&self, agencies: &[AgencyRequest]) -> Result<Vec<Option<AgencyId>>, AuthorityError> {
-        let inside: BTreeMap<&str, AgencyId> = agencies
-            .iter()
-            .map(|agency| (agency.code.as_str(), agency.id))
-            .collect();
-        let find = |agency: &AgencyRequest| match &agency.parent {
-            None => Ok(None),
-            Some(parent) => inside
-                .get(parent.as_str())
-                .copied()
-                .or_else(|| Some(self.register.agency_by_code(parent, self.now)?.id))
-                .map(Some)
-                .ok_or_else(|| AuthorityError::ParentUnknown {
-                    code: agency.code.clone(),
-                    parent: parent.clone(),
-                }),
-        };
-        let parents: Vec<Option<AgencyId>> = agencies.iter().map(find).collect::<Result<_, _>>()?;
-        let above: BTreeMap<AgencyId, Option<AgencyId>> = agencies
-            .iter()
-            .map(|agency| agency.id)
-            .zip(parents.iter().copied())
-            .collect();
-        match agencies
-            .iter()
-            .find(|agency| self.is_above_itself(agency.id, &above))
-        {
-            Some(agency) => Err(AuthorityError::ParentCycle {
-                code: agency.code.clone(),
-            }),
-            None => Ok(parents),
-        }
-    }
-
-    fn is_above_itself(
-        &self,
-        start: AgencyId,
-        above: &BTreeMap<AgencyId, Option<AgencyId>>,
-    ) -> bool {
-        let mut at = start;
-        for _ in 0..=MAX_ENTRIES {
-            let registered = || self.register.agency(at).and_then(|agency| agency.parent);
-            match above.get(&at).copied().unwrap_or_else(registered) {
-                None => return false,
-                Some(parent) if parent == start => return true,
-                Some(parent) => at = parent,
-            }
-        }
-        true
     }
 
     fn check_room(&self, id: [u8; 16], agencies: &[AgencyRequest]) -> Result<(), AuthorityError> {
@@ -323,101 +254,6 @@ impl Issuance<'_> {
         }
     }
 
-    fn key_differs(&self, id: [u8; 16], proven: &ProvenRequest) -> bool {
-        let newest = self
-            .register
-            .get(id)
-            .and_then(|record| record.certificates.last());
-        newest.is_none_or(|certificate| certificate.key != proven.key)
-    }
-
-    fn tls_certificate(
-        &mut self,
-        id: [u8; 16],
-        proven: &ProvenRequest,
-        same_subject: bool,
-        subject: &TlsSubject,
-        usage: TlsUsage,
-    ) -> Result<Listed, AuthorityError> {
-        let days = self.settings.lives.tls_days;
-        let party = subject.common_name.as_str();
-        self.certificate(
-            id,
-            proven,
-            same_subject,
-            days,
-            party,
-            |ca, validity, serial| ca.issue_tls(&proven.der, subject, validity, serial, usage),
-        )
-    }
-
-    fn seal_certificate(
-        &mut self,
-        request: &AgencyRequest,
-        proven: &ProvenRequest,
-        same_subject: bool,
-    ) -> Result<Listed, AuthorityError> {
-        let days = self.settings.lives.seal_days;
-        let subject = SealSubject {
-            organization: request.name.to_string(),
-            common_name: request.name.to_string(),
-            organization_identifier: format!("{ORGANIZATION_IDENTIFIER_PREFIX}{}", request.code),
-        };
-        let (id, party) = (request.id.to_bytes(), request.code.as_str());
-        self.certificate(
-            id,
-            proven,
-            same_subject,
-            days,
-            party,
-            |ca, validity, serial| ca.issue_seal(&proven.der, &subject, validity, serial),
-        )
-    }
-
-    /// The newest certificate if it is for this key and subject and has more than a third of
-    /// its life left, else a new one.
-    fn certificate(
-        &mut self,
-        id: [u8; 16],
-        proven: &ProvenRequest,
-        same_subject: bool,
-        days: u64,
-        party: &str,
-        issue: impl FnOnce(&CertificateAuthority, Validity, &[u8]) -> Result<Vec<u8>, IssueError>,
-    ) -> Result<Listed, AuthorityError> {
-        let newest = self
-            .register
-            .get(id)
-            .and_then(|record| record.certificates.last())
-            .filter(|newest| newest.key == proven.key && same_subject);
-        if let Some(newest) = newest.filter(|newest| is_young(newest, self.now)) {
-            return Ok(Listed {
-                certificate: newest.clone(),
-                renewal: true,
-            });
-        }
-        let from = self.now.minus_seconds(BACKDATE_SECONDS).as_unix();
-        let until = self.now.plus_seconds(days.saturating_mul(DAY)).as_unix();
-        let validity = Validity {
-            not_before: from.max(self.authority_validity.not_before),
-            not_after: until.min(self.authority_validity.not_after),
-        };
-        let serial = (self.serials)()?;
-        let fault = |source| AuthorityError::Issue {
-            party: party.to_owned(),
-            source,
-        };
-        let der = issue(self.authority, validity, &serial).map_err(fault)?;
-        let certificate = certificate_record(&der, proven.key)
-            .map_err(|source| fault(IssueError::AuthorityCertificate(source)))?;
-        let serial = certificate.serial.clone();
-        self.issued.push(Issued { serial, der });
-        Ok(Listed {
-            certificate,
-            renewal: newest.is_some(),
-        })
-    }
-
     /// A record as it would be stored, checked as a reader would check its entry.
     fn record(&self, entry: Entry, listed: &Listed, party: &str) -> Result<Record, AuthorityError> {
         let before = self.register.get(entry.id());
@@ -455,59 +291,6 @@ impl Issuance<'_> {
     }
 }
 
-/// What a request would change of what is registered.
-struct Changes<'a> {
-    party: &'a str,
-    fields: Vec<&'static str>,
-}
-
-impl<'a> Changes<'a> {
-    const fn of(party: &'a str) -> Self {
-        let fields = Vec::new();
-        Self { party, fields }
-    }
-
-    fn note(&mut self, field: &'static str, differs: bool) {
-        if differs {
-            self.fields.push(field);
-        }
-    }
-
-    fn agency(
-        &mut self,
-        before: &AgencyEntry,
-        request: &AgencyRequest,
-        place: Place,
-        now: Timestamp,
-    ) {
-        let statement = before.statement_keys.last();
-        let encryption = before.encryption_keys.last();
-        self.note("code", before.code_at(now) != Some(&request.code));
-        self.note("name", before.name_at(now) != Some(request.name.as_str()));
-        self.note("parent", before.parent != place.parent);
-        self.note("node", before.node != place.node);
-        self.note("hub", before.hub != place.hub);
-        self.note(
-            "statement key",
-            statement.is_none_or(|key| key.public != request.statement),
-        );
-        self.note(
-            "encryption key",
-            encryption.is_none_or(|key| key.public != request.encryption),
-        );
-    }
-
-    fn settle(self, replace: bool) -> Result<(), AuthorityError> {
-        if self.fields.is_empty() || replace {
-            return Ok(());
-        }
-        Err(AuthorityError::Changed {
-            party: self.party.to_owned(),
-            fields: self.fields.join(", "),
-        })
-    }
-}
-
 fn open(state: EntryState, party: &str) -> Result<(), AuthorityError> {
     match state {
         EntryState::Closed => Err(AuthorityError::Closed {
@@ -515,25 +298,6 @@ fn open(state: EntryState, party: &str) -> Result<(), AuthorityError> {
         }),
         _ => Ok(()),
     }
-}
-
-fn is_young(certificate: &CertificateRecord, now: Timestamp) -> bool {
-    let third = certificate.until.distance(certificate.from) / 3;
-    now < certificate.until.minus_seconds(third)
-}
-
-fn certificate_record(
-    der: &[u8],
-    key: Digest,
-) -> Result<CertificateRecord, consign_pki::certificate::CertificateError> {
-    let details = CertificateDetails::from_der(der)?;
-    Ok(CertificateRecord {
-        serial: details.serial_hex,
-        sha256: Digest::from_bytes(fingerprint(der)),
-        key,
-        from: Timestamp::from_unix_saturating(details.not_before),
-        until: Timestamp::from_unix_saturating(details.not_after),
-    })
 }
 
 fn hub_subject(network: &str, code: &str, host: Host) -> TlsSubject {

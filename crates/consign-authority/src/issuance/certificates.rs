@@ -1,0 +1,128 @@
+//! Certificates: the ones that are still good, or new ones.
+
+use consign_domain::enrolment::AgencyRequest;
+use consign_domain::{Digest, Timestamp};
+use consign_pki::certificate::{CertificateDetails, CertificateError, fingerprint};
+use consign_pki::issue::{
+    CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
+};
+
+use super::{Issuance, Issued, ORGANIZATION_IDENTIFIER_PREFIX};
+use crate::applicant::ProvenRequest;
+use crate::entries::{BACKDATE_SECONDS, Listed};
+use crate::error::AuthorityError;
+use crate::register::CertificateRecord;
+use crate::settings::DAY;
+
+impl Issuance<'_> {
+    pub(super) fn key_differs(&self, id: [u8; 16], proven: &ProvenRequest) -> bool {
+        let newest = self
+            .register
+            .get(id)
+            .and_then(|record| record.certificates.last());
+        newest.is_none_or(|certificate| certificate.key != proven.key)
+    }
+
+    pub(super) fn tls_certificate(
+        &mut self,
+        id: [u8; 16],
+        proven: &ProvenRequest,
+        same_subject: bool,
+        subject: &TlsSubject,
+        usage: TlsUsage,
+    ) -> Result<Listed, AuthorityError> {
+        let days = self.settings.lives.tls_days;
+        let party = subject.common_name.as_str();
+        self.certificate(
+            id,
+            proven,
+            same_subject,
+            days,
+            party,
+            |ca, validity, serial| ca.issue_tls(&proven.der, subject, validity, serial, usage),
+        )
+    }
+
+    pub(super) fn seal_certificate(
+        &mut self,
+        request: &AgencyRequest,
+        proven: &ProvenRequest,
+        same_subject: bool,
+    ) -> Result<Listed, AuthorityError> {
+        let days = self.settings.lives.seal_days;
+        let subject = SealSubject {
+            organization: request.name.to_string(),
+            common_name: request.name.to_string(),
+            organization_identifier: format!("{ORGANIZATION_IDENTIFIER_PREFIX}{}", request.code),
+        };
+        let (id, party) = (request.id.to_bytes(), request.code.as_str());
+        self.certificate(
+            id,
+            proven,
+            same_subject,
+            days,
+            party,
+            |ca, validity, serial| ca.issue_seal(&proven.der, &subject, validity, serial),
+        )
+    }
+
+    /// The newest certificate if it is for this key and subject and has more than a third of
+    /// its life left, else a new one.
+    fn certificate(
+        &mut self,
+        id: [u8; 16],
+        proven: &ProvenRequest,
+        same_subject: bool,
+        days: u64,
+        party: &str,
+        issue: impl FnOnce(&CertificateAuthority, Validity, &[u8]) -> Result<Vec<u8>, IssueError>,
+    ) -> Result<Listed, AuthorityError> {
+        let newest = self
+            .register
+            .get(id)
+            .and_then(|record| record.certificates.last())
+            .filter(|newest| newest.key == proven.key && same_subject);
+        if let Some(newest) = newest.filter(|newest| is_young(newest, self.now)) {
+            return Ok(Listed {
+                certificate: newest.clone(),
+                renewal: true,
+            });
+        }
+        let from = self.now.minus_seconds(BACKDATE_SECONDS).as_unix();
+        let until = self.now.plus_seconds(days.saturating_mul(DAY)).as_unix();
+        let validity = Validity {
+            not_before: from.max(self.authority_validity.not_before),
+            not_after: until.min(self.authority_validity.not_after),
+        };
+        let serial = (self.serials)()?;
+        let fault = |source| AuthorityError::Issue {
+            party: party.to_owned(),
+            source,
+        };
+        let der = issue(self.authority, validity, &serial).map_err(fault)?;
+        let certificate = certificate_record(&der, proven.key)
+            .map_err(|source| fault(IssueError::AuthorityCertificate(source)))?;
+        let serial = certificate.serial.clone();
+        self.issued.push(Issued { serial, der });
+        Ok(Listed {
+            certificate,
+            renewal: newest.is_some(),
+        })
+    }
+}
+
+fn is_young(certificate: &CertificateRecord, now: Timestamp) -> bool {
+    let third = certificate.until.distance(certificate.from) / 3;
+    now < certificate.until.minus_seconds(third)
+}
+
+fn certificate_record(der: &[u8], key: Digest) -> Result<CertificateRecord, CertificateError> {
+    let details = CertificateDetails::from_der(der)?;
+    Ok(CertificateRecord {
+        serial: details.serial_hex,
+        sha256: Digest::from_bytes(fingerprint(der)),
+        key,
+        from: Timestamp::from_unix_saturating(details.not_before),
+        until: Timestamp::from_unix_saturating(details.not_after),
+    })
+}

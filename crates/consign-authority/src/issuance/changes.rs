@@ -1,0 +1,61 @@
+//! What a request would change of what is registered: refused unless it is meant.
+
+use consign_domain::Timestamp;
+use consign_domain::directory::AgencyEntry;
+use consign_domain::enrolment::AgencyRequest;
+
+use crate::entries::Place;
+use crate::error::AuthorityError;
+
+/// What a request would change of what is registered.
+pub(super) struct Changes<'a> {
+    party: &'a str,
+    fields: Vec<&'static str>,
+}
+
+impl<'a> Changes<'a> {
+    pub(super) const fn of(party: &'a str) -> Self {
+        let fields = Vec::new();
+        Self { party, fields }
+    }
+
+    pub(super) fn note(&mut self, field: &'static str, differs: bool) {
+        if differs {
+            self.fields.push(field);
+        }
+    }
+
+    pub(super) fn agency(
+        &mut self,
+        before: &AgencyEntry,
+        request: &AgencyRequest,
+        place: Place,
+        now: Timestamp,
+    ) {
+        let statement = before.statement_keys.last();
+        let encryption = before.encryption_keys.last();
+        self.note("code", before.code_at(now) != Some(&request.code));
+        self.note("name", before.name_at(now) != Some(request.name.as_str()));
+        self.note("parent", before.parent != place.parent);
+        self.note("node", before.node != place.node);
+        self.note("hub", before.hub != place.hub);
+        self.note(
+            "statement key",
+            statement.is_none_or(|key| key.public != request.statement),
+        );
+        self.note(
+            "encryption key",
+            encryption.is_none_or(|key| key.public != request.encryption),
+        );
+    }
+
+    pub(super) fn settle(self, replace: bool) -> Result<(), AuthorityError> {
+        if self.fields.is_empty() || replace {
+            return Ok(());
+        }
+        Err(AuthorityError::Changed {
+            party: self.party.to_owned(),
+            fields: self.fields.join(", "),
+        })
+    }
+}
