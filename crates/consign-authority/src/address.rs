@@ -37,7 +37,19 @@ fn split(address: &str) -> Option<Host> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn no_text_panics_and_what_has_a_host_has_a_port(text in "[\\[\\]:.a-z0-9]{0,30}|.{0,30}") {
+            if host(&text).is_ok() {
+                let port = text.rsplit(':').next().map(str::parse::<u16>);
+                prop_assert!(matches!(port, Some(Ok(1..))));
+            }
+        }
+    }
 
     #[test]
     fn hosts_are_names_or_addresses() {

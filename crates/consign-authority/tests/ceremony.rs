@@ -1,5 +1,11 @@
 //! The whole ceremony in a directory: found, enrol, publish, change, publish again.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
 mod support;
 
 use std::collections::HashMap;
@@ -23,7 +29,7 @@ fn code(text: &str) -> AgencyCode {
 }
 
 fn first_certificate(chain: &str) -> CertificateDetails {
-    CertificateDetails::from_der(&read_bundle(chain).unwrap()[0]).unwrap()
+    CertificateDetails::from_der(read_bundle(chain).unwrap().first().unwrap()).unwrap()
 }
 
 #[test]
