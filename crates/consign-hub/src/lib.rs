@@ -1,1 +1,48 @@
-//! The relay hub
+//! The relay hub: takes signed envelopes over, offers them to their recipients, and gives
+//! the key against the recipient's signed receipt. It reads, alters and forges nothing.
+//!
+//! | module | what it is for |
+//! |---|---|
+//! | `config`, `setup` | `hub.toml`; `hub init` and `hub install` |
+//! | `hub`, `storage`, `service` | its life; the store; the gRPC service |
+//! | `admit` | what is let in: the only module with the store's changing verbs |
+//! | `submit`, `collect`, `upload`, `fetch` | one call each |
+//! | `directory`, `caller`, `identity` | who is who, who calls, who we are |
+//! | `flow`, `fences`, `outgoing`, `release` | credits and quotas, takeovers, budgets, wraps |
+//! | `behind` | a hub that was restored from a backup takes nothing new |
+//!
+//! Invariants: every message is authorised against the directory in force; an answer is
+//! given when it is durable; an agency's wrap leaves only after its receipt is; every
+//! queue, message and wait is bounded; expiry of the directory stops new decisions and
+//! never delivery.
+
+mod admit;
+mod behind;
+mod caller;
+mod collect;
+mod config;
+mod directory;
+mod error;
+mod fences;
+mod fetch;
+mod flow;
+mod hub;
+mod identity;
+mod outgoing;
+mod reading;
+mod relay;
+mod release;
+mod service;
+mod setup;
+mod storage;
+mod submit;
+mod upload;
+
+pub use config::{Config, Limits, Log};
+pub use directory::DirectoryFault;
+pub use error::HubError;
+pub use hub::{Hub, StatusHandle, bind, bind_with};
+pub use identity::KeyFault;
+pub use relay::HubStatus;
+pub use setup::{Installed, SetupError, init, install};
+pub use storage::Storage;

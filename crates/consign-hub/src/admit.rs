@@ -1,0 +1,186 @@
+//! What is let in: the only module that has the store's changing verbs.
+//!
+//! Every verb asks for statements that `consign-verify` has believed, from a node that
+//! speaks for the signer by the directory in force at that moment. Two kinds of no:
+//! [`Refused`] decides nothing, is not signed and leaves the id unused; a
+//! [`Rejection`] is final, is signed as SubmissionRejection evidence and is what the
+//! (sender, id) is answered ever after (EN 319 522-1 §6.2.1, events A.1 and A.2).
+//!
+//! Signatures, digests and look-ups run on blocking threads, a bounded number at a time.
+
+mod envelope;
+mod receipt;
+mod refused;
+mod staging;
+mod status;
+
+use std::sync::Arc;
+
+use consign_domain::limits::MAX_SKEW_SECONDS;
+use consign_domain::{AgencyId, Sequence, Timestamp};
+use consign_runtime::clock::Clock;
+use consign_runtime::shutdown::Shutdown;
+use consign_store::{DirectoryNote, Health, Store, StoreError};
+use consign_verify::Directory;
+use tokio::sync::Semaphore;
+use tracing::error;
+
+pub(crate) use envelope::{EnvelopeIn, Staged};
+pub(crate) use receipt::Settlement;
+pub(crate) use refused::{Refused, Rejection};
+
+use crate::behind::Behind;
+use crate::caller::Caller;
+use crate::config::Limits;
+use crate::directory::{Directories, lists_hub};
+use crate::identity::HubSigner;
+use staging::Staging;
+
+/// The gate.
+#[derive(Debug)]
+pub(crate) struct Admission {
+    store: Arc<dyn Store>,
+    directories: Arc<Directories>,
+    signer: Arc<HubSigner>,
+    clock: Clock,
+    behind: Arc<Behind>,
+    staging: Arc<Staging>,
+    /// How many checks run at once.
+    checks: Arc<Semaphore>,
+    /// Bytes of submissions being decided.
+    submissions: Arc<Semaphore>,
+    /// Triggered when the store has failed.
+    fatal: Shutdown,
+}
+
+/// What an admission is put together from.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) directories: Arc<Directories>,
+    pub(crate) signer: Arc<HubSigner>,
+    pub(crate) clock: Clock,
+    pub(crate) behind: Arc<Behind>,
+    pub(crate) limits: Limits,
+    pub(crate) fatal: Shutdown,
+}
+
+impl Admission {
+    pub(crate) fn new(parts: Parts) -> Self {
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            store: parts.store,
+            directories: parts.directories,
+            signer: parts.signer,
+            clock: parts.clock,
+            behind: parts.behind,
+            staging: Arc::new(Staging::new(&parts.limits)),
+            // Some wait for the disk while others compute.
+            checks: Arc::new(Semaphore::new(4 * processors)),
+            submissions: Arc::new(Semaphore::new(parts.limits.submission_bytes as usize)),
+            fatal: parts.fatal,
+        }
+    }
+
+    /// Notes how far a node has stored an agency's inbox.
+    pub(crate) async fn collected(
+        self: &Arc<Self>,
+        caller: Caller,
+        agency: AgencyId,
+        through: Sequence,
+    ) -> Result<(), Refused> {
+        self.check(move |this| {
+            caller.speaks_for(agency, &this.directories.current(), this.now())?;
+            this.store
+                .collected(agency, through)
+                .map_err(|error| match error {
+                    StoreError::Behind => Refused::Protocol {
+                        rule: "more was reported as stored than was ever sent",
+                    },
+                    error => error.into(),
+                })
+        })
+        .await
+    }
+
+    /// Notes the directory in force, so that no older one is taken after a restart.
+    pub(crate) fn note_directory(&self, note: DirectoryNote) -> Result<(), StoreError> {
+        self.store.note_directory(note)
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::from_unix_saturating(self.clock.now())
+    }
+
+    /// Runs a check where it may block.
+    async fn check<T: Send + 'static>(
+        self: &Arc<Self>,
+        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let turn = Arc::clone(&self.checks).acquire_owned().await;
+        let this = Arc::clone(self);
+        let checked = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&this)
+        });
+        match checked.await {
+            Ok(result) => result.inspect_err(|refused| {
+                if let Refused::Store(error) = refused {
+                    self.heed(error);
+                }
+            }),
+            // The runtime is closing.
+            Err(_) => Err(Refused::Draining),
+        }
+    }
+
+    /// Ends the process when the store has failed: what it holds is only known after a restart.
+    fn heed(&self, error: &StoreError) {
+        let failed = matches!(
+            error,
+            StoreError::Failed | StoreError::Damaged { .. } | StoreError::Index
+        );
+        if failed && !self.fatal.is_triggered() {
+            error!(%error, "the store has failed; the hub stops and must be started anew");
+            self.fatal.trigger();
+        }
+    }
+
+    fn stored<T>(&self, result: Result<T, StoreError>) -> Result<T, Refused> {
+        result.map_err(|error| {
+            self.heed(&error);
+            match error {
+                StoreError::IdReused => Refused::IdReused,
+                StoreError::Busy => Refused::Busy,
+                StoreError::Closed => Refused::Draining,
+                StoreError::PayloadMissing => Refused::PayloadMissing,
+                error => Refused::Store(error),
+            }
+        })
+    }
+
+    /// Whether anything new may be decided at all.
+    fn may_decide(&self, directory: &Directory, now: Timestamp) -> Result<(), Refused> {
+        let version = directory.version();
+        if !directory.is_fresh(now) {
+            return Err(Refused::DirectoryExpired { version });
+        }
+        if !lists_hub(directory, self.signer.hub, self.signer.certificate, now) {
+            return Err(Refused::HubNotListed { version });
+        }
+        match self.store.health().health {
+            Health::Good => Ok(()),
+            Health::Full => Err(StoreError::Full.into()),
+            _ => Err(StoreError::Failed.into()),
+        }
+    }
+}
+
+/// Nobody's clock is allowed to run ahead of ours by more than a little.
+fn not_ahead(time: Timestamp, now: Timestamp) -> Result<(), Refused> {
+    if time > now.plus_seconds(MAX_SKEW_SECONDS) {
+        Err(Refused::InFuture { time, now })
+    } else {
+        Ok(())
+    }
+}

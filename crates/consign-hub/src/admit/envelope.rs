@@ -1,0 +1,410 @@
+//! Envelopes: from a message to the one answer that its (sender, id) ever gets.
+//!
+//! Order of the checks: the signature and who calls; the answer given before, which
+//! needs no clock, so that a retry gets it even after the expiry; what holds for now
+//! only; what is wrong for ever.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use consign_domain::directory::{EntryState, Role};
+use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_WRAP};
+use consign_domain::statement::{Envelope, EnvelopeRef, Event, Evidence};
+use consign_domain::{
+    AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeId, ErrorCode, SignedStatement,
+    Timestamp,
+};
+use consign_log::Tree;
+use consign_proto::{Malformed, v1};
+use consign_store::{
+    Answer, PayloadIn, Placements, Refusal, Seal, StagedPayload, StoreError, Submission,
+};
+use consign_verify::{Directory, Verified, verify_statement};
+use tracing::{debug, info};
+
+use super::staging::Reservation;
+use super::{Admission, Refused, Rejection, not_ahead};
+use crate::caller::Caller;
+use crate::identity::HubSigner;
+
+/// An envelope's id may state a time this far from the envelope's, in seconds.
+const MAX_ID_DISTANCE: u64 = 86_400;
+
+/// An envelope as it came in, of the right form and no more.
+#[derive(Debug)]
+pub(crate) struct EnvelopeIn {
+    signed: SignedStatement,
+    wraps: Vec<Bytes>,
+    /// `None`: staged before.
+    inline: Option<Bytes>,
+}
+
+impl EnvelopeIn {
+    /// Checks the message's form.
+    pub(crate) fn from_message(message: v1::EnvelopeSubmission) -> Result<Self, Refused> {
+        use v1::envelope_submission::Payload;
+
+        let signed = consign_proto::signed(message.envelope, "envelope")?;
+        let inline = match message.payload {
+            Some(Payload::Inline(bytes)) => Some(bytes),
+            Some(Payload::Staged(true)) => None,
+            _ => return Err(Malformed { field: "payload" }.into()),
+        };
+        let size = inline.as_ref().map_or(0, Bytes::len) as u64;
+        if size > MAX_INLINE_PAYLOAD {
+            return Err(Refused::TooLarge {
+                size,
+                limit: MAX_INLINE_PAYLOAD,
+            });
+        }
+        Ok(Self {
+            signed,
+            wraps: message.wraps,
+            inline,
+        })
+    }
+
+    /// The bytes it holds in memory.
+    pub(crate) fn size(&self) -> usize {
+        let wraps: usize = self.wraps.iter().map(Bytes::len).sum();
+        self.signed.statement.len() + wraps + self.inline.as_ref().map_or(0, Bytes::len)
+    }
+}
+
+/// An envelope that a node may send now, and whom it goes to.
+#[derive(Debug)]
+struct Good {
+    envelope: Verified<Envelope>,
+    reference: EnvelopeRef,
+    recipients: Vec<(AgencyId, AgencyCode)>,
+    directory: DirectoryVersion,
+}
+
+/// The two kinds of no.
+enum No {
+    /// Nothing is decided.
+    Now(Refused),
+    /// It is final.
+    Ever(Rejection),
+}
+
+/// What the envelope alone, without wraps and payload, comes to.
+enum Judged {
+    Known(Answer),
+    Good(Box<Good>),
+    Rejected(Refusal),
+}
+
+/// What a whole submission comes to, before the store is asked.
+enum Decision {
+    Known(SignedStatement),
+    Accept(Box<Submission>),
+    Reject(Refusal),
+}
+
+/// What an upload begins with.
+pub(crate) enum Staged {
+    /// The envelope was answered before or just now; submitting it brings the answer.
+    Answered,
+    /// The payload is here already.
+    Here(u64),
+    /// Bytes may come.
+    Open {
+        /// Takes them.
+        stage: Box<dyn StagedPayload>,
+        /// Their room; gone when dropped.
+        reservation: Reservation,
+        /// What they must have.
+        sha256: Digest,
+        /// How many there are.
+        size: u64,
+        /// Until when they are kept for the submission.
+        expires: Timestamp,
+    },
+}
+
+impl Admission {
+    /// Answers a submission: the hub's signed acceptance or refusal, durable.
+    pub(crate) async fn envelope(
+        self: &Arc<Self>,
+        caller: Caller,
+        incoming: EnvelopeIn,
+    ) -> Result<SignedStatement, Refused> {
+        let bytes = u32::try_from(incoming.size()).unwrap_or(u32::MAX);
+        let _held = Arc::clone(&self.submissions)
+            .try_acquire_many_owned(bytes)
+            .map_err(|_| Refused::Busy)?;
+        let decision = self
+            .check(move |this| this.decide(caller, incoming))
+            .await?;
+        let (key, reply) = match decision {
+            Decision::Known(evidence) => return Ok(evidence),
+            Decision::Accept(submission) => (submission.key, self.store.accept(*submission)),
+            Decision::Reject(refusal) => {
+                info!(envelope_id = %refusal.key.id, agency = %refusal.key.sender, "envelope refused");
+                (refusal.key, self.store.refuse(refusal))
+            }
+        };
+        let answered = reply.await;
+        if matches!(answered, Ok(_) | Err(StoreError::PayloadMissing)) {
+            self.staging.forget(key);
+        }
+        let accepted = self.stored(answered)?;
+        debug!(envelope_id = %key.id, agency = %key.sender, repeated = accepted.repeated, "answered");
+        Ok(accepted.answer.evidence)
+    }
+
+    /// Lets an upload begin, for an envelope that would be accepted with its payload.
+    pub(crate) async fn stage(
+        self: &Arc<Self>,
+        caller: Caller,
+        signed: SignedStatement,
+    ) -> Result<Staged, Refused> {
+        let judged = self.check(move |this| this.judge(caller, &signed)).await?;
+        let good = match judged {
+            Judged::Known(_) => return Ok(Staged::Answered),
+            Judged::Rejected(refusal) => {
+                self.stored(self.store.refuse(refusal).await)?;
+                return Ok(Staged::Answered);
+            }
+            Judged::Good(good) => good,
+        };
+        self.check(move |this| {
+            let (key, payload) = (good.envelope.key(), &good.envelope.payload);
+            if let Some(staged) = this.staging.find(key, payload) {
+                return Ok(Staged::Here(staged.size()));
+            }
+            let reservation = this
+                .staging
+                .reserve(key, caller.node, payload.size, this.now())?;
+            Ok(Staged::Open {
+                stage: this.store.stage(key.sender, payload.size)?,
+                reservation,
+                sha256: payload.sha256,
+                size: payload.size,
+                expires: good.envelope.expires,
+            })
+        })
+        .await
+    }
+
+    fn decide(&self, caller: Caller, incoming: EnvelopeIn) -> Result<Decision, Refused> {
+        let good = match self.judge(caller, &incoming.signed)? {
+            Judged::Known(answer) => return Ok(Decision::Known(answer.evidence)),
+            Judged::Rejected(refusal) => return Ok(Decision::Reject(refusal)),
+            Judged::Good(good) => good,
+        };
+        let checked =
+            check_wraps(&good.envelope, &incoming.wraps).and_then(|()| match &incoming.inline {
+                Some(bytes) => check_payload(&good.envelope, bytes),
+                None => Ok(()),
+            });
+        if let Err(rejection) = checked {
+            return Ok(Decision::Reject(self.reject(
+                &good.envelope,
+                good.reference,
+                rejection,
+                good.directory,
+            )));
+        }
+        let payload = match incoming.inline {
+            Some(bytes) => PayloadIn::Inline(bytes),
+            None => PayloadIn::Staged(
+                self.staging
+                    .find(good.envelope.key(), &good.envelope.payload)
+                    .ok_or(Refused::PayloadMissing)?,
+            ),
+        };
+        let seal = seal(
+            Arc::clone(&self.signer),
+            good.reference.clone(),
+            good.envelope.content,
+            good.directory,
+        );
+        Ok(Decision::Accept(Box::new(Submission {
+            key: good.envelope.key(),
+            envelope: incoming.signed,
+            digest: good.reference.sha256,
+            recipients: good.recipients,
+            urgency: good.envelope.urgency,
+            expires: good.envelope.expires,
+            wraps: incoming.wraps,
+            payload,
+            seal,
+        })))
+    }
+
+    /// All that can be said of an envelope without its wraps and payload.
+    fn judge(&self, caller: Caller, signed: &SignedStatement) -> Result<Judged, Refused> {
+        if self.behind.is_raised() {
+            return Err(Refused::HubBehind);
+        }
+        let (directory, now) = (self.directories.current(), self.now());
+        let envelope = verify_statement::<Envelope>(signed, &[Role::Agency], &directory)?;
+        let key = envelope.key();
+        caller.speaks_for(key.sender, &directory, now)?;
+        let sha256 = signed.digest();
+        if let Some(answer) = self.store.answer(key)? {
+            return if answer.envelope == sha256 {
+                Ok(Judged::Known(answer))
+            } else {
+                Err(Refused::IdReused)
+            };
+        }
+        self.may_decide(&directory, now)?;
+        not_ahead(envelope.time, now)?;
+        self.sender_is_active(key.sender, &directory)?;
+        let reference = envelope.reference(sha256).ok_or(Refused::Role {
+            rule: "an envelope is signed by an agency",
+        })?;
+        let found = check_times(&envelope, now)
+            .map_err(No::Ever)
+            .and_then(|()| self.recipients(&envelope, &directory, now));
+        match found {
+            Ok(recipients) => Ok(Judged::Good(Box::new(Good {
+                envelope,
+                reference,
+                recipients,
+                directory: directory.version(),
+            }))),
+            Err(No::Ever(rejection)) => Ok(Judged::Rejected(self.reject(
+                &envelope,
+                reference,
+                rejection,
+                directory.version(),
+            ))),
+            Err(No::Now(refused)) => Err(refused),
+        }
+    }
+
+    fn sender_is_active(&self, agency: AgencyId, directory: &Directory) -> Result<(), Refused> {
+        let sends = directory
+            .agency(agency)
+            .is_some_and(|entry| entry.state == EntryState::Active && entry.hub == self.signer.hub);
+        if sends {
+            Ok(())
+        } else {
+            Err(Refused::SenderNotActive { agency })
+        }
+    }
+
+    /// All recipients, or all of them that are unknown; those may be in a directory that
+    /// the sender has and the hub has not.
+    fn recipients(
+        &self,
+        envelope: &Envelope,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<Vec<(AgencyId, AgencyCode)>, No> {
+        let mut recipients = Vec::with_capacity(envelope.to.as_slice().len());
+        let mut refused = Vec::new();
+        for code in envelope.to.as_slice() {
+            match directory.active_agency(code, now) {
+                Some(agency) if agency.hub == self.signer.hub => {
+                    recipients.push((agency.id, code.clone()));
+                }
+                _ => refused.push(code.clone()),
+            }
+        }
+        let (needed, here) = (envelope.signer.directory, directory.version());
+        if refused.is_empty() {
+            Ok(recipients)
+        } else if needed > here {
+            Err(No::Now(Refused::DirectoryBehind { needed, here }))
+        } else {
+            Err(No::Ever(Rejection {
+                reason: ErrorCode::RecipientUnknown,
+                refused,
+            }))
+        }
+    }
+
+    /// Signs a final refusal.
+    fn reject(
+        &self,
+        envelope: &Envelope,
+        reference: EnvelopeRef,
+        rejection: Rejection,
+        directory: DirectoryVersion,
+    ) -> Refusal {
+        let (key, digest) = (reference.key(), reference.sha256);
+        let mut evidence = Evidence::new(
+            self.signer.network,
+            self.signer.signer(directory),
+            self.now(),
+            Event::SubmissionRejection,
+            self.signer.hub,
+            reference,
+        );
+        evidence.reason = Some(rejection.reason);
+        evidence.refused = rejection.refused;
+        evidence.content = Some(envelope.content);
+        Refusal {
+            key,
+            digest,
+            evidence: self.signer.sign(&evidence),
+        }
+    }
+}
+
+/// Signs the acceptance once the places are known; runs on a thread of the store.
+fn seal(
+    signer: Arc<HubSigner>,
+    reference: EnvelopeRef,
+    content: Digest,
+    directory: DirectoryVersion,
+) -> Seal {
+    Box::new(move |places: &Placements| {
+        let mut evidence = Evidence::new(
+            signer.network,
+            signer.signer(directory),
+            places.time,
+            Event::SubmissionAcceptance,
+            signer.hub,
+            reference,
+        );
+        evidence.placements.clone_from(&places.recipients);
+        evidence.content = Some(content);
+        Ok(signer.sign(&evidence))
+    })
+}
+
+fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Rejection> {
+    if id_time(envelope.id).distance(envelope.time) > MAX_ID_DISTANCE {
+        return Err(Rejection::of(ErrorCode::IdTimeMismatch));
+    }
+    if envelope.expires <= now {
+        return Err(Rejection::of(ErrorCode::EnvelopeExpired));
+    }
+    Ok(())
+}
+
+/// The time that a UUID of version 7 states (RFC 9562 §5.7): 48 bits of milliseconds.
+fn id_time(id: EnvelopeId) -> Timestamp {
+    let [a, b, c, d, e, f, ..] = id.to_bytes();
+    let milliseconds = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
+    Timestamp::from_unix_saturating(milliseconds / 1000)
+}
+
+fn check_wraps(envelope: &Envelope, wraps: &[Bytes]) -> Result<(), Rejection> {
+    let fit = wraps.len() == envelope.to.as_slice().len()
+        && wraps
+            .iter()
+            .all(|wrap| (1..=MAX_WRAP).contains(&wrap.len()))
+        && Digest::from_bytes(Tree::from_leaves(wraps).root()) == envelope.wraps;
+    if fit {
+        Ok(())
+    } else {
+        Err(Rejection::of(ErrorCode::WrapsMismatch))
+    }
+}
+
+fn check_payload(envelope: &Envelope, bytes: &[u8]) -> Result<(), Rejection> {
+    let fits =
+        bytes.len() as u64 == envelope.payload.size && Digest::of(bytes) == envelope.payload.sha256;
+    if fits {
+        Ok(())
+    } else {
+        Err(Rejection::of(ErrorCode::PayloadMismatch))
+    }
+}

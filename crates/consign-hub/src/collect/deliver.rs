@@ -1,0 +1,181 @@
+//! Items on their way out: round-robin by agency, in the order of each inbox.
+//!
+//! Before items are read, the stream has credit and the hub's delivery budget has room
+//! for them; each item holds its share of the budget until the transport has taken it.
+
+use std::sync::Arc;
+
+use consign_domain::{AgencyId, Sequence};
+use consign_proto::v1::{self, collect_reply::Message};
+use consign_store::{InboxBudget, InboxItem, ItemBody, ItemPayload, Watcher};
+use futures_util::FutureExt as _;
+use futures_util::future::select_all;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::{End, Session};
+use crate::admit::Refused;
+use crate::outgoing::Outgoing;
+use crate::relay::id_bytes;
+
+/// Read at once from one inbox. No single item is larger: an inline payload (256 KiB),
+/// an envelope (48 KiB) and an acceptance (128 KiB).
+const TURN_BYTES: u32 = 448 * 1024;
+const TURN_ITEMS: usize = 64;
+
+/// One agency's inbox on this stream.
+#[derive(Debug)]
+pub(super) struct Lane {
+    agency: AgencyId,
+    /// The last item sent.
+    sent: Option<Sequence>,
+    watcher: Watcher,
+    /// Nothing was found where the inbox said that there was something: wait for more.
+    stalled: bool,
+}
+
+impl Lane {
+    pub(super) const fn new(agency: AgencyId, sent: Option<Sequence>, watcher: Watcher) -> Self {
+        Self {
+            agency,
+            sent,
+            watcher,
+            stalled: false,
+        }
+    }
+
+    fn is_waiting(&mut self) -> bool {
+        !self.stalled && self.watcher.last() > self.sent
+    }
+}
+
+/// Sends items until the stream ends.
+pub(super) async fn deliver(session: &Session, mut lanes: Vec<Lane>) -> End {
+    loop {
+        match round(session, &mut lanes).await {
+            Ok(true) => {}
+            Ok(false) => wait(session, &mut lanes).await,
+            Err(end) => return end,
+        }
+    }
+}
+
+/// One turn for each agency; says whether anything was sent.
+async fn round(session: &Session, lanes: &mut Vec<Lane>) -> Result<bool, End> {
+    let mut busy = false;
+    let mut index = 0;
+    while let Some(lane) = lanes.get_mut(index) {
+        if let Err(refused) = may_go_on(session, lane.agency) {
+            session.hold.release(lane.agency);
+            session.refuse(None, Some(lane.agency), &refused).await?;
+            lanes.remove(index);
+            continue;
+        }
+        if lane.is_waiting() {
+            busy |= turn(session, lane).await?;
+        }
+        index += 1;
+    }
+    if lanes.is_empty() {
+        return Err(End::Closed);
+    }
+    Ok(busy)
+}
+
+fn may_go_on(session: &Session, agency: AgencyId) -> Result<(), Refused> {
+    if !session.hold.has(agency) {
+        return Err(Refused::Fenced { agency });
+    }
+    session.relay.speaks_for(session.caller, agency)
+}
+
+/// Waits until an inbox has grown or an agency was taken over.
+async fn wait(session: &Session, lanes: &mut [Lane]) {
+    let grown = lanes.iter_mut().map(|lane| {
+        async {
+            // A store that has gone away ends the process; until then nothing grows.
+            if lane.watcher.grown().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            lane.stalled = false;
+        }
+        .boxed()
+    });
+    let mut changes = session.relay.directories.changes();
+    tokio::select! {
+        _ = select_all(grown) => {}
+        () = session.hold.taken_over.notified() => {}
+        _ = changes.changed() => {}
+    }
+}
+
+/// A batch of one agency's items; says whether anything was sent or something else is
+/// to be looked at first.
+async fn turn(session: &Session, lane: &mut Lane) -> Result<bool, End> {
+    let credit = tokio::select! {
+        credit = session.credit.available() => credit,
+        () = session.hold.taken_over.notified() => return Ok(true),
+    };
+    let closing = |_| End::Drain;
+    let mut budget = Arc::clone(&session.relay.delivery)
+        .acquire_many_owned(TURN_BYTES)
+        .await
+        .map_err(closing)?;
+    let (agency, after) = (lane.agency, lane.sent);
+    let wanted = InboxBudget {
+        items: TURN_ITEMS,
+        bytes: credit.min(TURN_BYTES as usize),
+    };
+    let read = session
+        .relay
+        .reading
+        .run(move |store| store.inbox(agency, after, wanted));
+    let items = read.await.map_err(|error| End::Refused(error.into()))?;
+    lane.stalled = items.is_empty();
+    let sent = !items.is_empty();
+    for item in items {
+        let (sequence, cost) = (item.sequence, item.cost());
+        let held = budget.split(cost);
+        session.credit.spend(cost);
+        session.send(outgoing(session, agency, item, held)).await?;
+        lane.sent = Some(sequence);
+    }
+    Ok(sent)
+}
+
+fn outgoing(
+    session: &Session,
+    agency: AgencyId,
+    item: InboxItem,
+    held: Option<OwnedSemaphorePermit>,
+) -> Outgoing<v1::CollectReply> {
+    let content = match item.body {
+        ItemBody::Envelope(envelope) => v1::item::Content::Envelope(v1::EnvelopeItem {
+            envelope: Some(consign_proto::signed_message(&envelope.envelope)),
+            acceptance: Some(consign_proto::signed_message(&envelope.acceptance)),
+            payload: match envelope.payload {
+                ItemPayload::Inline(bytes)
+                    if bytes.len() as u64 <= session.relay.limits.inline_payload =>
+                {
+                    Some(bytes)
+                }
+                _ => None,
+            },
+        }),
+        ItemBody::Evidence(evidence) => {
+            v1::item::Content::Evidence(consign_proto::signed_message(&evidence))
+        }
+        ItemBody::Status { statement, text } => v1::item::Content::Status(v1::StatusItem {
+            status: Some(consign_proto::signed_message(&statement)),
+            text,
+        }),
+    };
+    let item = v1::Item {
+        agency: id_bytes(agency),
+        sequence: item.sequence.value(),
+        content: Some(content),
+    };
+    let reply = v1::CollectReply {
+        message: Some(Message::Item(item)),
+    };
+    Outgoing::holding(reply, held)
+}

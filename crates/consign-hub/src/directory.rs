@@ -1,0 +1,264 @@
+//! The directory that counts now, and how a newer one takes its place.
+//!
+//! Invariants: the version in force never falls; a head is never exchanged for another
+//! of the same version (a fork); the next version names the head in force as its
+//! `previous`. Whoever needs the directory takes the [`Arc`] that is current and decides
+//! one message by it.
+
+mod files;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use consign_domain::{Digest, DirectoryVersion, HubId, Timestamp};
+use consign_runtime::files::FileError;
+use consign_runtime::shutdown::Shutdown;
+use consign_runtime::tls::{PeerIdentity, PeerPolicy, PeerRefusal};
+use consign_store::DirectoryNote;
+use consign_verify::{Directory, DirectoryError, TrustStore};
+use tokio::sync::watch;
+use tracing::{error, info};
+
+pub(crate) use files::{publish, read_newest};
+
+/// How often the directory's place is looked at.
+const POLL: Duration = Duration::from_millis(500);
+
+/// Why the directory on disk is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DirectoryFault {
+    /// Nothing was published yet.
+    #[error("no directory is published in {}; run `consign authority publish`", path.display())]
+    Absent {
+        /// Where it is looked for.
+        path: PathBuf,
+    },
+    /// A file cannot be read or written.
+    #[error("a file of the directory cannot be used")]
+    File {
+        /// Which, and why.
+        #[source]
+        source: FileError,
+    },
+    /// The place cannot be listed, or a version cannot be put there.
+    #[error("{} cannot be used", path.display())]
+    Place {
+        /// The place.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A signature file without 64 bytes.
+    #[error("{} is not a signature of 64 bytes", path.display())]
+    Signature {
+        /// The file.
+        path: PathBuf,
+    },
+    /// It does not verify.
+    #[error("directory version {version} is refused")]
+    Refused {
+        /// The version that its place claims.
+        version: u64,
+        /// Why.
+        #[source]
+        source: DirectoryError,
+    },
+    /// Its head says another version than its place.
+    #[error("the place of version {place} holds version {head}")]
+    Misplaced {
+        /// What the place says.
+        place: u64,
+        /// What the head says.
+        head: DirectoryVersion,
+    },
+    /// It is older than one that was in force.
+    #[error("directory version {found} is older than {known}, which was in force")]
+    Rollback {
+        /// The version found.
+        found: DirectoryVersion,
+        /// The version known.
+        known: DirectoryVersion,
+    },
+    /// Two heads of one version, or a head that does not follow the one in force.
+    #[error("directory version {version} contradicts the head in force: a fork")]
+    Fork {
+        /// The version found.
+        version: DirectoryVersion,
+    },
+}
+
+impl From<FileError> for DirectoryFault {
+    fn from(source: FileError) -> Self {
+        Self::File { source }
+    }
+}
+
+/// The directory in force and where newer ones come from.
+#[derive(Debug)]
+pub(crate) struct Directories {
+    current: ArcSwap<Directory>,
+    changes: watch::Sender<u64>,
+    trust: TrustStore,
+    place: PathBuf,
+}
+
+impl Directories {
+    /// Takes the newest directory, unless it is older than `known` or contradicts it.
+    pub(crate) fn open(
+        place: &Path,
+        trust: TrustStore,
+        known: Option<DirectoryNote>,
+    ) -> Result<Self, DirectoryFault> {
+        let directory =
+            read_newest(place, &trust, None)?.ok_or_else(|| DirectoryFault::Absent {
+                path: place.to_owned(),
+            })?;
+        let (version, head) = (directory.version(), directory.signed_head().digest());
+        match known {
+            Some(known) if version < known.version => {
+                return Err(DirectoryFault::Rollback {
+                    found: version,
+                    known: known.version,
+                });
+            }
+            Some(known) if version == known.version && head != known.head => {
+                return Err(DirectoryFault::Fork { version });
+            }
+            _ => {}
+        }
+        Ok(Self {
+            changes: watch::Sender::new(version.value()),
+            current: ArcSwap::from_pointee(directory),
+            trust,
+            place: place.to_owned(),
+        })
+    }
+
+    /// The directory in force.
+    pub(crate) fn current(&self) -> Arc<Directory> {
+        self.current.load_full()
+    }
+
+    /// Wakes when another version is in force, and tells which.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Looks for a newer version and puts it in force; says whether there was one.
+    pub(crate) fn poll(&self) -> Result<bool, DirectoryFault> {
+        let current = self.current();
+        let Some(found) = read_newest(&self.place, &self.trust, Some(&current))? else {
+            return Ok(false);
+        };
+        self.adopt(&current, found)
+    }
+
+    fn adopt(&self, current: &Directory, found: Directory) -> Result<bool, DirectoryFault> {
+        let (version, known) = (found.version(), current.version());
+        if version < known {
+            return Err(DirectoryFault::Rollback {
+                found: version,
+                known,
+            });
+        }
+        let head = current.signed_head().digest();
+        if version == known {
+            return if found.signed_head().digest() == head {
+                Ok(false)
+            } else {
+                Err(DirectoryFault::Fork { version })
+            };
+        }
+        if version == known.next() && found.head().previous != Some(head) {
+            return Err(DirectoryFault::Fork { version });
+        }
+        self.current.store(Arc::new(found));
+        self.changes.send_replace(version.value());
+        Ok(true)
+    }
+
+    /// What the store is told of the directory in force.
+    pub(crate) fn note(&self) -> DirectoryNote {
+        let current = self.current.load();
+        DirectoryNote {
+            version: current.version(),
+            head: current.signed_head().digest(),
+        }
+    }
+
+    /// Names TLS peers by the directory in force.
+    pub(crate) fn peer_policy(self: &Arc<Self>) -> PeerPolicy {
+        let directories = Arc::clone(self);
+        Arc::new(move |fingerprint, _, now| {
+            let at = Timestamp::from_unix_saturating(now);
+            let certificate = Digest::from_bytes(fingerprint.0);
+            directories
+                .current
+                .load()
+                .node_by_certificate(certificate, at)
+                .map(|node| PeerIdentity(node.id.to_bytes()))
+                .ok_or(PeerRefusal::NotInDirectory)
+        })
+    }
+}
+
+/// Whether a directory lets this hub sign: it is listed, active, under this certificate.
+pub(crate) fn lists_hub(
+    directory: &Directory,
+    hub: HubId,
+    certificate: Digest,
+    at: Timestamp,
+) -> bool {
+    directory
+        .hub_by_certificate(certificate, at)
+        .is_some_and(|entry| entry.id == hub)
+}
+
+/// Looks for newer versions until the hub stops. `noted` is told of each.
+pub(crate) async fn watch_directory(
+    directories: Arc<Directories>,
+    shutdown: Shutdown,
+    noted: impl Fn(DirectoryNote) + Send + 'static,
+) {
+    let mut last_fault = None;
+    let mut ticks = tokio::time::interval(POLL);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.wait() => return,
+        }
+        let polled = {
+            let directories = Arc::clone(&directories);
+            tokio::task::spawn_blocking(move || directories.poll()).await
+        };
+        match polled {
+            Ok(Ok(true)) => {
+                let note = directories.note();
+                info!(version = note.version.value(), "directory in force");
+                noted(note);
+                last_fault = None;
+            }
+            Ok(Ok(false)) => last_fault = None,
+            Ok(Err(fault)) => report(&fault, &mut last_fault),
+            Err(_) => return,
+        }
+    }
+}
+
+/// Logs a fault once, not at every look.
+fn report(fault: &DirectoryFault, last: &mut Option<String>) {
+    let cause = std::error::Error::source(fault).map(ToString::to_string);
+    let text = format!("{fault}: {}", cause.as_deref().unwrap_or_default());
+    if last.as_ref() != Some(&text) {
+        error!(
+            fault = %fault,
+            cause = cause.as_deref(),
+            "the published directory is not taken; the one in force stays"
+        );
+        *last = Some(text);
+    }
+}

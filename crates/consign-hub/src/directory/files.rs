@@ -1,0 +1,114 @@
+//! The directory on disk: `DIR/000000000012/{head.json, head.sig, entries.jsonl}`.
+//!
+//! A version's place appears whole, by rename; what is not twelve digits is not looked at.
+
+use std::fs;
+use std::path::Path;
+
+use bytes::Bytes;
+use consign_domain::SignedStatement;
+use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD};
+use consign_runtime::entropy;
+use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
+use consign_verify::{Directory, TrustStore};
+
+use super::DirectoryFault;
+
+const HEAD: &str = "head.json";
+const SIGNATURE: &str = "head.sig";
+const ENTRIES: &str = "entries.jsonl";
+/// The directory is public: everyone may read it.
+const PUBLIC: u32 = 0o644;
+
+/// The directory of the highest version in `place`, verified; `None` if there is none,
+/// or if it is `current` to the byte.
+pub(crate) fn read_newest(
+    place: &Path,
+    trust: &TrustStore,
+    current: Option<&Directory>,
+) -> Result<Option<Directory>, DirectoryFault> {
+    let Some(version) = highest(place)? else {
+        return Ok(None);
+    };
+    let directory = place.join(name_of(version));
+    let head = read_head(&directory)?;
+    if current.is_some_and(|current| *current.signed_head() == head) {
+        return Ok(None);
+    }
+    let entries = files::read_bounded(&directory.join(ENTRIES), MAX_DIRECTORY)?;
+    let directory = Directory::verify(head, entries, trust)
+        .map_err(|source| DirectoryFault::Refused { version, source })?;
+    if directory.version().value() != version {
+        return Err(DirectoryFault::Misplaced {
+            place: version,
+            head: directory.version(),
+        });
+    }
+    Ok(Some(directory))
+}
+
+/// Puts a directory into `place`, durably. One that is there already stays.
+pub(crate) fn publish(place: &Path, directory: &Directory) -> Result<(), DirectoryFault> {
+    files::create_dir_durable(place, PRIVATE_DIRECTORY)?;
+    let target = place.join(name_of(directory.version().value()));
+    if target.is_dir() {
+        return if read_head(&target)? == *directory.signed_head() {
+            Ok(())
+        } else {
+            Err(DirectoryFault::Fork {
+                version: directory.version(),
+            })
+        };
+    }
+    let fault = |source| DirectoryFault::Place {
+        path: place.to_owned(),
+        source,
+    };
+    let random = entropy::bytes::<8>().map_err(FileError::from)?;
+    let temporary = place.join(format!(".publishing-{}", hex::encode(random)));
+    fs::create_dir(&temporary).map_err(fault)?;
+    let head = directory.signed_head();
+    files::publish(&temporary.join(HEAD), &head.statement, PUBLIC)?;
+    files::publish(&temporary.join(SIGNATURE), &head.signature, PUBLIC)?;
+    files::publish(&temporary.join(ENTRIES), directory.entries(), PUBLIC)?;
+    fs::rename(&temporary, &target).map_err(fault)?;
+    Ok(files::sync_dir(place)?)
+}
+
+fn name_of(version: u64) -> String {
+    format!("{version:012}")
+}
+
+fn highest(place: &Path) -> Result<Option<u64>, DirectoryFault> {
+    let fault = |source| DirectoryFault::Place {
+        path: place.to_owned(),
+        source,
+    };
+    let listing = match fs::read_dir(place) {
+        Ok(listing) => listing,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(fault(error)),
+    };
+    let mut highest = None;
+    for entry in listing {
+        let name = entry.map_err(fault)?.file_name();
+        let version = name
+            .to_str()
+            .filter(|name| name.len() == 12 && name.bytes().all(|byte| byte.is_ascii_digit()))
+            .and_then(|name| name.parse().ok());
+        highest = highest.max(version);
+    }
+    Ok(highest)
+}
+
+fn read_head(directory: &Path) -> Result<SignedStatement, DirectoryFault> {
+    let statement = files::read_bounded(&directory.join(HEAD), MAX_HEAD)?;
+    let path = directory.join(SIGNATURE);
+    let signature = files::read_bounded(&path, 64)?
+        .try_into()
+        .map_err(|_| DirectoryFault::Signature { path })?;
+    Ok(SignedStatement {
+        statement: Bytes::from(statement),
+        signature,
+    })
+}

@@ -1,0 +1,167 @@
+//! Who this hub is: its keys from files, its name and id from the directory.
+
+use std::path::{Path, PathBuf};
+
+use consign_domain::statement::{Evidence, Signer, Statement};
+use consign_domain::{
+    Digest, DirectoryVersion, HubId, KeyId, NetworkId, PartyCode, SignedStatement, Timestamp,
+};
+use consign_pki::statement::{StatementKey, StatementKeyError};
+use consign_runtime::files::{self, FileError};
+use consign_runtime::tls::{IdentityError, TlsIdentity};
+use consign_verify::Directory;
+
+/// A key or a certificate chain in PEM.
+const MAX_PEM: usize = 256 * 1024;
+
+pub(crate) const TLS_KEY: &str = "tls.key";
+pub(crate) const TLS_CERTIFICATE: &str = "tls.pem";
+pub(crate) const STATEMENT_KEY: &str = "statement.key";
+
+/// Why the hub's keys cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// A file cannot be read.
+    #[error("a key file cannot be used")]
+    File {
+        /// Which, and why.
+        #[source]
+        source: FileError,
+    },
+    /// The file is not text.
+    #[error("{} is not PEM", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The TLS key and certificate make no identity.
+    #[error("the TLS key and certificate cannot be used")]
+    Tls {
+        /// Why.
+        #[source]
+        source: IdentityError,
+    },
+    /// The statement key is not one.
+    #[error("the statement key cannot be used")]
+    Statement {
+        /// Why.
+        #[source]
+        source: StatementKeyError,
+    },
+    /// The directory does not know the certificate as a hub's.
+    #[error(
+        "directory version {version} has no active hub with certificate {certificate}; \
+         have the authority issue and publish this hub"
+    )]
+    NotListed {
+        /// The directory in force.
+        version: DirectoryVersion,
+        /// SHA-256 of our certificate.
+        certificate: Digest,
+    },
+    /// The directory lists the hub, but not with this statement key.
+    #[error("directory version {version} does not list statement key {key} for this hub")]
+    KeyNotListed {
+        /// The directory in force.
+        version: DirectoryVersion,
+        /// Our key.
+        key: KeyId,
+    },
+}
+
+impl From<FileError> for KeyFault {
+    fn from(source: FileError) -> Self {
+        Self::File { source }
+    }
+}
+
+/// The hub's secrets.
+#[derive(Debug)]
+pub(crate) struct Keys {
+    pub(crate) tls: TlsIdentity,
+    pub(crate) statement: StatementKey,
+}
+
+impl Keys {
+    /// Reads `tls.key`, `tls.pem` and `statement.key`.
+    pub(crate) fn load(directory: &Path) -> Result<Self, KeyFault> {
+        let key = files::read_private(&directory.join(TLS_KEY), MAX_PEM)?;
+        let chain = files::read_bounded(&directory.join(TLS_CERTIFICATE), MAX_PEM)?;
+        let tls = TlsIdentity::from_pem(&chain, &key).map_err(|source| KeyFault::Tls { source })?;
+        let statement = read_statement_key(&directory.join(STATEMENT_KEY))?;
+        Ok(Self { tls, statement })
+    }
+}
+
+pub(crate) fn read_statement_key(path: &Path) -> Result<StatementKey, KeyFault> {
+    let bytes = files::read_private(path, MAX_PEM)?;
+    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFault::NotText {
+        path: path.to_owned(),
+    })?;
+    StatementKey::from_pkcs8_pem(text).map_err(|source| KeyFault::Statement { source })
+}
+
+/// Signs the hub's evidence.
+#[derive(Debug)]
+pub(crate) struct HubSigner {
+    pub(crate) network: NetworkId,
+    pub(crate) hub: HubId,
+    /// SHA-256 of the hub's TLS certificate.
+    pub(crate) certificate: Digest,
+    code: PartyCode,
+    key_id: KeyId,
+    key: StatementKey,
+}
+
+impl HubSigner {
+    /// Finds the hub in the directory by its TLS certificate.
+    pub(crate) fn new(keys: Keys, directory: &Directory, at: Timestamp) -> Result<Self, KeyFault> {
+        let certificate = Digest::from_bytes(keys.tls.fingerprint().0);
+        let version = directory.version();
+        let entry = directory
+            .hub_by_certificate(certificate, at)
+            .ok_or(KeyFault::NotListed {
+                version,
+                certificate,
+            })?;
+        let key_id = KeyId::from_bytes(keys.statement.public().key_id());
+        let listed = directory
+            .key(entry.id.into(), key_id)
+            .is_some_and(|key| key.counts_at(at));
+        if !listed {
+            return Err(KeyFault::KeyNotListed {
+                version,
+                key: key_id,
+            });
+        }
+        Ok(Self {
+            network: directory.head().network,
+            hub: entry.id,
+            certificate,
+            code: entry.code.clone(),
+            key_id,
+            key: keys.statement,
+        })
+    }
+
+    /// How the hub names itself in a statement made under a directory version.
+    pub(crate) fn signer(&self, directory: DirectoryVersion) -> Signer {
+        Signer {
+            id: self.hub.into(),
+            code: self.code.clone(),
+            key: self.key_id,
+            directory,
+        }
+    }
+
+    /// Signs evidence as it stands.
+    pub(crate) fn sign(&self, evidence: &Evidence) -> SignedStatement {
+        let statement = evidence.to_bytes();
+        let signature = self.key.sign(&statement);
+        SignedStatement {
+            statement,
+            signature,
+        }
+    }
+}

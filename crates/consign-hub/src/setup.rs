@@ -1,0 +1,394 @@
+//! `hub init` and `hub install`: a hub comes to a network by files.
+//!
+//! `init` makes the keys, `hub.toml` and `request.json`; the authority answers with a
+//! bundle; `install` checks it and puts it in place. Both may be repeated after a crash:
+//! what is there is kept.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use consign_domain::enrolment::{
+    Bundle, DirectoryBundle, EnrolmentError, HubRequest, MAX_REQUEST, Request,
+};
+use consign_domain::text::{Line, TextError};
+use consign_domain::{Digest, DirectoryVersion, HubId, NetworkId, PartyCode, SignedStatement};
+use consign_pki::issue::{IssueError, create_request};
+use consign_pki::seal::{FileSealKey, KeyKind, SealError};
+use consign_pki::statement::StatementKey;
+use consign_runtime::entropy;
+use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
+use consign_runtime::tls::{IdentityError, TlsIdentity};
+use consign_verify::trust::MAX_TRUST;
+use consign_verify::{Directory, DirectoryError, TrustError, TrustStore};
+
+use crate::config::{Config, EXAMPLE};
+use crate::directory::{self, DirectoryFault};
+use crate::identity::{KeyFault, STATEMENT_KEY, TLS_CERTIFICATE, TLS_KEY, read_statement_key};
+
+const CONFIG: &str = "hub.toml";
+const REQUEST: &str = "request.json";
+/// The line of the example that `init` replaces.
+const LISTEN: &str = "listen = \"127.0.0.1:4433\"";
+/// Everyone may read what is not secret.
+const PUBLIC: u32 = 0o644;
+/// A private key in PEM.
+const MAX_KEY: usize = 64 * 1024;
+
+/// Why a hub cannot be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SetupError {
+    /// A file cannot be read or written.
+    #[error("a file of the hub cannot be used")]
+    File {
+        /// Which, and why.
+        #[source]
+        source: FileError,
+    },
+    /// Not `name:port`.
+    #[error("{address:?} is not an address of the form hub.example.vn:4433")]
+    Address {
+        /// What was given.
+        address: String,
+    },
+    /// Not a hub's name.
+    #[error("{name:?} is not a hub's name: 1 to 35 of a-z, 0-9 and -, beginning with a letter")]
+    Name {
+        /// What was given.
+        name: String,
+    },
+    /// The directory holds a hub with another name or address.
+    #[error("{} holds hub {code} at {address} already", path.display())]
+    AlreadyThere {
+        /// The directory.
+        path: PathBuf,
+        /// The hub's name.
+        code: PartyCode,
+        /// Its address.
+        address: String,
+    },
+    /// There is no hub in the directory.
+    #[error("{} holds no hub; run `consign hub init` first", path.display())]
+    NotThere {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// `request.json` or the bundle is malformed.
+    #[error("the request or bundle cannot be read")]
+    Enrolment {
+        /// Why.
+        #[source]
+        source: EnrolmentError,
+    },
+    /// A key cannot be made or read.
+    #[error("a key of the hub cannot be used")]
+    Key {
+        /// Why.
+        #[source]
+        source: KeyFault,
+    },
+    /// The TLS key cannot be made or read.
+    #[error("the TLS key cannot be used")]
+    TlsKey {
+        /// Why.
+        #[source]
+        source: SealError,
+    },
+    /// The request for a certificate cannot be made.
+    #[error("the request for a TLS certificate cannot be made")]
+    Request {
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
+    /// The bundle answers another request.
+    #[error("the bundle is for {found}, this hub is {expected}")]
+    OtherBundle {
+        /// The id in the bundle.
+        found: String,
+        /// Our id.
+        expected: HubId,
+    },
+    /// The certificate is not for our key.
+    #[error("the bundle's TLS certificate does not belong to this hub's key")]
+    Certificate {
+        /// Why.
+        #[source]
+        source: IdentityError,
+    },
+    /// The trust file is not one.
+    #[error("the bundle's trust file cannot be used")]
+    Trust {
+        /// Why.
+        #[source]
+        source: TrustError,
+    },
+    /// The hub trusts another network.
+    #[error("this hub belongs to network {ours}, the bundle is of {found}")]
+    OtherNetwork {
+        /// Ours.
+        ours: NetworkId,
+        /// The bundle's.
+        found: NetworkId,
+    },
+    /// The directory's signature is not 128 hexadecimal digits.
+    #[error("the bundle's directory has a malformed signature")]
+    DirectorySignature,
+    /// The directory does not verify against the trust file beside it.
+    #[error("the bundle's directory does not verify")]
+    Directory {
+        /// Why.
+        #[source]
+        source: DirectoryError,
+    },
+    /// The directory cannot be put in place.
+    #[error("the bundle's directory cannot be put in place")]
+    Place {
+        /// Why.
+        #[source]
+        source: DirectoryFault,
+    },
+    /// The example configuration with the address does not parse.
+    #[error("the configuration cannot be written for address {address:?}")]
+    Config {
+        /// The address.
+        address: String,
+    },
+}
+
+impl From<FileError> for SetupError {
+    fn from(source: FileError) -> Self {
+        Self::File { source }
+    }
+}
+
+/// What [`install`] put in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installed {
+    /// The network's name for people.
+    pub network: String,
+    /// The directory version that came along, if one did.
+    pub directory: Option<DirectoryVersion>,
+    /// Whether that directory lists this hub; else the authority must publish before the
+    /// hub can start.
+    pub listed: bool,
+}
+
+/// Makes a hub in `dir`: keys, `hub.toml` with the defaults, and `request.json` for the
+/// authority, whose path is returned. What is there already is kept.
+///
+/// `address` is where nodes reach the hub. If its name is an IP address or `localhost`,
+/// the hub listens there alone, otherwise on all addresses of the machine.
+///
+/// # Errors
+/// The address or name is malformed, another hub lives there, or a file cannot be written.
+pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError> {
+    let listen = listen_on(address)?;
+    let line = address_line(address)?;
+    let code = PartyCode::service(name).map_err(|_| SetupError::Name {
+        name: name.to_owned(),
+    })?;
+    files::create_dir_durable(dir, PRIVATE_DIRECTORY)?;
+    let path = dir.join(REQUEST);
+    if let Some(existing) = read_request(dir)? {
+        if existing.code == code && existing.address == line {
+            return Ok(path);
+        }
+        return Err(SetupError::AlreadyThere {
+            path: dir.to_owned(),
+            code: existing.code,
+            address: existing.address.to_string(),
+        });
+    }
+    write_config(dir, listen, address)?;
+    let keys = dir.join("keys");
+    files::create_dir_durable(&keys, PRIVATE_DIRECTORY)?;
+    let tls = tls_key(&keys.join(TLS_KEY))?;
+    let statement = statement_key(&keys.join(STATEMENT_KEY))?;
+    let tls = create_request(&tls, name).map_err(|source| SetupError::Request { source })?;
+    let request = Request::Hub(HubRequest {
+        id: new_id()?,
+        code,
+        address: line,
+        tls: STANDARD.encode(tls),
+        statement: Digest::from_bytes(statement.public().to_bytes()),
+    });
+    files::publish(&path, &request.to_bytes(), PUBLIC)?;
+    Ok(path)
+}
+
+/// Checks the authority's answer and puts it in place. The same bundle again changes
+/// nothing.
+///
+/// # Errors
+/// The bundle is not for this hub, or anything in it does not verify; nothing was changed.
+pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
+    let request = read_request(dir)?.ok_or_else(|| SetupError::NotThere {
+        path: dir.to_owned(),
+    })?;
+    let bundle = Bundle::parse(bundle).map_err(|source| SetupError::Enrolment { source })?;
+    if *bundle.for_id.as_bytes() != request.id.to_bytes() {
+        return Err(SetupError::OtherBundle {
+            found: bundle.for_id.to_string(),
+            expected: request.id,
+        });
+    }
+    let keys = dir.join("keys");
+    let key = files::read_private(&keys.join(TLS_KEY), MAX_KEY)?;
+    let identity = TlsIdentity::from_pem(bundle.tls.as_bytes(), &key)
+        .map_err(|source| SetupError::Certificate { source })?;
+    let trust = TrustStore::parse(bundle.trust.as_bytes())
+        .map_err(|source| SetupError::Trust { source })?;
+    let place = dir.join("trust");
+    same_network(&place, &trust)?;
+    let directory = bundle
+        .directory
+        .as_ref()
+        .map(|directory| verify(directory, &trust))
+        .transpose()?;
+    files::create_dir_durable(&place, PRIVATE_DIRECTORY)?;
+    files::publish(&place.join("trust.json"), bundle.trust.as_bytes(), PUBLIC)?;
+    files::publish(
+        &place.join("trust.pem"),
+        bundle.trust_pem.as_bytes(),
+        PUBLIC,
+    )?;
+    files::publish(&keys.join(TLS_CERTIFICATE), bundle.tls.as_bytes(), PUBLIC)?;
+    if let Some(directory) = &directory {
+        directory::publish(&place.join("directory"), directory)
+            .map_err(|source| SetupError::Place { source })?;
+    }
+    let certificate = Digest::from_bytes(identity.fingerprint().0);
+    let listed = directory.as_ref().is_some_and(|directory| {
+        directory
+            .hub(request.id)
+            .is_some_and(|hub| hub.tls.iter().any(|tls| tls.certificate == certificate))
+    });
+    Ok(Installed {
+        network: trust.name().to_owned(),
+        directory: directory.map(|directory| directory.version()),
+        listed,
+    })
+}
+
+fn read_request(dir: &Path) -> Result<Option<HubRequest>, SetupError> {
+    let bytes = match files::read_bounded(&dir.join(REQUEST), MAX_REQUEST) {
+        Ok(bytes) => bytes,
+        Err(fault) if fault.is_not_found() => return Ok(None),
+        Err(fault) => return Err(fault.into()),
+    };
+    match Request::parse(&bytes) {
+        Ok(Request::Hub(request)) => Ok(Some(request)),
+        Ok(_) => Err(SetupError::NotThere {
+            path: dir.to_owned(),
+        }),
+        Err(source) => Err(SetupError::Enrolment { source }),
+    }
+}
+
+fn address_line(address: &str) -> Result<Line<260>, SetupError> {
+    Line::new(address).map_err(|_: TextError| SetupError::Address {
+        address: address.to_owned(),
+    })
+}
+
+/// Where a hub listens that is reached at `address`.
+fn listen_on(address: &str) -> Result<SocketAddr, SetupError> {
+    let malformed = || SetupError::Address {
+        address: address.to_owned(),
+    };
+    if let Ok(literal) = address.parse() {
+        return Ok(literal);
+    }
+    let (host, port) = address.rsplit_once(':').ok_or_else(malformed)?;
+    let port: u16 = port.parse().map_err(|_| malformed())?;
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    if host.is_empty() || !host.bytes().all(allowed) {
+        return Err(malformed());
+    }
+    let ip = if host == "localhost" {
+        Ipv4Addr::LOCALHOST
+    } else {
+        Ipv4Addr::UNSPECIFIED
+    };
+    Ok(SocketAddr::new(IpAddr::V4(ip), port))
+}
+
+/// Writes `hub.toml` unless there is one, which a person may have edited.
+fn write_config(dir: &Path, listen: SocketAddr, address: &str) -> Result<(), SetupError> {
+    let path = dir.join(CONFIG);
+    let text = EXAMPLE.replace(LISTEN, &format!("listen = \"{listen}\""));
+    let parsed = Config::parse(&text, &path).ok();
+    if parsed.is_none_or(|config| config.listen != listen) {
+        return Err(SetupError::Config {
+            address: address.to_owned(),
+        });
+    }
+    match files::publish_new(&path, text.as_bytes(), PUBLIC) {
+        Ok(()) | Err(FileError::AlreadyExists { .. }) => Ok(()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn tls_key(path: &Path) -> Result<FileSealKey, SetupError> {
+    let fault = |source| SetupError::TlsKey { source };
+    match files::read_private(path, MAX_KEY) {
+        Ok(bytes) => FileSealKey::from_pkcs8_pem(&String::from_utf8_lossy(&bytes)).map_err(fault),
+        Err(missing) if missing.is_not_found() => {
+            let key = FileSealKey::generate(KeyKind::EcdsaP256).map_err(fault)?;
+            files::write_private(path, key.to_pkcs8_pem().as_bytes())?;
+            Ok(key)
+        }
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn statement_key(path: &Path) -> Result<StatementKey, SetupError> {
+    if path.exists() {
+        return read_statement_key(path).map_err(|source| SetupError::Key { source });
+    }
+    let seed = entropy::bytes().map_err(FileError::from)?;
+    let key = StatementKey::from_seed(seed);
+    files::write_private(path, key.to_pkcs8_pem().as_bytes())?;
+    Ok(key)
+}
+
+fn new_id() -> Result<HubId, SetupError> {
+    let bytes = entropy::uuid_v4().map_err(FileError::from)?;
+    // A UUID of version 4 has bits set and is not nil.
+    HubId::from_bytes(bytes).map_err(|_| SetupError::Name {
+        name: String::new(),
+    })
+}
+
+fn same_network(place: &Path, trust: &TrustStore) -> Result<(), SetupError> {
+    let bytes = match files::read_bounded(&place.join("trust.json"), MAX_TRUST) {
+        Ok(bytes) => bytes,
+        Err(fault) if fault.is_not_found() => return Ok(()),
+        Err(fault) => return Err(fault.into()),
+    };
+    let ours = TrustStore::parse(&bytes).map_err(|source| SetupError::Trust { source })?;
+    if ours.network() == trust.network() {
+        Ok(())
+    } else {
+        Err(SetupError::OtherNetwork {
+            ours: ours.network(),
+            found: trust.network(),
+        })
+    }
+}
+
+fn verify(bundle: &DirectoryBundle, trust: &TrustStore) -> Result<Directory, SetupError> {
+    let mut signature = [0; 64];
+    hex::decode_to_slice(&bundle.signature, &mut signature)
+        .map_err(|_| SetupError::DirectorySignature)?;
+    let head = SignedStatement {
+        statement: Bytes::copy_from_slice(bundle.head.as_bytes()),
+        signature,
+    };
+    Directory::verify(head, bundle.entries.clone().into_bytes(), trust)
+        .map_err(|source| SetupError::Directory { source })
+}

@@ -1,0 +1,100 @@
+//! `Submit`: envelopes and statuses, many in flight, each answered when it is durable
+//! or found wrong. The order of the answers is free.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use consign_proto::v1::{self, submit_reply::Outcome, submit_request::Submission};
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::mpsc;
+use tonic::{Status, Streaming};
+use tracing::{Instrument as _, info_span};
+
+use crate::admit::{EnvelopeIn, Refused};
+use crate::caller::Caller;
+use crate::relay::Relay;
+
+type Answering = Pin<Box<dyn Future<Output = v1::SubmitReply> + Send>>;
+
+/// Serves one stream until it ends, the node is dropped, or the hub stops; what was read
+/// by then is answered first.
+pub(crate) async fn serve(
+    relay: Arc<Relay>,
+    caller: Caller,
+    mut inbound: Streaming<v1::SubmitRequest>,
+    out: mpsc::Sender<Result<v1::SubmitReply, Status>>,
+) {
+    let mut changes = relay.directories.changes();
+    let mut answering: FuturesUnordered<Answering> = FuturesUnordered::new();
+    let end = loop {
+        tokio::select! {
+            Some(reply) = answering.next() => {
+                if out.send(Ok(reply)).await.is_err() {
+                    return;
+                }
+            }
+            message = inbound.next(), if answering.len() < relay.limits.in_flight => match message {
+                Some(Ok(request)) => answering.push(Box::pin(answer(Arc::clone(&relay), caller, request))),
+                Some(Err(status)) => break Some(status),
+                None => break None,
+            },
+            Ok(()) = changes.changed() => {
+                if let Err(refused) = relay.authorise(caller) {
+                    break Some(refused.into());
+                }
+            }
+            () = relay.shutdown().wait() => break Some(Refused::Draining.into()),
+        }
+    };
+    while let Some(reply) = answering.next().await {
+        if out.send(Ok(reply)).await.is_err() {
+            return;
+        }
+    }
+    if let Some(status) = end {
+        // Whoever has gone does not need it.
+        let _gone = out.send(Err(status)).await;
+    }
+}
+
+async fn answer(relay: Arc<Relay>, caller: Caller, request: v1::SubmitRequest) -> v1::SubmitReply {
+    let span = info_span!("submit", node = %caller.node, call = request.call);
+    let outcome = decide(relay, caller, request.submission)
+        .instrument(span.clone())
+        .await
+        .unwrap_or_else(|refused| {
+            span.in_scope(
+                || tracing::info!(code = %refused.code(), %refused, "submission not taken"),
+            );
+            Outcome::Fault(refused.fault())
+        });
+    v1::SubmitReply {
+        call: request.call,
+        outcome: Some(outcome),
+    }
+}
+
+async fn decide(
+    relay: Arc<Relay>,
+    caller: Caller,
+    submission: Option<Submission>,
+) -> Result<Outcome, Refused> {
+    match submission {
+        Some(Submission::Envelope(message)) => {
+            let incoming = EnvelopeIn::from_message(message)?;
+            let evidence = relay.admission.envelope(caller, incoming).await?;
+            Ok(Outcome::Evidence(consign_proto::signed_message(&evidence)))
+        }
+        Some(Submission::Status(message)) => {
+            let sequence = relay.admission.status(caller, message).await?;
+            Ok(Outcome::Status(v1::StatusStored {
+                sequence: sequence.value(),
+            }))
+        }
+        None => Err(Refused::Protocol {
+            rule: "a request submits an envelope or a status",
+        }),
+    }
+}
