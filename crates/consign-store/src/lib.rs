@@ -2,7 +2,7 @@
 //!
 //! [`Store`] is the seam: *return means durable*. A [`Reply`] resolves only after what
 //! it answers lies on stable storage, or was found to lie there already. Two engines
-//! stand behind it: [`MemoryStore`] for tests and trials, and the journal store, in
+//! stand behind it: [`MemoryStore`] for tests and trials, and [`JournalStore`], in
 //! which an append-only journal is the truth and sled an index that can be rebuilt.
 //!
 //! Invariants that every engine keeps, and the conformance suite checks:
@@ -15,15 +15,28 @@
 //!   answered ever after.
 //! - Nothing is visible before it is durable.
 
+mod codec;
+#[cfg(any(test, feature = "conformance"))]
+pub mod conformance;
+pub mod disk;
 mod error;
+mod index;
+mod journal;
+mod journal_store;
 mod memory;
+mod open;
 mod payload;
+mod pipeline;
+mod reads;
+mod staging;
 mod store;
 mod types;
 mod watchers;
 
 pub use error::{SealError, StoreError};
+pub use journal_store::JournalStore;
 pub use memory::MemoryStore;
+pub use open::{IndexFate, OpenError, Options, Progress, Recovery};
 pub use payload::{PayloadSource, StagedPayload, StagedRef};
 pub use store::{Clock, Reply, Store, Watcher};
 pub use types::{
@@ -32,3 +45,6 @@ pub use types::{
     Receipt, Refusal, Seal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope,
     Submission,
 };
+
+#[cfg(test)]
+mod tests;

@@ -3,16 +3,17 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
-use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_PAYLOAD, MAX_RECIPIENTS};
+use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_PAYLOAD};
 use consign_domain::statement::Placement;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement};
 
 use crate::error::StoreError;
-use crate::payload::{PayloadSource, Place, StagedPayload, StagedRef};
+use crate::payload::{PayloadSource, Place, StagedPayload};
+use crate::staging::MemoryStage;
 use crate::store::{Clock, Reply, Store, Watcher};
 use crate::types::{
     Accepted, Answer, Delivery, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget,
@@ -25,7 +26,6 @@ use crate::watchers::Watchers;
 pub struct MemoryStore {
     clock: Clock,
     state: Mutex<State>,
-    staged: Arc<Mutex<HashMap<Digest, Bytes>>>,
     watchers: Watchers,
 }
 
@@ -181,7 +181,6 @@ impl MemoryStore {
         Self {
             clock,
             state: Mutex::default(),
-            staged: Arc::default(),
             watchers: Watchers::default(),
         }
     }
@@ -200,16 +199,11 @@ impl MemoryStore {
         if let Some(earlier) = state.earlier(submission.key, submission.digest)? {
             return Ok(earlier);
         }
+        submission.check()?;
         let payload = match &submission.payload {
             PayloadIn::Inline(bytes) => bytes.clone(),
-            PayloadIn::Staged(staged) => self.staged_bytes(staged.digest())?,
+            PayloadIn::Staged(staged) => staged.bytes().ok_or(StoreError::PayloadMissing)?.clone(),
         };
-        if submission.recipients.is_empty()
-            || submission.recipients.len() != submission.wraps.len()
-            || submission.recipients.len() > MAX_RECIPIENTS
-        {
-            return Err(StoreError::WrapsMismatch);
-        }
         let recipients = submission.recipients.iter().map(|(id, code)| Placement {
             id: *id,
             code: code.clone(),
@@ -257,14 +251,6 @@ impl MemoryStore {
             answer,
             repeated: false,
         })
-    }
-
-    fn staged_bytes(&self, digest: Digest) -> Result<Bytes, StoreError> {
-        let staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
-        staged
-            .get(&digest)
-            .cloned()
-            .ok_or(StoreError::PayloadMissing)
     }
 
     fn decide_refusal(&self, refusal: Refusal) -> Result<Accepted, StoreError> {
@@ -457,11 +443,7 @@ impl Store for MemoryStore {
         if size > MAX_PAYLOAD {
             return Err(StoreError::TooLarge);
         }
-        Ok(Box::new(MemoryStage {
-            size,
-            bytes: Vec::new(),
-            staged: self.staged.clone(),
-        }))
+        Ok(Box::new(MemoryStage::new(size)))
     }
 
     fn watch(&self, agency: AgencyId) -> Watcher {
@@ -492,35 +474,5 @@ impl Store for MemoryStore {
             index: Position::default(),
             overlay_bytes: 0,
         }
-    }
-}
-
-#[derive(Debug)]
-struct MemoryStage {
-    size: u64,
-    bytes: Vec<u8>,
-    staged: Arc<Mutex<HashMap<Digest, Bytes>>>,
-}
-
-impl StagedPayload for MemoryStage {
-    fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError> {
-        if self.written() + bytes.len() as u64 > self.size {
-            return Err(StoreError::PayloadMismatch);
-        }
-        self.bytes.extend_from_slice(bytes);
-        Ok(())
-    }
-
-    fn written(&self) -> u64 {
-        self.bytes.len() as u64
-    }
-
-    fn finish(self: Box<Self>, expected: Digest) -> Result<StagedRef, StoreError> {
-        if self.written() != self.size || Digest::of(&self.bytes) != expected {
-            return Err(StoreError::PayloadMismatch);
-        }
-        let mut staged = self.staged.lock().unwrap_or_else(PoisonError::into_inner);
-        staged.insert(expected, self.bytes.into());
-        Ok(StagedRef::new(expected, self.size))
     }
 }

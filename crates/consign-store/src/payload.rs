@@ -1,10 +1,12 @@
 //! Payload ciphertexts on their way in and out.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::Digest;
 
+use crate::disk::{DiskFile, read_exact};
 use crate::error::StoreError;
 
 /// A payload that is being written, piece by piece, before its envelope is accepted.
@@ -26,16 +28,26 @@ pub trait StagedPayload: Send + fmt::Debug {
     fn finish(self: Box<Self>, expected: Digest) -> Result<StagedRef, StoreError>;
 }
 
-/// A payload that was staged whole and is durable. Only a store makes one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A payload that was staged whole. Only a store makes one.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedRef {
     digest: Digest,
     size: u64,
+    /// A small payload waits here for the journal; a large one has a file.
+    bytes: Option<Bytes>,
 }
 
 impl StagedRef {
-    pub(crate) const fn new(digest: Digest, size: u64) -> Self {
-        Self { digest, size }
+    pub(crate) const fn new(digest: Digest, size: u64, bytes: Option<Bytes>) -> Self {
+        Self {
+            digest,
+            size,
+            bytes,
+        }
+    }
+
+    pub(crate) const fn bytes(&self) -> Option<&Bytes> {
+        self.bytes.as_ref()
     }
 
     /// Its SHA-256.
@@ -59,6 +71,7 @@ pub struct PayloadSource {
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     Memory(Bytes),
+    File { file: Arc<dyn DiskFile>, start: u64 },
 }
 
 impl PayloadSource {
@@ -85,6 +98,11 @@ impl PayloadSource {
             Place::Memory(bytes) => {
                 let start = usize::try_from(offset).map_err(|_| StoreError::TooLarge)?;
                 Ok(bytes.slice(start..start + length))
+            }
+            Place::File { file, start } => {
+                let place = start.saturating_add(offset);
+                let bytes = read_exact(file.as_ref(), place, length)?;
+                bytes.map(Bytes::from).ok_or(StoreError::PayloadMissing)
             }
         }
     }

@@ -5,14 +5,16 @@ use std::fmt;
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::document::Urgency;
+use consign_domain::limits::{MAX_ENVELOPE, MAX_RECIPIENTS, MAX_WRAP};
 use consign_domain::statement::Placement;
 use consign_domain::{
     AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeKey, Sequence, SignedStatement,
     Timestamp,
 };
 
-use crate::error::SealError;
+use crate::error::{SealError, StoreError};
 use crate::payload::StagedRef;
+use crate::staging::MAX_JOURNALED;
 
 /// Where an accepted envelope was placed, and when: what the acceptance says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +33,7 @@ pub type Seal = Box<dyn FnOnce(&Placements) -> Result<SignedStatement, SealError
 /// A submission's payload ciphertext.
 #[derive(Debug, Clone)]
 pub enum PayloadIn {
-    /// The bytes themselves.
+    /// The bytes themselves, at most 1 MiB; more is staged.
     Inline(Bytes),
     /// Staged before, and durable.
     Staged(StagedRef),
@@ -67,6 +69,28 @@ pub struct Submission {
     pub payload: PayloadIn,
     /// Signs the acceptance.
     pub seal: Seal,
+}
+
+impl Submission {
+    /// What every engine asks of a submission before it decides anything.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        let (recipients, wraps) = (self.recipients.len(), self.wraps.len());
+        if recipients == 0 || recipients > MAX_RECIPIENTS || recipients != wraps {
+            return Err(StoreError::WrapsMismatch);
+        }
+        let inline = match &self.payload {
+            PayloadIn::Inline(bytes) => bytes.len() as u64,
+            PayloadIn::Staged(_) => 0,
+        };
+        let fits = self.wraps.iter().all(|wrap| wrap.len() <= MAX_WRAP)
+            && self.envelope.statement.len() <= MAX_ENVELOPE
+            && inline <= MAX_JOURNALED;
+        if fits {
+            Ok(())
+        } else {
+            Err(StoreError::TooLarge)
+        }
+    }
 }
 
 impl fmt::Debug for Submission {

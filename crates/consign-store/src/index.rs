@@ -1,0 +1,253 @@
+//! The index: rows in sled, which nobody has to believe.
+//!
+//! sled 0.34 loses data in power cuts and panics on files it does not understand. So
+//! everything in here is caught, everything is made again from the journal when in
+//! doubt, and what is believed is first counted: one row says how far the index has
+//! followed the journal, how many rows that makes and what their sums add up to.
+//!
+//! Batches are kept to about 20 envelopes, each flushed: larger ones let sled's memory
+//! grow without bound. Values never reach the size that sled does not sync.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use bytes::Bytes;
+
+use crate::codec::{Malformed, Reader, Writer};
+use crate::journal::rows::Row;
+use crate::types::Position;
+
+const MARK: &[u8] = b"z";
+const CACHE: u64 = 32 << 20;
+const ENVELOPES: usize = 20;
+const ROWS: usize = 1_024;
+
+/// sled failed, panicked, or gave what cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the index failed")]
+pub(crate) struct IndexFault;
+
+/// How far an index has followed, and what it must then hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Mark {
+    pub(crate) position: Position,
+    rows: u64,
+    sum: u64,
+}
+
+/// When to flush.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flush {
+    /// After every 20 envelopes: sled's memory stays small while others work.
+    Often,
+    /// At the end: an index that is made anew is not believed before it is whole.
+    AtTheEnd,
+}
+
+/// An open index.
+#[derive(Debug)]
+pub(crate) struct Index {
+    db: sled::Db,
+    mark: Mutex<Mark>,
+}
+
+/// Runs sled, taking a panic for a fault.
+fn guarded<T>(what: impl FnOnce() -> sled::Result<T>) -> Result<T, IndexFault> {
+    match catch_unwind(AssertUnwindSafe(what)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(fault)) => {
+            tracing::error!(fault = &fault as &dyn std::error::Error, "sled failed");
+            Err(IndexFault)
+        }
+        Err(_) => {
+            tracing::error!("sled panicked");
+            Err(IndexFault)
+        }
+    }
+}
+
+impl Index {
+    /// Opens the index of a directory, made if it is not there.
+    pub(crate) fn open(directory: &Path) -> Result<Self, IndexFault> {
+        let config = sled::Config::new()
+            .path(directory)
+            .cache_capacity(CACHE)
+            .flush_every_ms(None);
+        let db = guarded(|| config.open())?;
+        let mark = match guarded(|| db.get(MARK))? {
+            None => Mark::default(),
+            Some(bytes) => Mark::decode(Bytes::copy_from_slice(&bytes)).map_err(|_| IndexFault)?,
+        };
+        Ok(Self {
+            db,
+            mark: Mutex::new(mark),
+        })
+    }
+
+    /// How far it has followed the journal.
+    pub(crate) fn position(&self) -> Position {
+        self.mark().position
+    }
+
+    /// Reads every row and compares count and sums with the mark.
+    pub(crate) fn verify(&self) -> Result<(), IndexFault> {
+        let mark = self.mark();
+        let mut found = Mark {
+            position: mark.position,
+            ..Mark::default()
+        };
+        guarded(|| {
+            for row in self.db.iter() {
+                let (key, value) = row?;
+                if key.as_ref() != MARK && mark.covers(&value) {
+                    found.add(&key, &value);
+                }
+            }
+            Ok(())
+        })?;
+        if found == mark {
+            Ok(())
+        } else {
+            Err(IndexFault)
+        }
+    }
+
+    /// The value of a row.
+    pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, IndexFault> {
+        let value = guarded(|| self.db.get(key))?;
+        Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// Takes the rows of all batches up to a position, and flushes.
+    pub(crate) fn apply(
+        &self,
+        rows: &[Row],
+        position: Position,
+        flush: Flush,
+    ) -> Result<(), IndexFault> {
+        let mut mark = self.mark();
+        mark.position = position;
+        for row in rows {
+            mark.add(&row.key, &row.value);
+        }
+        let mut batch = sled::Batch::default();
+        let (mut envelopes, mut count) = (0, 0);
+        for row in rows {
+            batch.insert(row.key.as_ref(), row.value.as_ref());
+            count += 1;
+            envelopes += usize::from(row.key.first() == Some(&b'e'));
+            if envelopes >= ENVELOPES || count >= ROWS {
+                let full = std::mem::take(&mut batch);
+                guarded(|| self.db.apply_batch(full))?;
+                if flush == Flush::Often {
+                    guarded(|| self.db.flush())?;
+                }
+                (envelopes, count) = (0, 0);
+            }
+        }
+        batch.insert(MARK, mark.encode().as_ref());
+        guarded(|| self.db.apply_batch(batch))?;
+        guarded(|| self.db.flush())?;
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
+        Ok(())
+    }
+
+    /// Lets go of an index that is not worth closing.
+    pub(crate) fn abandon(self) {
+        if self.close().is_err() {
+            tracing::warn!("the index did not close");
+        }
+    }
+
+    /// Closes the index; its drop may panic as well.
+    pub(crate) fn close(self) -> Result<(), IndexFault> {
+        let flushed = guarded(|| self.db.flush().map(|_| ()));
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop(self)));
+        flushed.and(dropped.map_err(|_| IndexFault))
+    }
+
+    fn mark(&self) -> Mark {
+        *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Mark {
+    fn add(&mut self, key: &[u8], value: &[u8]) {
+        let mut crc = crc32fast::Hasher::new();
+        crc.update(key);
+        crc.update(value);
+        self.rows += 1;
+        self.sum = self.sum.wrapping_add(crc.finalize().into());
+    }
+
+    /// Whether a row belongs to a batch up to the mark; one after it was taken in part,
+    /// and comes again.
+    fn covers(&self, value: &[u8]) -> bool {
+        let limit = (self.position.segment, self.position.offset);
+        Row::place(value).is_ok_and(|place| place < limit)
+    }
+
+    fn encode(&self) -> Bytes {
+        let mut to = Writer::default();
+        to.u64(self.position.batch);
+        to.u64(self.position.segment);
+        to.u64(self.position.offset);
+        to.u64(self.rows);
+        to.u64(self.sum);
+        to.into_bytes()
+    }
+
+    fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+        let mut from = Reader::new(bytes);
+        let mark = Self {
+            position: Position {
+                batch: from.u64()?,
+                segment: from.u64()?,
+                offset: from.u64()?,
+            },
+            rows: from.u64()?,
+            sum: from.u64()?,
+        };
+        from.end()?;
+        Ok(mark)
+    }
+}
+
+/// Removes snapshots that sled had begun when the disk was full: on opening it takes
+/// an empty one for corruption.
+pub(crate) fn remove_empty_snapshots(directory: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(directory) {
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with("snap.")
+            && name.ends_with(".generating")
+            && entry.metadata()?.len() == 0
+        {
+            std::fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// Makes every file of the index durable; sled itself does not.
+pub(crate) fn sync_files(directory: &Path) -> std::io::Result<()> {
+    let mut pending = vec![directory.to_owned()];
+    while let Some(directory) = pending.pop() {
+        for entry in std::fs::read_dir(&directory)? {
+            let entry = entry?;
+            if entry.file_type()?.is_dir() {
+                pending.push(entry.path());
+            } else {
+                std::fs::File::open(entry.path())?.sync_all()?;
+            }
+        }
+        std::fs::File::open(&directory)?.sync_all()?;
+    }
+    Ok(())
+}

@@ -1,0 +1,183 @@
+//! The first and the last frame of a segment: what is known before it, and its rows.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use consign_domain::{AgencyId, DirectoryVersion, Sequence};
+
+use super::record::Record;
+use super::rows::Row;
+use crate::codec::{Malformed, Reader, Writer};
+use crate::types::{DirectoryNote, Position};
+
+/// What is known of one inbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct InboxEnds {
+    /// The last sequence given, 0 before the first.
+    pub(crate) last: u64,
+    /// The last sequence that was removed as final and past its time; 0 until then.
+    pub(crate) floor: u64,
+    /// The last sequence that the agency has stored, 0 before the first.
+    pub(crate) collected: u64,
+}
+
+/// What must be known to go on without an index.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Ledger {
+    pub(crate) inboxes: BTreeMap<AgencyId, InboxEnds>,
+    pub(crate) directory: Option<DirectoryNote>,
+    /// Leaves of the hub's log, once it keeps one.
+    pub(crate) log_size: u64,
+}
+
+/// A segment's first record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Base {
+    pub(crate) salt: u64,
+    /// Where the last batch before this segment ends; nothing after it counts.
+    pub(crate) previous: Position,
+    pub(crate) ledger: Ledger,
+}
+
+impl Ledger {
+    /// The last sequence given in an inbox.
+    pub(crate) fn last(&self, agency: AgencyId) -> u64 {
+        self.inboxes.get(&agency).map_or(0, |ends| ends.last)
+    }
+
+    /// Takes a record in.
+    ///
+    /// # Errors
+    /// [`Malformed`] if a sequence is not the next one: no journal of ours has that.
+    pub(crate) fn apply(&mut self, record: &Record) -> Result<(), Malformed> {
+        match record {
+            Record::Accepted(accepted) => accepted
+                .recipients
+                .iter()
+                .try_for_each(|place| self.extend(place.id, place.sequence)),
+            Record::Settled(settled) => self.extend(settled.key.sender, settled.sequence),
+            Record::Status(status) => self.extend(status.addressee, status.sequence),
+            Record::Refused(_) => Ok(()),
+            Record::Collected { agency, through } => {
+                let ends = self.inboxes.entry(*agency).or_default();
+                ends.collected = ends.collected.max(through.value());
+                Ok(())
+            }
+            Record::Directory(note) => {
+                if self.is_news(note) {
+                    self.directory = Some(*note);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether a directory is newer than the one known.
+    pub(crate) fn is_news(&self, note: &DirectoryNote) -> bool {
+        self.directory
+            .is_none_or(|known| note.version > known.version)
+    }
+
+    fn extend(&mut self, agency: AgencyId, sequence: Sequence) -> Result<(), Malformed> {
+        let ends = self.inboxes.entry(agency).or_default();
+        if sequence.value() != ends.last + 1 {
+            return Err(Malformed);
+        }
+        ends.last = sequence.value();
+        Ok(())
+    }
+}
+
+impl Base {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut to = Writer::default();
+        to.u64(self.salt);
+        to.u64(self.previous.batch);
+        to.u64(self.previous.segment);
+        to.u64(self.previous.offset);
+        to.u64(self.ledger.log_size);
+        match self.ledger.directory {
+            None => to.u8(0),
+            Some(note) => {
+                to.u8(1);
+                to.u64(note.version.value());
+                to.digest(note.head);
+            }
+        }
+        for (agency, ends) in &self.ledger.inboxes {
+            to.agency(*agency);
+            to.u64(ends.last);
+            to.u64(ends.floor);
+            to.u64(ends.collected);
+        }
+        to.into_bytes()
+    }
+
+    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+        let mut from = Reader::new(bytes);
+        let salt = from.u64()?;
+        let previous = Position {
+            batch: from.u64()?,
+            segment: from.u64()?,
+            offset: from.u64()?,
+        };
+        let log_size = from.u64()?;
+        let directory = match from.u8()? {
+            0 => None,
+            1 => Some(DirectoryNote {
+                version: DirectoryVersion::new(from.u64()?).map_err(|_| Malformed)?,
+                head: from.digest()?,
+            }),
+            _ => return Err(Malformed),
+        };
+        let mut inboxes = BTreeMap::new();
+        while !from.is_empty() {
+            let agency = from.agency()?;
+            let ends = InboxEnds {
+                last: from.u64()?,
+                floor: from.u64()?,
+                collected: from.u64()?,
+            };
+            inboxes.insert(agency, ends);
+        }
+        Ok(Self {
+            salt,
+            previous,
+            ledger: Ledger {
+                inboxes,
+                directory,
+                log_size,
+            },
+        })
+    }
+}
+
+/// A footer's facts.
+pub(crate) fn encode_footer(rows: &[Row]) -> Bytes {
+    let mut to = Writer::default();
+    for row in rows {
+        to.count(row.key.len());
+        to.raw(&row.key);
+        to.blob(&row.value);
+    }
+    to.into_bytes()
+}
+
+/// Bytes that rows will take in a footer.
+pub(crate) fn footer_size(rows: &[Row]) -> u64 {
+    let size = |row: &Row| row.key.len() + row.value.len() + 6;
+    rows.iter().map(size).sum::<usize>() as u64
+}
+
+/// The rows of a footer.
+pub(crate) fn decode_footer(bytes: Bytes) -> Result<Vec<Row>, Malformed> {
+    let mut from = Reader::new(bytes);
+    let mut rows = Vec::new();
+    while !from.is_empty() {
+        let length = from.count(1)?;
+        let key = from.take(length)?;
+        let value = from.blob()?;
+        rows.push(Row { key, value });
+    }
+    Ok(rows)
+}

@@ -1,0 +1,358 @@
+//! The store whose truth is a journal and whose index is sled.
+
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+use bytes::Bytes;
+use consign_domain::delivery::DeliveryState;
+use consign_domain::limits::MAX_PAYLOAD;
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
+
+use crate::disk::{Disk, DiskLock, RealDisk};
+use crate::error::StoreError;
+use crate::index;
+use crate::journal::writer::RESERVE;
+use crate::open::{self, OpenError, Options, Recovery};
+use crate::payload::{PayloadSource, StagedPayload};
+use crate::pipeline::committer::Committer;
+use crate::pipeline::sequencer::{Sequencer, queued_cost};
+use crate::pipeline::{Request, Shared, indexer, sealers};
+use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
+use crate::store::{Reply, Store, Watcher};
+use crate::types::{
+    Accepted, Answer, DirectoryNote, Expiry, Health, InboxBudget, InboxItem, InboxState, Posted,
+    Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission,
+};
+
+/// Most requests that wait to be decided.
+const QUEUE: usize = 4_096;
+
+/// Most bytes of submissions that wait to be decided.
+const QUEUE_BYTES: u64 = 64 << 20;
+
+/// A store in a directory.
+///
+/// [`close`](JournalStore::close) it: dropped without, it ends as if the process had
+/// been killed. Nothing that was answered is lost then either, but what was not yet
+/// answered is, and the next opening takes longer.
+#[derive(Debug)]
+pub struct JournalStore {
+    shared: Arc<Shared>,
+    requests: Mutex<Option<SyncSender<Request>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    lock: Mutex<Option<Box<dyn DiskLock>>>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl JournalStore {
+    /// Opens the store of a directory, which is made if it is not there.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(
+        directory: impl AsRef<Path>,
+        options: Options,
+    ) -> Result<(Self, Recovery), OpenError> {
+        let disk = RealDisk::new(directory.as_ref())?;
+        Self::open_on(Arc::new(disk), options)
+    }
+
+    /// Opens the store of a disk.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<(Self, Recovery), OpenError> {
+        let opened = open::open(&disk, &options)?;
+        let shared = Arc::new(Shared::new(
+            disk,
+            options,
+            opened.segments,
+            opened.marks,
+            opened.index,
+            opened.recovered.ledger,
+        ));
+        let (requests, queue) = mpsc::sync_channel(QUEUE);
+        let (to_sealers, jobs) = mpsc::channel();
+        let (to_committer, inbox) = mpsc::channel();
+        let (to_indexer, batches) = mpsc::channel();
+        let committer = Committer::new(shared.clone(), opened.recovered.writer, inbox, to_indexer);
+        let sequencer = Sequencer::new(shared.clone(), to_sealers, to_committer.clone());
+        let mut threads = vec![
+            spawn("store-sequencer", move || sequencer.run(&queue))?,
+            spawn("store-committer", move || committer.run())?,
+        ];
+        let indexed = shared.clone();
+        threads.push(spawn("store-indexer", move || {
+            indexer::run(&indexed, &batches);
+        })?);
+        let jobs = Arc::new(Mutex::new(jobs));
+        for _ in 0..shared.options.signers.max(1) {
+            let (shared, jobs, committer) = (shared.clone(), jobs.clone(), to_committer.clone());
+            threads.push(spawn("store-sealer", move || {
+                sealers::run(&shared, &jobs, &committer);
+            })?);
+        }
+        let store = Self {
+            shared,
+            requests: Mutex::new(Some(requests)),
+            threads: Mutex::new(threads),
+            lock: Mutex::new(Some(opened.lock)),
+        };
+        Ok((store, opened.recovery))
+    }
+
+    /// Answers what waits, seals the journal, lets the index follow and marks the
+    /// directory as closed in order. Everything asked afterwards is [`StoreError::Closed`].
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] if the store is poisoned, or a last write fails.
+    pub fn close(&self) -> Result<(), StoreError> {
+        let Some(requests) = lock(&self.requests).take() else {
+            return Ok(());
+        };
+        self.shared.closing.store(true, Ordering::SeqCst);
+        // Sent behind all that waits; a sequencer that is gone needs no telling.
+        drop(requests.send(Request::Stop));
+        drop(requests);
+        self.join();
+        let index = self.take_index();
+        let held = lock(&self.lock).take();
+        if self.shared.is_poisoned() {
+            return Err(StoreError::Failed);
+        }
+        if let Some(index) = index {
+            index.close().map_err(|_| StoreError::Failed)?;
+            index::sync_files(&self.shared.disk.index_dir())?;
+            let end = *lock(&self.shared.journal);
+            self.shared.marks.set_clean(end)?;
+        }
+        drop(held);
+        Ok(())
+    }
+
+    fn take_index(&self) -> Option<index::Index> {
+        let mut index = self
+            .shared
+            .index
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        index.take()
+    }
+
+    fn join(&self) {
+        for thread in std::mem::take(&mut *lock(&self.threads)) {
+            if thread.join().is_err() {
+                self.shared.poison("a thread of the store panicked", None);
+            }
+        }
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(crate::pipeline::Sender<T>) -> Request) -> Reply<T> {
+        let (sender, reply) = Reply::channel();
+        match self.queue(request(sender)) {
+            Ok(()) => reply,
+            Err(fault) => Reply::ready(Err(fault)),
+        }
+    }
+
+    fn queue(&self, request: Request) -> Result<(), StoreError> {
+        if self.shared.is_poisoned() {
+            return Err(StoreError::Failed);
+        }
+        let requests = lock(&self.requests);
+        let queue = requests.as_ref().ok_or(StoreError::Closed)?;
+        queue.try_send(request).map_err(|fault| match fault {
+            TrySendError::Full(_) => StoreError::Busy,
+            TrySendError::Disconnected(_) => StoreError::Failed,
+        })
+    }
+
+    fn is_full(&self) -> bool {
+        let free = self.shared.disk.free_space().unwrap_or(0);
+        self.shared.spares.load(Ordering::SeqCst) < RESERVE || free < self.shared.options.low_water
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+}
+
+impl Drop for JournalStore {
+    fn drop(&mut self) {
+        self.shared.halted.store(true, Ordering::SeqCst);
+        drop(lock(&self.requests).take());
+        self.shared.room_changed();
+        self.join();
+        if let Some(index) = self.take_index() {
+            index.abandon();
+        }
+    }
+}
+
+impl Store for JournalStore {
+    fn accept(&self, submission: Submission) -> Reply<Accepted> {
+        let cost = queued_cost(&submission);
+        let queued = self.shared.queued.fetch_add(cost, Ordering::SeqCst);
+        if queued > 0 && queued.saturating_add(cost) > QUEUE_BYTES {
+            self.shared.queued.fetch_sub(cost, Ordering::SeqCst);
+            return Reply::ready(Err(StoreError::Busy));
+        }
+        let (sender, reply) = Reply::channel();
+        match self.queue(Request::Accept(Box::new(submission), sender)) {
+            Ok(()) => reply,
+            Err(fault) => {
+                self.shared.queued.fetch_sub(cost, Ordering::SeqCst);
+                Reply::ready(Err(fault))
+            }
+        }
+    }
+
+    fn refuse(&self, refusal: Refusal) -> Reply<Accepted> {
+        self.ask(|to| Request::Refuse(refusal, to))
+    }
+
+    fn settle(&self, receipt: Receipt) -> Reply<Settled> {
+        self.ask(|to| Request::Settle(receipt, to))
+    }
+
+    fn post(&self, status: StatusPost) -> Reply<Posted> {
+        self.ask(|to| Request::Post(status, to))
+    }
+
+    fn expire(&self, expiry: Expiry) -> Reply<Settled> {
+        self.ask(|to| Request::Expire(expiry, to))
+    }
+
+    fn collected(&self, agency: AgencyId, through: Sequence) -> Result<(), StoreError> {
+        let mut ledger = self.shared.ledger_mut();
+        let ends = ledger.inboxes.get_mut(&agency).ok_or(StoreError::Behind)?;
+        if through.value() > ends.last {
+            return Err(StoreError::Behind);
+        }
+        if through.value() > ends.collected {
+            ends.collected = through.value();
+            self.shared.note_collected(agency, through);
+        }
+        Ok(())
+    }
+
+    fn inbox(
+        &self,
+        agency: AgencyId,
+        after: Option<Sequence>,
+        budget: InboxBudget,
+    ) -> Result<Vec<InboxItem>, StoreError> {
+        self.shared.read_inbox(agency, after, budget)
+    }
+
+    fn inbox_state(&self, agency: AgencyId) -> Result<InboxState, StoreError> {
+        let ledger = self.shared.ledger();
+        let ends = ledger.inboxes.get(&agency).copied().unwrap_or_default();
+        Ok(InboxState {
+            last: Sequence::new(ends.last).ok(),
+            collected: Sequence::new(ends.collected).ok(),
+        })
+    }
+
+    fn item_digest(
+        &self,
+        agency: AgencyId,
+        sequence: Sequence,
+    ) -> Result<Option<Digest>, StoreError> {
+        self.shared.read_item_digest(agency, sequence)
+    }
+
+    fn answer(&self, key: EnvelopeKey) -> Result<Option<Answer>, StoreError> {
+        self.shared.read_answer(key)
+    }
+
+    fn envelope(&self, key: EnvelopeKey) -> Result<Option<StoredEnvelope>, StoreError> {
+        self.shared.read_envelope(key)
+    }
+
+    fn wraps(&self, key: EnvelopeKey) -> Result<Option<Vec<Bytes>>, StoreError> {
+        self.shared.read_wraps(key)
+    }
+
+    fn delivery(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryState>, StoreError> {
+        match self.shared.place_of(key, recipient) {
+            Err(StoreError::EnvelopeUnknown | StoreError::NotARecipient) => Ok(None),
+            Err(fault) => Err(fault),
+            Ok(_) => self.shared.read_state(key, recipient).map(Some),
+        }
+    }
+
+    fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {
+        self.shared.read_payload(key)
+    }
+
+    fn stage(&self, _owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError> {
+        if size > MAX_PAYLOAD {
+            return Err(StoreError::TooLarge);
+        }
+        if size <= MAX_JOURNALED {
+            return Ok(Box::new(MemoryStage::new(size)));
+        }
+        let free = self.shared.disk.free_space()?;
+        if free < size.saturating_add(self.shared.options.low_water) {
+            return Err(StoreError::Full);
+        }
+        let stage = FileStage::new(self.shared.disk.clone(), size)?;
+        Ok(Box::new(stage))
+    }
+
+    fn watch(&self, agency: AgencyId) -> Watcher {
+        let last = || self.shared.ledger().last(agency);
+        self.shared.watchers.watch(agency, last)
+    }
+
+    fn note_directory(&self, note: DirectoryNote) -> Result<(), StoreError> {
+        if self.shared.is_poisoned() {
+            return Err(StoreError::Failed);
+        }
+        let mut ledger = self.shared.ledger_mut();
+        if ledger.is_news(&note) {
+            ledger.directory = Some(note);
+            self.shared.note_directory(note);
+        }
+        Ok(())
+    }
+
+    fn directory(&self) -> Result<Option<DirectoryNote>, StoreError> {
+        Ok(self.shared.ledger().directory)
+    }
+
+    fn health(&self) -> StoreHealth {
+        let index = self
+            .shared
+            .index
+            .read()
+            .unwrap_or_else(PoisonError::into_inner);
+        let health = if self.shared.is_poisoned() {
+            Health::Poisoned
+        } else if self.is_full() {
+            Health::Full
+        } else {
+            Health::Good
+        };
+        StoreHealth {
+            health,
+            journal: *lock(&self.shared.journal),
+            index: index
+                .as_ref()
+                .map(index::Index::position)
+                .unwrap_or_default(),
+            overlay_bytes: self.shared.overlay.bytes(),
+        }
+    }
+}

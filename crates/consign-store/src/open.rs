@@ -1,0 +1,333 @@
+//! Opening a journal store: lock, marks, index, journal, and what was found.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::disk::{Disk, DiskLock};
+use crate::error::StoreError;
+use crate::index::{self, Flush, Index, IndexFault};
+use crate::journal::files::{JOURNAL, PAYLOADS, STAGING, Segments};
+use crate::journal::marks::Marks;
+use crate::journal::recovery::{self, Recovered, Spans};
+use crate::journal::rows::Row;
+use crate::store::Clock;
+use crate::types::Position;
+
+/// Told while an index is made again: segments done, and segments in all.
+pub type Progress = Arc<dyn Fn(usize, usize) + Send + Sync>;
+
+/// How a store is opened.
+#[derive(Clone)]
+pub struct Options {
+    /// What gives the time of acceptance.
+    pub clock: Clock,
+    /// Bytes of a segment; changes concern new segments only.
+    pub segment_bytes: u64,
+    /// Most bytes of rows that wait for the index.
+    pub overlay_bytes: u64,
+    /// Free bytes of the disk below which nothing new is taken.
+    pub low_water: u64,
+    /// Threads that sign.
+    pub signers: usize,
+    /// Told while an index is made again.
+    pub progress: Option<Progress>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options")
+            .field("segment_bytes", &self.segment_bytes)
+            .field("overlay_bytes", &self.overlay_bytes)
+            .field("low_water", &self.low_water)
+            .field("signers", &self.signers)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Options {
+    /// The usual sizes: segments and overlay of 64 MiB, 256 MiB left free.
+    pub fn new(clock: Clock) -> Self {
+        Self {
+            clock,
+            segment_bytes: 64 << 20,
+            overlay_bytes: 64 << 20,
+            low_water: 256 << 20,
+            signers: std::thread::available_parallelism().map_or(2, usize::from),
+            progress: None,
+        }
+    }
+
+    /// Free bytes without which the index is not written: sled does not survive a full disk.
+    pub(crate) const fn index_room(&self) -> u64 {
+        self.low_water / 16
+    }
+}
+
+/// Why a store cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another process, or another store of this one, has it open.
+    #[error("the store is open in another process")]
+    Locked,
+    /// Too little room to begin with.
+    #[error("the disk has {free} bytes free, the store needs {needed} to be opened")]
+    DiskFull {
+        /// Free bytes found.
+        free: u64,
+        /// Free bytes needed.
+        needed: u64,
+    },
+    /// Bytes that were durable do not read back as they were written. Restore the
+    /// segment from a backup; nothing was changed.
+    #[error("segment {segment} of the journal is damaged at byte {offset}")]
+    Damaged {
+        /// The segment's number.
+        segment: u64,
+        /// Where in its file.
+        offset: u64,
+    },
+    /// A segment that was durable is not there. Restore it from a backup.
+    #[error("segment {segment} of the journal is missing")]
+    Missing {
+        /// The segment's number.
+        segment: u64,
+    },
+    /// The index cannot even be made anew.
+    #[error("the index cannot be made anew from the journal")]
+    Index,
+    /// A file cannot be used.
+    #[error("a file of the store cannot be used")]
+    Io {
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl From<io::Error> for OpenError {
+    fn from(source: io::Error) -> Self {
+        Self::Io { source }
+    }
+}
+
+impl From<IndexFault> for OpenError {
+    fn from(_: IndexFault) -> Self {
+        Self::Index
+    }
+}
+
+impl From<OpenError> for StoreError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Damaged { segment, offset } => Self::Damaged { segment, offset },
+            OpenError::Io { source } => source.into(),
+            _ => Self::Failed,
+        }
+    }
+}
+
+/// What became of the index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IndexFate {
+    /// The journal was empty.
+    New,
+    /// It was believed.
+    Believed,
+    /// There was none, or the machine was started anew without the store being closed.
+    Rebuilt,
+    /// It did not open, or did not hold what it says; it was made again.
+    Replaced,
+}
+
+/// What was found when a store was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Whether the store had been closed in order.
+    pub clean: bool,
+    /// What became of the index.
+    pub index: IndexFate,
+    /// Batches that the index had not yet followed.
+    pub replayed: u64,
+    /// Whether the last batch was written again, since its place on the disk was not certain.
+    pub rewritten: bool,
+    /// Where a batch was cut off that nobody was answered for.
+    pub torn: Option<Position>,
+    /// Where the journal goes on.
+    pub position: Position,
+}
+
+/// A store's parts, opened.
+#[derive(Debug)]
+pub(crate) struct Opened {
+    pub(crate) lock: Box<dyn DiskLock>,
+    pub(crate) segments: Segments,
+    pub(crate) marks: Marks,
+    pub(crate) recovered: Recovered,
+    pub(crate) index: Index,
+    pub(crate) recovery: Recovery,
+}
+
+/// Opens a store's parts.
+pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, OpenError> {
+    let lock = match disk.lock() {
+        Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => return Err(OpenError::Locked),
+        lock => lock?,
+    };
+    let (free, needed) = (disk.free_space()?, options.index_room());
+    if free < needed {
+        return Err(OpenError::DiskFull { free, needed });
+    }
+    for directory in [JOURNAL, PAYLOADS, STAGING] {
+        disk.create_dir(directory)?;
+    }
+    disk.sync_dir("")?;
+    for name in disk.list(STAGING)? {
+        disk.remove(&format!("{STAGING}/{name}"))?;
+    }
+    let marks = Marks::new(disk.clone());
+    let clean = marks.clean()?;
+    let believable = clean.is_some() || marks.is_this_boot()?;
+    // From here on the index may be written to: what the mark vouched for is over.
+    marks.clear_clean()?;
+    let directory = disk.index_dir();
+    let believed = believable.then(|| believe(&directory)).flatten();
+    let known = believed.as_ref().map(Index::position);
+    let known = known.max(clean).unwrap_or_default();
+    let segments = Segments::new(disk.clone());
+    let recovered = recovery::recover(
+        disk,
+        &segments,
+        options.segment_bytes,
+        options.low_water,
+        known,
+    )?;
+    let caught_up = believed.and_then(|index| catch_up(index, &segments, &recovered));
+    let (index, fate, replayed) = match caught_up {
+        Some((index, replayed)) => (index, IndexFate::Believed, replayed),
+        None => {
+            marks.clear_boot()?;
+            let index = rebuild(&directory, &segments, &recovered, options)?;
+            let batches = recovered.writer.end().batch;
+            let fate = match (batches, believable) {
+                (0, _) => IndexFate::New,
+                (_, true) => IndexFate::Replaced,
+                (_, false) => IndexFate::Rebuilt,
+            };
+            (index, fate, batches)
+        }
+    };
+    marks.set_boot()?;
+    let recovery = Recovery {
+        clean: clean.is_some(),
+        index: fate,
+        replayed,
+        rewritten: recovered.rewritten,
+        torn: recovered.torn,
+        position: recovered.writer.end(),
+    };
+    Ok(Opened {
+        lock,
+        segments,
+        marks,
+        recovered,
+        index,
+        recovery,
+    })
+}
+
+/// Opens an index that there is reason to believe; `None` if it is not worth it.
+fn believe(directory: &Path) -> Option<Index> {
+    index::remove_empty_snapshots(directory).ok()?;
+    let index = Index::open(directory).ok()?;
+    if index.verify().is_ok() && index.position() != Position::default() {
+        return Some(index);
+    }
+    index.abandon();
+    None
+}
+
+/// Lets an index follow the journal to its end.
+fn catch_up(index: Index, segments: &Segments, recovered: &Recovered) -> Option<(Index, u64)> {
+    let position = index.position();
+    if !recovered.spans.contains(position) {
+        index.abandon();
+        return None;
+    }
+    let mut replayed = 0;
+    let caught_up = recovered
+        .spans
+        .replay(segments, position, &mut |rows, position| {
+            replayed += 1;
+            index
+                .apply(&rows, position, Flush::Often)
+                .map_err(OpenError::from)
+        });
+    match caught_up {
+        Ok(()) => Some((index, replayed)),
+        Err(_) => {
+            index.abandon();
+            None
+        }
+    }
+}
+
+/// Rows that an index which is made anew takes together.
+const TOGETHER: usize = 16_384;
+
+/// Makes an index anew, from the footers of the segments where they have one.
+fn rebuild(
+    directory: &Path,
+    segments: &Segments,
+    recovered: &Recovered,
+    options: &Options,
+) -> Result<Index, OpenError> {
+    set_aside(directory)?;
+    let index = Index::open(directory)?;
+    let spans: &Spans = &recovered.spans;
+    let mut done = 0;
+    let tell = |done| {
+        if let Some(progress) = &options.progress {
+            progress(done, spans.len());
+        }
+    };
+    tell(0);
+    let (mut segment, mut waiting) = (0, Vec::new());
+    spans.rows(segments, &mut |rows: Vec<Row>, position: Position| {
+        waiting.extend(rows);
+        if waiting.len() >= TOGETHER {
+            index.apply(&std::mem::take(&mut waiting), position, Flush::AtTheEnd)?;
+        }
+        if position.segment != segment {
+            segment = position.segment;
+            done += 1;
+            tell(done);
+        }
+        Ok(())
+    })?;
+    index.apply(&waiting, recovered.writer.end(), Flush::AtTheEnd)?;
+    tell(spans.len());
+    remove_aside(directory)?;
+    Ok(index)
+}
+
+fn aside(directory: &Path) -> std::path::PathBuf {
+    directory.with_extension("aside")
+}
+
+fn set_aside(directory: &Path) -> io::Result<()> {
+    remove_aside(directory)?;
+    match std::fs::rename(directory, aside(directory)) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+        _ => Ok(()),
+    }
+}
+
+fn remove_aside(directory: &Path) -> io::Result<()> {
+    match std::fs::remove_dir_all(aside(directory)) {
+        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,117 @@
+//! The pool of threads that sign acceptances; the committer puts them in order again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use consign_domain::SignedStatement;
+use consign_domain::limits::MAX_EVIDENCE;
+
+use super::{Commit, Done, InFlight, Sender, Shared, Work};
+use crate::error::SealError;
+use crate::journal::record::{AcceptedRecord, PayloadFact, Record};
+use crate::types::{Accepted, Answer, Outcome, PayloadIn, Placements, Submission};
+
+/// A submission that has its places.
+#[derive(Debug)]
+pub(crate) struct SealJob {
+    pub(crate) ticket: u64,
+    pub(crate) submission: Box<Submission>,
+    pub(crate) places: Placements,
+    pub(crate) cost: u64,
+    pub(crate) answer: Sender<Accepted>,
+}
+
+/// Runs until the sequencer is gone.
+pub(crate) fn run(
+    shared: &Arc<Shared>,
+    jobs: &Mutex<Receiver<SealJob>>,
+    committer: &mpsc::Sender<(u64, Work)>,
+) {
+    loop {
+        let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
+        let Ok(job) = job else { return };
+        if shared.is_over() {
+            continue;
+        }
+        let ticket = job.ticket;
+        match seal(job) {
+            Ok(commit) => drop(committer.send((ticket, Work::Commit(Box::new(commit))))),
+            Err(fault) => {
+                // Later submissions already have their places: a gap cannot be closed.
+                let fault = fault.as_ref().map(|fault| fault as &dyn std::error::Error);
+                shared.poison("an acceptance could not be signed", fault);
+            }
+        }
+    }
+}
+
+fn seal(job: SealJob) -> Result<Commit, Option<SealError>> {
+    let submission = *job.submission;
+    let (sign, places) = (submission.seal, job.places);
+    let signed = catch_unwind(AssertUnwindSafe(|| sign(&places)));
+    let evidence: SignedStatement = signed.map_err(|_| None)?.map_err(Some)?;
+    if evidence.statement.len() > MAX_EVIDENCE {
+        return Err(None);
+    }
+    let (payload, mut bulk) = payload_fact(&submission.payload);
+    let wraps = submission
+        .wraps
+        .iter()
+        .map(|wrap| u16::try_from(wrap.len()).unwrap_or(u16::MAX))
+        .collect();
+    bulk.extend(submission.wraps);
+    let record = Record::Accepted(Box::new(AcceptedRecord {
+        key: submission.key,
+        digest: submission.digest,
+        accepted: places.time,
+        expires: submission.expires,
+        urgency: submission.urgency,
+        envelope: submission.envelope,
+        acceptance: evidence.clone(),
+        recipients: places.recipients,
+        payload,
+        wraps,
+    }));
+    let accepted = Accepted {
+        answer: Answer {
+            envelope: submission.digest,
+            outcome: Outcome::Accepted,
+            evidence,
+        },
+        repeated: false,
+    };
+    Ok(Commit {
+        encoded: record.encode(),
+        record,
+        bulk,
+        key: InFlight::Answer(submission.key),
+        cost: job.cost,
+        done: Done::Accepted(job.answer, Box::new(accepted)),
+    })
+}
+
+fn payload_fact(payload: &PayloadIn) -> (PayloadFact, Vec<Bytes>) {
+    let inline = match payload {
+        PayloadIn::Inline(bytes) => Some(bytes),
+        PayloadIn::Staged(staged) => staged.bytes(),
+    };
+    match (inline, payload) {
+        (Some(bytes), _) => {
+            let fact = PayloadFact::Bulk {
+                size: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+                crc: crc32fast::hash(bytes),
+            };
+            (fact, vec![bytes.clone()])
+        }
+        (None, PayloadIn::Staged(staged)) => {
+            let fact = PayloadFact::File {
+                size: staged.size(),
+                digest: staged.digest(),
+            };
+            (fact, Vec::new())
+        }
+        (None, PayloadIn::Inline(_)) => (PayloadFact::Bulk { size: 0, crc: 0 }, Vec::new()),
+    }
+}

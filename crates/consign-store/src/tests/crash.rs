@@ -1,0 +1,309 @@
+//! A simulated machine that is killed or loses its power at any operation, again and
+//! again, against a model of what was answered.
+//!
+//! `CONSIGN_SEED=n` replays one seed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use consign_domain::SignedStatement;
+
+use super::{open, scratch};
+use crate::conformance::{fixture, whole_inbox};
+use crate::disk::{Fault, SimDisk};
+use crate::{IndexFate, ItemBody, JournalStore, Options, Reply, Store};
+
+const SEEDS: u64 = 1_000;
+const AGENCIES: u32 = 4;
+
+/// SplitMix64.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % below
+    }
+
+    fn small(&mut self, below: u32) -> u32 {
+        u32::try_from(self.next(below.into())).unwrap()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Totals {
+    crashes: AtomicU64,
+    torn: AtomicU64,
+    acknowledged: AtomicU64,
+    rewritten: AtomicU64,
+    believed: AtomicU64,
+    rebuilt: AtomicU64,
+}
+
+/// What was asked, and what was answered.
+#[derive(Default)]
+struct Model {
+    next_id: u32,
+    sent: BTreeMap<u32, (u32, Vec<u32>)>,
+    accepted: BTreeMap<u32, SignedStatement>,
+    refused: BTreeMap<u32, SignedStatement>,
+    settled: BTreeMap<(u32, u32), SignedStatement>,
+    posted: BTreeSet<u32>,
+}
+
+enum Asked {
+    Accept(u32, Reply<crate::Accepted>),
+    Refuse(u32, Reply<crate::Accepted>),
+    Settle(u32, u32, Reply<crate::Settled>),
+    Post(u32, Reply<crate::Posted>),
+}
+
+fn options() -> Options {
+    Options {
+        segment_bytes: 12 << 10,
+        low_water: 64 << 10,
+        signers: 1,
+        ..Options::new(fixture::clock())
+    }
+}
+
+impl Model {
+    fn ask(&mut self, store: &JournalStore, random: &mut Random) -> Asked {
+        match random.next(10) {
+            0..5 => {
+                self.next_id += 1;
+                let id = self.next_id;
+                let sender = 1 + random.small(AGENCIES);
+                let mut recipients: Vec<u32> = (1..=AGENCIES).collect();
+                recipients.retain(|_| random.next(2) == 0);
+                recipients.push(AGENCIES + 1);
+                self.sent.insert(id, (sender, recipients.clone()));
+                if random.next(8) == 0 {
+                    return Asked::Refuse(id, store.refuse(fixture::refusal(sender, id)));
+                }
+                let submission = fixture::submission(sender, id, &recipients);
+                Asked::Accept(id, store.accept(submission))
+            }
+            5 if self.next_id > 0 => self.again(store, 1 + random.small(self.next_id)),
+            6 if self.next_id > 0 => {
+                let id = 1 + random.small(self.next_id);
+                let sender = self.sent[&id].0;
+                Asked::Post(id, store.post(fixture::status(sender, id, sender, "03")))
+            }
+            _ => {
+                let id = 1 + random.small(self.next_id.max(1));
+                let Some((sender, recipients)) = self.sent.get(&id).cloned() else {
+                    return self.ask(store, random);
+                };
+                let recipient = recipients[random.small(recipients.len() as u32) as usize];
+                let key = fixture::key(sender, id);
+                let place = store.envelope(key).ok().flatten().and_then(|envelope| {
+                    let agency = fixture::agency(recipient);
+                    let mut deliveries = envelope.deliveries.into_iter();
+                    deliveries.find(|delivery| delivery.agency == agency)
+                });
+                let sequence = place.map_or(1, |place| place.sequence.value());
+                let receipt = fixture::receipt(sender, id, recipient, sequence);
+                Asked::Settle(id, recipient, store.settle(receipt))
+            }
+        }
+    }
+
+    fn again(&self, store: &JournalStore, id: u32) -> Asked {
+        let (sender, recipients) = &self.sent[&id];
+        let submission = fixture::submission(*sender, id, recipients);
+        Asked::Accept(id, store.accept(submission))
+    }
+
+    /// Takes down what was answered; a fault answers nothing.
+    fn hear(&mut self, asked: Asked, totals: &Totals) {
+        let heard = match asked {
+            Asked::Accept(id, reply) | Asked::Refuse(id, reply) => {
+                reply.wait().ok().map(|accepted| {
+                    let answers = match accepted.answer.outcome {
+                        crate::Outcome::Accepted => &mut self.accepted,
+                        crate::Outcome::Refused => &mut self.refused,
+                    };
+                    let evidence = accepted.answer.evidence;
+                    let first = answers.entry(id).or_insert_with(|| evidence.clone());
+                    assert_eq!(*first, evidence, "two answers for {id}");
+                })
+            }
+            Asked::Settle(id, recipient, reply) => reply.wait().ok().map(|settled| {
+                self.settled.insert((id, recipient), settled.statement);
+            }),
+            Asked::Post(id, reply) => reply.wait().ok().map(|_| {
+                self.posted.insert(id);
+            }),
+        };
+        totals
+            .acknowledged
+            .fetch_add(u64::from(heard.is_some()), Ordering::Relaxed);
+    }
+
+    /// Everything answered is there, once, and nothing is there in part.
+    fn check(&self, store: &JournalStore) {
+        let inboxes: BTreeMap<u32, _> = (1..=AGENCIES + 1)
+            .map(|number| (number, whole_inbox(store, fixture::agency(number))))
+            .collect();
+        let times = |number: u32, digest| {
+            let items = inboxes[&number].iter();
+            items.filter(|item| item.digest == digest).count()
+        };
+        for (id, (sender, recipients)) in &self.sent {
+            let key = fixture::key(*sender, *id);
+            let answer = store.answer(key).unwrap();
+            let outcome = answer.as_ref().map(|answer| answer.outcome);
+            if let Some(evidence) = self.accepted.get(id).or_else(|| self.refused.get(id)) {
+                let found = answer.map(|answer| answer.evidence);
+                assert_eq!(found.as_ref(), Some(evidence), "lost the answer for {id}");
+            }
+            let expected = usize::from(outcome == Some(crate::Outcome::Accepted));
+            for recipient in recipients {
+                let found = times(*recipient, fixture::digest(*sender, *id));
+                assert_eq!(found, expected, "envelope {id} for {recipient}");
+            }
+            if expected == 1 {
+                self.check_bodies(store, *id);
+            }
+            if self.posted.contains(id) {
+                let status = fixture::status(*sender, *id, *sender, "03");
+                assert_eq!(times(*sender, status.statement.digest()), 1, "status {id}");
+            }
+        }
+        for ((id, recipient), statement) in &self.settled {
+            let sender = self.sent[id].0;
+            let key = fixture::key(sender, *id);
+            let state = store.delivery(key, fixture::agency(*recipient)).unwrap();
+            assert_eq!(
+                state,
+                Some(consign_domain::delivery::DeliveryState::HandedOver)
+            );
+            assert_eq!(times(sender, statement.digest()), 1, "receipt {id}");
+        }
+    }
+
+    fn check_bodies(&self, store: &JournalStore, id: u32) {
+        let (sender, recipients) = &self.sent[&id];
+        let key = fixture::key(*sender, id);
+        let payload = store.payload(key).unwrap().unwrap();
+        let bytes = payload.read_at(0, 1 << 20).unwrap();
+        assert_eq!(bytes, fixture::payload(*sender, id), "payload {id}");
+        let wraps = store.wraps(key).unwrap().unwrap();
+        assert_eq!(wraps, fixture::submission(*sender, id, recipients).wraps);
+        let stored = store.envelope(key).unwrap().unwrap();
+        let mut placed = Vec::new();
+        for delivery in &stored.deliveries {
+            let items = store
+                .inbox(
+                    delivery.agency,
+                    consign_domain::Sequence::new(delivery.sequence.value() - 1).ok(),
+                    crate::InboxBudget {
+                        items: 1,
+                        bytes: 1 << 20,
+                    },
+                )
+                .unwrap();
+            assert!(
+                matches!(&items[0].body, ItemBody::Envelope(item) if item.key == key),
+                "the acceptance names another place"
+            );
+            let code = delivery.code.as_str();
+            let number: u32 = code.strip_prefix("H49.").unwrap().parse().unwrap();
+            placed.push((number, delivery.sequence.value()));
+        }
+        let said = fixture::acceptance(key, &placed);
+        assert_eq!(stored.acceptance, said, "the acceptance of {id}");
+    }
+}
+
+/// One machine's life: up to three crashes, then a quiet end.
+fn live(seed: u64, index: &Path, totals: &Totals) {
+    let mut random = Random(seed);
+    let disk = SimDisk::new(seed, 16 << 20, index);
+    let mut model = Model::default();
+    for _ in 0..=random.next(3) {
+        disk.inject(Fault::Crash {
+            after: 1 + random.next(90),
+        });
+        if let Ok((store, _)) = open(&disk, options()) {
+            let mut asked = Vec::new();
+            for _ in 0..60 {
+                asked.push(model.ask(&store, &mut random));
+                if random.next(4) == 0 {
+                    asked.drain(..).for_each(|asked| model.hear(asked, totals));
+                }
+                if disk.is_dead() {
+                    break;
+                }
+            }
+            asked.drain(..).for_each(|asked| model.hear(asked, totals));
+            if random.next(4) == 0 {
+                // A close that the crash may cut short.
+                drop(store.close());
+            }
+        }
+        totals.crashes.fetch_add(1, Ordering::Relaxed);
+        if random.next(3) == 0 {
+            disk.kill();
+        } else {
+            disk.power_cut();
+            if random.next(2) == 0 {
+                drop(std::fs::remove_dir_all(index));
+            }
+        }
+        let (store, recovery) = open(&disk, options()).unwrap();
+        let fate = match recovery.index {
+            IndexFate::Believed => &totals.believed,
+            _ => &totals.rebuilt,
+        };
+        fate.fetch_add(1, Ordering::Relaxed);
+        totals
+            .rewritten
+            .fetch_add(recovery.rewritten.into(), Ordering::Relaxed);
+        model.check(&store);
+        for id in 1..=model.next_id {
+            model.hear(model.again(&store, id), &Totals::default());
+        }
+        model.check(&store);
+        if random.next(2) == 0 {
+            store.close().unwrap();
+        }
+    }
+    totals.torn.fetch_add(disk.tally().torn, Ordering::Relaxed);
+}
+
+#[test]
+fn a_thousand_machines_lose_nothing() {
+    let totals = Totals::default();
+    if let Ok(seed) = std::env::var("CONSIGN_SEED") {
+        let index = scratch();
+        live(seed.parse().unwrap(), &index.path().join("index"), &totals);
+        return;
+    }
+    let next = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= SEEDS {
+                        return;
+                    }
+                    let index = scratch();
+                    let lived = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+                        live(seed, &index.path().join("index"), &totals);
+                    }));
+                    assert!(lived.is_ok(), "replay with CONSIGN_SEED={seed}");
+                }
+            });
+        }
+    });
+    eprintln!("{SEEDS} seeds: {totals:?}, lost 0, doubled 0");
+    assert!(totals.crashes.into_inner() >= SEEDS);
+    assert!(totals.torn.into_inner() > 0 && totals.rewritten.into_inner() > 0);
+}
