@@ -1,1 +1,34 @@
-//! Whole-network tests on the real binary.
+//! Whole-network tests on the real binary, and the harness they stand on.
+//!
+//! The tests know the product only from outside: commands, their exit codes, the JSON they
+//! print, the files they leave, and what `openssl`, `age` and Python say about them. Nothing
+//! here depends on a crate of ours. Services listen on loopback ports that the harness chooses;
+//! everything lies in a directory of the test's own, which goes when the test passes, and each
+//! process ends with the test.
+//!
+//! - [`scratch`]: a directory for one test, and its logs when the test fails.
+//! - [`program`]: run a command, look at its answer.
+//! - [`service`]: a hub or a node: start, wait for readiness, kill, start again.
+//! - [`network`]: an authority, a hub and nodes, founded by the commands of the README.
+//! - [`material`]: files to send, ids, changed bytes.
+//! - [`figures`]: one large document, measured.
+//! - [`outside`]: `openssl`, `age` and Python.
+//! - [`waiting`]: wait for something to become true.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "only JSON values are indexed, which answer with null where there is nothing"
+)]
+
+pub mod figures;
+pub mod material;
+pub mod network;
+pub mod outside;
+pub mod program;
+pub mod scratch;
+pub mod service;
+pub mod waiting;
+
+pub use network::Network;
+pub use program::Answer;
+pub use scratch::{Scratch, say};

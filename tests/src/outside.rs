@@ -1,0 +1,94 @@
+//! Checkers that are not ours.
+
+use std::ffi::OsStr;
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use serde_json::Value;
+
+use crate::program::{Answer, Invocation};
+
+/// A container read by Python's `zipfile` and `xml.etree`.
+const CONTAINER: &str = include_str!("../python/container.py");
+/// A directory read by Python alone.
+const DIRECTORY: &str = include_str!("../python/directory.py");
+
+/// Runs `openssl`.
+///
+/// # Errors
+/// It is not there.
+pub fn openssl<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Result<Answer> {
+    Invocation::of("openssl").args(words).run()
+}
+
+/// Whether `openssl` accepts a detached signature over a manifest.
+///
+/// # Errors
+/// It is not there.
+pub fn manifest_signature(signature: &Path, manifest: &Path, roots: &Path) -> Result<Answer> {
+    Invocation::of("openssl")
+        .args(["cms", "-verify", "-binary", "-inform", "DER", "-in"])
+        .arg(signature)
+        .arg("-content")
+        .arg(manifest)
+        .arg("-CAfile")
+        .arg(roots)
+        .args(["-purpose", "any", "-out", "/dev/null"])
+        .run()
+}
+
+/// Whether `openssl` accepts the signature of a statement.
+///
+/// # Errors
+/// It is not there.
+pub fn statement_signature(statement: &Path, signature: &Path, key: &Path) -> Result<Answer> {
+    Invocation::of("openssl")
+        .args(["pkeyutl", "-verify", "-rawin", "-pubin", "-inkey"])
+        .arg(key)
+        .arg("-in")
+        .arg(statement)
+        .arg("-sigfile")
+        .arg(signature)
+        .run()
+}
+
+/// Opens an age file by hand.
+///
+/// # Errors
+/// `age` is not there or refuses.
+pub fn age(identity: &Path, from: &Path, to: &Path) -> Result<()> {
+    Invocation::of("age")
+        .args(["--decrypt", "--identity"])
+        .arg(identity)
+        .arg("--output")
+        .arg(to)
+        .arg(from)
+        .run()?
+        .good()?;
+    Ok(())
+}
+
+/// What Python finds in a container; its META-INF is written into `to`.
+///
+/// # Errors
+/// Python is not there, or finds something wrong.
+pub fn container(container: &Path, to: &Path) -> Result<Value> {
+    python(CONTAINER, [container, to])
+}
+
+/// What Python finds in a published directory, with the root it computes itself.
+///
+/// # Errors
+/// Python is not there, or finds something wrong.
+pub fn directory(version: &Path) -> Result<Value> {
+    python(DIRECTORY, [version])
+}
+
+fn python<const N: usize>(script: &str, paths: [&Path; N]) -> Result<Value> {
+    let answer = Invocation::of("python3")
+        .args(["-I", "-c", script])
+        .args(paths)
+        .run()?;
+    let answer = answer.good()?;
+    serde_json::from_slice(&answer.stdout).context("Python prints JSON")
+}

@@ -1,0 +1,75 @@
+//! The README's commands for founding a network, run as they stand there.
+
+use std::fs;
+
+use anyhow::{Context as _, Result, ensure};
+use consign_tests::network::free_port;
+use consign_tests::program::Invocation;
+use consign_tests::scratch::in_scratch;
+use consign_tests::service::Service;
+use consign_tests::{Scratch, material};
+
+/// Where the commands stand.
+const HEADING: &str = "## Found a network by hand";
+
+#[test]
+fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
+    in_scratch("README", |scratch| {
+        scratch.write("quyet-dinh.pdf", material::pdf("README"))?;
+        let port = free_port()?.to_string();
+        let mut services = Vec::new();
+        let mut id = None;
+        let commands = commands()?;
+        ensure!(
+            commands.len() > 12,
+            "the README founds a network: {commands:?}"
+        );
+        for command in commands {
+            let command = command.replace("7443", &port);
+            let command = match &id {
+                Some(id) => command.replace(" ID", &format!(" {id}")),
+                None => command,
+            };
+            if command.contains(" run ") {
+                services.push(start(scratch, &command)?);
+                continue;
+            }
+            let answer = sh(scratch, &format!("{command} --json"))?;
+            if command.starts_with("consign send ") {
+                let sent = answer.json()?;
+                id = Some(sent["id"].as_str().context("an id")?.to_owned());
+            }
+        }
+        ensure!(services.len() == 3, "a hub and two nodes ran");
+        ensure!(id.is_some(), "a document was sent");
+        Ok(())
+    })
+}
+
+/// The lines of the heading's first block, without comments.
+fn commands() -> Result<Vec<String>> {
+    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
+    let (_, section) = readme.split_once(HEADING).context("the heading is there")?;
+    let (_, block) = section.split_once("```sh\n").context("a block follows")?;
+    let (block, _) = block.split_once("```").context("the block ends")?;
+    let lines = block.replace("\\\n", " ");
+    let lines = lines.lines().map(str::trim);
+    let commands = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    Ok(commands.map(str::to_owned).collect())
+}
+
+/// Each in a terminal of its own.
+fn start(scratch: &Scratch, command: &str) -> Result<Service> {
+    let (_, line) = command.split_once(' ').context("a command has words")?;
+    let directory = line.rsplit(' ').next().context("it names its directory")?;
+    Service::start(&scratch.join(directory), line)
+}
+
+/// By a shell, as a person would.
+fn sh(scratch: &Scratch, command: &str) -> Result<consign_tests::Answer> {
+    let binary = consign_tests::program::binary()?;
+    let folder = binary.parent().context("it lies somewhere")?;
+    let script = format!("PATH='{}':\"$PATH\"; {command}", folder.display());
+    let shell = Invocation::of("sh").args(["-c", &script]);
+    shell.stand_in(scratch.path()).run()?.good()
+}
