@@ -16,6 +16,8 @@ use crate::waiting::until;
 /// Nothing takes longer to arrive in a network that is well.
 pub const ARRIVAL: Duration = Duration::from_secs(60);
 
+const PUBLISH: &str = "authority publish --dir authority";
+
 /// A node to be founded.
 #[derive(Debug, Clone, Copy)]
 pub struct NodePlan {
@@ -65,8 +67,12 @@ impl<'a> Network<'a> {
             Ok(())
         };
         run("authority init --dir authority --name 'Tỉnh Quảng Ninh'")?;
-        run(&format!("hub init --dir hub --address {address}"))?;
+        run(&format!(
+            "hub init --dir hub --address {address} --directory authority/trust/directory"
+        ))?;
         run(&issue("hub"))?;
+        run(PUBLISH)?;
+        run(&install("hub", "hub"))?;
         for plan in plans {
             let agencies = plan.agencies.iter();
             let agencies: String = agencies.map(|one| format!(" --agency '{one}'")).collect();
@@ -76,8 +82,7 @@ impl<'a> Network<'a> {
             ))?;
             run(&issue(plan.name))?;
         }
-        run("authority publish --dir authority")?;
-        run(&install("hub", "hub"))?;
+        run(PUBLISH)?;
         for plan in plans {
             run(&install("node", plan.name))?;
         }

@@ -3,6 +3,12 @@
 //! Dependencies point one way. The auditor's library must build without a runtime, a
 //! network or a database, and only the store knows its engine.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "what Cargo prints has its form, or the test ends there"
+)]
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 

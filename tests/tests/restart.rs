@@ -1,11 +1,6 @@
 //! What is there before a stop is there after it; and a hub that was put back in time is
 //! noticed before it does harm.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "only JSON values are indexed, which answer with null where there is nothing"
-)]
-
 use std::fs;
 use std::time::Duration;
 
