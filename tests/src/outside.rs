@@ -1,7 +1,8 @@
 //! Checkers that are not ours.
 
 use std::ffi::OsStr;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use serde_json::Value;
@@ -50,6 +51,30 @@ pub fn statement_signature(statement: &Path, signature: &Path, key: &Path) -> Re
         .arg("-sigfile")
         .arg(signature)
         .run()
+}
+
+/// Makes a key file of 32 bytes written in hexadecimal digits (RFC 8410 §4).
+///
+/// # Errors
+/// They are no key.
+pub fn ed25519_key(digits: &str, directory: &Path) -> Result<PathBuf> {
+    const INTRODUCTION: &str = "302a300506032b6570032100";
+    let digits = format!("{INTRODUCTION}{digits}");
+    let byte = |at| u8::from_str_radix(digits.get(at..at + 2).unwrap_or_default(), 16);
+    let bytes = (0..digits.len()).step_by(2).map(byte);
+    let bytes = bytes
+        .collect::<Result<Vec<u8>, _>>()
+        .context("no hexadecimal digits")?;
+    let (der, pem) = (directory.join("key.der"), directory.join("key.pem"));
+    fs::write(&der, bytes)?;
+    let words = ["pkey", "-pubin", "-inform", "DER", "-in"];
+    let convert = Invocation::of("openssl")
+        .args(words)
+        .arg(der)
+        .arg("-out")
+        .arg(&pem);
+    convert.run()?.good()?;
+    Ok(pem)
 }
 
 /// Opens an age file by hand.

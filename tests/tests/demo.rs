@@ -25,7 +25,7 @@ fn the_demo_stands_up_to_other_programs() -> Result<()> {
     in_scratch("demo", |scratch| {
         let demo = Demo::run(scratch)?;
         demo.has_its_schema()?;
-        demo.directory_holds()?;
+        demo.directory_holds(scratch)?;
         for document in demo.documents()? {
             let document = Document::read(&demo, document)?;
             document.every_copy_is_the_same()?;
@@ -114,12 +114,22 @@ impl Demo {
     }
 
     /// The directory's head is signed by the key of the trust file and names the entries.
-    fn directory_holds(&self) -> Result<()> {
-        let found = outside::directory(&self.newest_directory()?)?;
+    fn directory_holds(&self, scratch: &Scratch) -> Result<()> {
+        let newest = self.newest_directory()?;
+        let found = outside::directory(&newest)?;
         ensure!(
             array(&found["entries"])?.len() >= 6,
             "3 agencies, 2 nodes, 1 hub"
         );
+        let trust: Value = serde_json::from_slice(&fs::read(&self.trust)?)?;
+        let keys = array(&trust["authority"]["directory_keys"])?;
+        let key = outside::ed25519_key(&text(&keys[0])?, scratch.path())?;
+        let (head, signature) = (newest.join("head.json"), newest.join("head.sig"));
+        outside::statement_signature(&head, &signature, &key)?.good()?;
+        let damaged = scratch.join("damaged");
+        changed(&head, &damaged, 60, 1)?;
+        let answer = outside::statement_signature(&damaged, &signature, &key)?;
+        ensure!(!answer.is_good(), "a changed head is refused");
         Ok(())
     }
 
