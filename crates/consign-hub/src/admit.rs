@@ -13,6 +13,8 @@ mod receipt;
 mod refused;
 mod staging;
 mod status;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

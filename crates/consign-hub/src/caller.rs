@@ -56,3 +56,11 @@ impl Caller {
         }
     }
 }
+
+#[cfg(test)]
+impl Caller {
+    /// A caller as TLS would have named it.
+    pub(crate) const fn new(node: NodeId, certificate: Digest) -> Self {
+        Self { node, certificate }
+    }
+}

@@ -20,6 +20,8 @@
 mod deliver;
 mod open;
 mod receive;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;

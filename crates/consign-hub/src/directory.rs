@@ -6,6 +6,8 @@
 //! one message by it.
 
 mod files;
+#[cfg(test)]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -36,6 +36,10 @@ mod service;
 mod setup;
 mod storage;
 mod submit;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 mod upload;
 
 pub use config::{Config, Limits, Log};

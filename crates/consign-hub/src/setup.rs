@@ -4,6 +4,9 @@
 //! bundle; `install` checks it and puts it in place. Both may be repeated after a crash:
 //! what is there is kept.
 
+#[cfg(test)]
+mod tests;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 

@@ -61,8 +61,9 @@ pub(super) async fn deliver(session: &Session, mut lanes: Vec<Lane>) -> End {
 
 /// One turn for each agency; says whether anything was sent.
 async fn round(session: &Session, lanes: &mut Vec<Lane>) -> Result<bool, End> {
-    let mut busy = false;
-    let mut index = 0;
+    let (relay, mut busy, mut index) = (&session.relay, false, 0);
+    // A node that was dropped loses its stream, not its agencies one by one.
+    relay.authorise(session.caller).map_err(End::Refused)?;
     while let Some(lane) = lanes.get_mut(index) {
         if let Err(refused) = may_go_on(session, lane.agency) {
             session.hold.release(lane.agency);

@@ -1,0 +1,5 @@
+//! A running hub: every call by everyone, payloads, restarts, failure.
+
+mod authorisation;
+mod life;
+mod payloads;

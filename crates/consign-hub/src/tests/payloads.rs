@@ -1,0 +1,142 @@
+//! Large payloads: uploaded, submitted, fetched from anywhere.
+
+use bytes::{Bytes, BytesMut};
+use consign_domain::statement::Event;
+use consign_domain::{Digest, ErrorCode};
+use consign_proto::v1::{self, hub_client::HubClient, item, upload_reply, upload_request};
+use tonic::transport::Channel;
+
+use crate::testing::{Collecting, Sealed, World, send};
+
+const SIZE: usize = 3 * 1024 * 1024 + 7;
+
+fn payload() -> Bytes {
+    (0..SIZE).map(|place| (place % 251) as u8).collect()
+}
+
+fn large(world: &World) -> Sealed {
+    let mut letter = world.letter("H49.01", &["H49.02", "H49.03"]);
+    letter.fields.payload.sha256 = Digest::of(&payload());
+    letter.fields.payload.size = SIZE as u64;
+    letter.payload = None;
+    letter.seal(world.agency("H49.01"))
+}
+
+async fn upload(
+    hub: &mut HubClient<Channel>,
+    sealed: &Sealed,
+    payload: &Bytes,
+) -> Result<upload_reply::Outcome, ErrorCode> {
+    let open = v1::UploadOpen {
+        envelope: Some(consign_proto::signed_message(&sealed.signed)),
+        offset: 0,
+    };
+    let mut messages = vec![upload_request::Message::Open(open)];
+    for start in (0..payload.len()).step_by(256 * 1024) {
+        let end = payload.len().min(start + 256 * 1024);
+        messages.push(upload_request::Message::Chunk(payload.slice(start..end)));
+    }
+    let messages = messages.into_iter().map(|message| v1::UploadRequest {
+        message: Some(message),
+    });
+    match hub.upload(tokio_stream::iter(messages)).await {
+        Ok(reply) => Ok(reply.into_inner().outcome.unwrap()),
+        Err(status) => Err(consign_proto::status_of(&status)),
+    }
+}
+
+async fn fetch(
+    hub: &mut HubClient<Channel>,
+    world: &World,
+    sealed: &Sealed,
+    recipient: &str,
+    offset: u64,
+) -> Result<Bytes, ErrorCode> {
+    let code = |status| consign_proto::status_of(&status);
+    let request = v1::FetchPayloadRequest {
+        envelope: Some(consign_proto::key_message(sealed.key())),
+        recipient: Bytes::copy_from_slice(&world.agency(recipient).id.to_bytes()),
+        offset,
+    };
+    let mut chunks = hub.fetch_payload(request).await.map_err(code)?.into_inner();
+    let mut bytes = BytesMut::new();
+    while let Some(chunk) = chunks.message().await.map_err(code)? {
+        assert!(chunk.data.len() <= 256 * 1024);
+        bytes.extend_from_slice(&chunk.data);
+    }
+    Ok(bytes.freeze())
+}
+
+#[tokio::test]
+async fn a_large_payload_goes_its_own_way() {
+    let world = World::new();
+    let hub = world.start(world.memory_store()).await;
+    let mut sender = world.connect(0, &hub).await;
+    let sealed = large(&world);
+    let early = send(&mut sender, &sealed).await;
+    assert_eq!(early.unwrap_err(), ErrorCode::PayloadMissing);
+    let mut wrong = payload().to_vec();
+    wrong[SIZE / 2] ^= 1;
+    let refused = upload(&mut sender, &sealed, &wrong.into()).await;
+    assert_eq!(refused, Err(ErrorCode::PayloadMismatch));
+    let short = upload(&mut sender, &sealed, &payload().slice(..SIZE - 1)).await;
+    assert_eq!(short, Err(ErrorCode::PayloadMismatch));
+    let mut long = payload().to_vec();
+    long.push(0);
+    let long = upload(&mut sender, &sealed, &long.into()).await;
+    assert_eq!(long, Err(ErrorCode::PayloadMismatch));
+    let staged = upload(&mut sender, &sealed, &payload()).await;
+    assert_eq!(staged, Ok(upload_reply::Outcome::Staged(SIZE as u64)));
+    let again = upload(&mut sender, &sealed, &Bytes::new()).await;
+    assert_eq!(again, staged, "it is here already");
+    let answer = send(&mut sender, &sealed).await.unwrap();
+    assert_eq!(answer.event, Event::SubmissionAcceptance);
+    let known = upload(&mut sender, &sealed, &Bytes::new()).await;
+    assert_eq!(known, Ok(upload_reply::Outcome::Known(true)));
+
+    let mut node = world.connect(1, &hub).await;
+    let cursor = (world.agency("H49.03").id, 0, Digest::of(b""));
+    let mut stream = Collecting::open(&mut node, &[cursor], 1 << 20).await;
+    stream.welcome().await;
+    let Some(item::Content::Envelope(envelope)) = stream.item().await.content else {
+        panic!("an envelope")
+    };
+    assert_eq!(envelope.payload, None);
+    for offset in [0, 1, 256 * 1024, SIZE - 1, SIZE] {
+        let rest = fetch(&mut node, &world, &sealed, "H49.03", offset as u64).await;
+        assert!(rest.unwrap() == payload().slice(offset..), "from {offset}");
+    }
+    let beyond = fetch(&mut node, &world, &sealed, "H49.03", SIZE as u64 + 1).await;
+    assert_eq!(beyond, Err(ErrorCode::ProtocolViolation));
+    // H49.01 sent it and is no recipient.
+    let unlisted = fetch(&mut sender, &world, &sealed, "H49.01", 0).await;
+    assert_eq!(unlisted, Err(ErrorCode::EnvelopeUnknown));
+    hub.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_begins_with_its_envelope() {
+    let world = World::new();
+    let hub = world.start(world.memory_store()).await;
+    let mut sender = world.connect(0, &hub).await;
+    let sealed = large(&world);
+    let chunk = upload_request::Message::Chunk(payload());
+    let resumed = upload_request::Message::Open(v1::UploadOpen {
+        envelope: Some(consign_proto::signed_message(&sealed.signed)),
+        offset: 5,
+    });
+    for message in [chunk, resumed] {
+        let request = v1::UploadRequest {
+            message: Some(message),
+        };
+        let refused = sender
+            .upload(tokio_stream::once(request))
+            .await
+            .unwrap_err();
+        assert_eq!(
+            consign_proto::status_of(&refused),
+            ErrorCode::ProtocolViolation
+        );
+    }
+    hub.stop().await.unwrap();
+}
