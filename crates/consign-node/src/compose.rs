@@ -1,8 +1,33 @@
 //! Composing: a request and files become a validated document with a number.
+//!
+//! What can be checked is checked before the files come ([`draft`]); the files are
+//! streamed to disk as they come ([`Staging`]); the number is given last, when nothing can
+//! go wrong any more but the disk, so that no number is lost (Decree 30/2020, Article 15).
+
+mod draft;
+mod file_name;
+mod staging;
+
+use consign_domain::document::{Document, DocumentError, SymbolError, UnknownDocumentType};
+use consign_domain::text::TextError;
+use consign_domain::time::TimeError;
+use consign_domain::{AgencyCode, AgencyId, EnvelopeId, ErrorCode, Timestamp};
+use consign_runtime::files::FileError;
+use serde::{Deserialize, Serialize};
 
 use crate::error::NodeError;
-use consign_domain::{EnvelopeId, ErrorCode};
-use serde::{Deserialize, Serialize};
+use crate::folder::DocumentFile;
+use crate::index::IndexError;
+
+pub(crate) use draft::{Draft, Sources};
+pub use staging::Staging;
+pub(crate) use staging::{Fresh, staged_name};
+
+/// Largest `compose.json` read back.
+pub(crate) const MAX_COMPOSE_FILE: usize = 8 * 1024 * 1024;
+
+/// How long undelivered copies live unless the request says otherwise, in days.
+pub const DEFAULT_EXPIRE_DAYS: u32 = 30;
 
 /// What is asked to be sent: the fields of `SendOpen` in `node.proto`, as given.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -20,7 +45,8 @@ pub struct ComposeRequest {
     pub document_type: String,
     /// 0 to 4.
     pub urgency: u32,
-    /// Ids or symbols of documents that this one answers.
+    /// Ids or symbols of documents that this one answers; `H49.13:45/QĐ-SNV` for one that
+    /// did not come over this network.
     pub in_reply_to: Vec<String>,
     /// When an answer is due, `2026-11-23`, or empty.
     pub due: String,
@@ -61,6 +87,63 @@ pub struct FileOpen {
     pub size: u64,
 }
 
+/// A recipient as the directory named it when the document was composed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RecipientName {
+    pub(crate) id: AgencyId,
+    pub(crate) code: AgencyCode,
+    pub(crate) name: String,
+}
+
+/// `compose.json`: what was asked, and what was made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ComposeFile {
+    #[serde(rename = "type")]
+    pub(crate) tag: ComposeTag,
+    pub(crate) id: EnvelopeId,
+    pub(crate) composed: Timestamp,
+    pub(crate) expire_days: u32,
+    /// Whether the register gave the number, and not the caller.
+    pub(crate) numbered: bool,
+    pub(crate) request: ComposeRequest,
+    pub(crate) document: Document,
+    pub(crate) recipients: Vec<RecipientName>,
+    pub(crate) files: Vec<DocumentFile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum ComposeTag {
+    #[default]
+    #[serde(rename = "consign/compose/v1")]
+    V1,
+}
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FieldFault {
+    /// A fault of the text.
+    #[error(transparent)]
+    Text(#[from] TextError),
+    /// A fault of a number or notation.
+    #[error(transparent)]
+    Symbol(#[from] SymbolError),
+    /// A fault of a date.
+    #[error(transparent)]
+    Time(#[from] TimeError),
+    /// No such type of document.
+    #[error(transparent)]
+    Type(#[from] UnknownDocumentType),
+    /// A number outside its range.
+    #[error("must be {allowed}")]
+    Range {
+        /// What is allowed.
+        allowed: &'static str,
+    },
+}
+
 /// Why a request cannot be composed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -68,12 +151,108 @@ pub enum ComposeError {
     /// Files.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// The index did not answer.
+    #[error(transparent)]
+    Index(#[from] IndexError),
     /// The id stands for another document.
-    #[error("the id {id} is in use for another document")]
+    #[error("the id {id} is in use for another document; send this one under a new id")]
     IdReused {
         /// The id.
         id: EnvelopeId,
     },
+    /// Nobody is named.
+    #[error("name at least one recipient")]
+    NoRecipient,
+    /// Recipients whom nothing can be sent to.
+    #[error("not in the directory, or not active: {}", unknown.join(", "))]
+    Recipients {
+        /// All of them, as given.
+        unknown: Vec<String>,
+    },
+    /// More recipients than an envelope may have.
+    #[error("{count} recipients, an envelope has at most 1000; send it in several envelopes")]
+    TooManyRecipients {
+        /// How many there are.
+        count: usize,
+    },
+    /// An agency does not send to itself.
+    #[error("{code} is the sending agency itself; leave it out")]
+    OwnCode {
+        /// Its code.
+        code: AgencyCode,
+    },
+    /// The sending agency may not send.
+    #[error("the directory does not list {code} as an active agency; ask the authority")]
+    SenderUnknown {
+        /// Its code.
+        code: AgencyCode,
+    },
+    /// The directory has expired.
+    #[error("the directory has expired; connect to the hub for the next one, or ask the authority")]
+    DirectoryExpired,
+    /// State secrets must not travel on this network.
+    #[error("a state secret must not travel on this network (Decision 28/2018/QĐ-TTg)")]
+    StateSecret,
+    /// A field that cannot be used.
+    #[error("{field}: {source}")]
+    Field {
+        /// Which one.
+        field: &'static str,
+        /// What is wrong.
+        source: FieldFault,
+    },
+    /// The day of issue is in the future.
+    #[error("the day of issue is in the future")]
+    InFuture,
+    /// Fields that do not go together.
+    #[error("the document's fields do not go together")]
+    Document {
+        /// Which rule they break.
+        #[source]
+        source: DocumentError,
+    },
+    /// Documents to answer that are not here, or not the only ones.
+    #[error("no document, or more than one, is known as {}; give its id, or AGENCY:NUMBER/NOTATION", texts.join(", "))]
+    Replies {
+        /// All of them, as given.
+        texts: Vec<String>,
+    },
+    /// The symbol was given to another document of the year.
+    #[error("the symbol {symbol} was given to another document this year")]
+    SymbolTaken {
+        /// The symbol.
+        symbol: String,
+    },
+    /// There is no file.
+    #[error("a document has a main file; send at least one file")]
+    NoFile,
+    /// Too many files.
+    #[error("a document has at most {limit} files")]
+    TooManyFiles {
+        /// How many are allowed.
+        limit: usize,
+    },
+    /// The files are larger than an envelope carries.
+    #[error("the files are larger than the {limit} bytes that an envelope carries")]
+    TooLarge {
+        /// Bytes allowed, of all files together.
+        limit: u64,
+    },
+    /// A file has another size than its head says.
+    #[error("the file {name} has another size than announced; send it again")]
+    FileSize {
+        /// Its name.
+        name: String,
+    },
+    /// A media type that is none.
+    #[error("{media_type:?} is not a media type, as application/pdf")]
+    MediaType {
+        /// The text.
+        media_type: String,
+    },
+    /// Bytes before the first file's head.
+    #[error("bytes of a file came before its head")]
+    NoHead,
 }
 
 impl ComposeError {
@@ -81,7 +260,29 @@ impl ComposeError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Node(fault) => fault.code(),
+            Self::Index(fault) => fault.code(),
             Self::IdReused { .. } => ErrorCode::IdReused,
+            Self::Recipients { .. } => ErrorCode::RecipientUnknown,
+            Self::SenderUnknown { .. } => ErrorCode::SenderUnknown,
+            Self::DirectoryExpired => ErrorCode::DirectoryExpired,
+            Self::StateSecret => ErrorCode::StateSecret,
+            Self::Document { source } => source.code(),
+            Self::TooLarge { .. } | Self::TooManyFiles { .. } => ErrorCode::TooLarge,
+            Self::NoHead => ErrorCode::ProtocolViolation,
+            _ => ErrorCode::DocumentInvalid,
         }
+    }
+
+    pub(crate) fn field<E: Into<FieldFault>>(field: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Field {
+            field,
+            source: source.into(),
+        }
+    }
+}
+
+impl From<FileError> for ComposeError {
+    fn from(fault: FileError) -> Self {
+        Self::Node(fault.into())
     }
 }

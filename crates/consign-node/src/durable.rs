@@ -79,6 +79,29 @@ fn create(path: &Path) -> Result<File, FileError> {
         .map_err(io_fault(Action::Create, path))
 }
 
+/// Writes bytes at a place of a file, which is made if it is missing; what was there and
+/// behind it is gone.
+pub(crate) fn append_at(path: &Path, length: u64, bytes: &[u8]) -> Result<(), FileError> {
+    let new = !path.exists();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
+        .map_err(io_fault(Action::Create, path))?;
+    file.set_len(length)
+        .and_then(|()| file.seek(SeekFrom::End(0)))
+        .and_then(|_| file.write_all(bytes))
+        .map_err(io_fault(Action::Write, path))?;
+    file.sync_all().map_err(io_fault(Action::Sync, path))?;
+    if new {
+        sync_parent(path)?;
+    }
+    observe::step();
+    Ok(())
+}
+
 /// A file that is written piece by piece and gets its name when it is whole.
 #[derive(Debug)]
 pub(crate) struct Stream {
@@ -317,7 +340,7 @@ pub(crate) mod observe {
     }
 
     /// Called after each durable step.
-    pub(super) fn step() {
+    pub(crate) fn step() {
         #[cfg(test)]
         OBSERVER.with_borrow_mut(|observer| {
             if let Some(observer) = observer {

@@ -1,17 +1,50 @@
 //! What an agency receives, from the hub's offer until it is archived.
+//!
+//! Items come in one gap-free sequence and are durable before they are reported as stored
+//! ([`Inbox::receive`]). Each envelope then takes its steps by itself ([`Inbox::advance`]):
+//!
+//! ```text
+//! offered → payload here → receipt made → wrap here → opened → judged → archived
+//!                                            └ wrong ┴ failed → refused (status 02) ┘
+//! ```
+//!
+//! Every step is files in `inbox/<sequence>/`; where an envelope stands is what lies there,
+//! so a restart goes on where the last one ended. A receipt and a refusal are stored before
+//! they are first sent, and are always sent again as they were. What is provably wrong is
+//! refused with its reason, what cannot be decided is held, and neither keeps the next item.
 
-use std::path::PathBuf;
-use std::sync::Arc;
+mod advance;
+mod cursor;
+mod open;
+mod payload;
+mod receive;
+pub(crate) mod record;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use consign_domain::document::Urgency;
-use consign_domain::{Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement};
+use consign_domain::limits::MAX_WRAP;
+use consign_domain::statement::Envelope;
+use consign_domain::{Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement, Timestamp};
+use consign_runtime::files::FileError;
+use consign_verify::exchange;
 
 use crate::context::Context;
+use crate::durable;
 use crate::error::NodeError;
+use crate::folder::{Folder, ITEM, PAYLOAD, STATUS, WRAP};
 use crate::index::Index;
 use crate::layout::AgencyHome;
 use crate::outbox::Outbox;
+use cursor::Cursor;
+use record::Lapse;
+
+pub use payload::PayloadWriter;
 
 /// One item of an agency's inbox, as the hub offers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,12 +196,6 @@ pub enum InboxError {
     /// The fetched payload is not the one that the envelope names; it was discarded.
     #[error("the fetched payload is not the one that the envelope names")]
     Payload,
-    /// Signing failed, or a key is missing.
-    #[error("the agency's keys cannot be used ({code})")]
-    Keys {
-        /// Why.
-        code: ErrorCode,
-    },
 }
 
 impl InboxError {
@@ -178,10 +205,16 @@ impl InboxError {
             Self::Node(fault) => fault.code(),
             Self::Gap { .. } => ErrorCode::ProtocolViolation,
             Self::Contradiction { .. } => ErrorCode::HubBehind,
-            Self::NotYet { code } | Self::Keys { code } => *code,
+            Self::NotYet { code } => *code,
             Self::Wrap => ErrorCode::WrapMismatch,
             Self::Payload => ErrorCode::PayloadMismatch,
         }
+    }
+}
+
+impl From<FileError> for InboxError {
+    fn from(fault: FileError) -> Self {
+        Self::Node(fault.into())
     }
 }
 
@@ -196,7 +229,32 @@ pub struct InboxCounts {
 
 /// What an agency receives.
 #[derive(Debug)]
-pub struct Inbox {}
+pub struct Inbox {
+    home: AgencyHome,
+    outbox: Arc<Outbox>,
+    index: Arc<Index>,
+    /// Items are stored one after the other.
+    cursor: Mutex<Cursor>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    entries: BTreeMap<Sequence, Entry>,
+    places: BTreeMap<EnvelopeKey, Sequence>,
+}
+
+/// An envelope that is not archived.
+#[derive(Debug)]
+struct Entry {
+    key: EnvelopeKey,
+    urgency: Urgency,
+    size: u64,
+    fetched: bool,
+    held: Option<ErrorCode>,
+    /// Who changes its files.
+    turn: Arc<Mutex<()>>,
+}
 
 impl Inbox {
     /// Opens the inbox and finishes what a crash left unfinished.
@@ -208,33 +266,117 @@ impl Inbox {
         outbox: Arc<Outbox>,
         index: Arc<Index>,
     ) -> Result<Self, NodeError> {
-        unimplemented!("{home:?} {outbox:?} {index:?}")
+        for directory in [home.inbox_dir(), home.aside_dir(), home.archive_dir()] {
+            durable::directory(&directory)?;
+            durable::remove_leftovers(&directory)?;
+        }
+        let cursor = Cursor::open(home.cursor_file())?;
+        let inbox = Self {
+            home,
+            outbox,
+            index,
+            cursor: Mutex::new(cursor),
+            state: Mutex::default(),
+        };
+        for name in durable::names(&inbox.home.inbox_dir())? {
+            let place = name
+                .parse()
+                .ok()
+                .and_then(|place| Sequence::new(place).ok());
+            if let Some(sequence) = place {
+                inbox.resume(sequence)?;
+            }
+        }
+        for (sender, id) in inbox.index.undecided_received(inbox.home.id()) {
+            if let (Ok(sender), Ok(id)) = (sender.parse(), id.parse()) {
+                let folder = Folder::new(inbox.home.archive_entry(EnvelopeKey { sender, id }));
+                inbox.index.put_received(inbox.home.id(), &folder);
+            }
+        }
+        Ok(inbox)
+    }
+
+    /// Takes up one envelope where a stop left it.
+    fn resume(&self, sequence: Sequence) -> Result<(), NodeError> {
+        let folder = self.folder_at(sequence);
+        durable::remove_leftovers(folder.path())?;
+        durable::remove_leftovers(&folder.file(STATUS))?;
+        let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
+        self.insert(sequence, &envelope, folder.has(PAYLOAD));
+        self.index.put_received(self.home.id(), &folder);
+        Ok(())
+    }
+
+    fn insert(&self, sequence: Sequence, envelope: &Envelope, fetched: bool) {
+        let entry = Entry {
+            key: envelope.key(),
+            urgency: envelope.urgency,
+            size: envelope.payload.size,
+            fetched,
+            held: None,
+            turn: Arc::default(),
+        };
+        let mut state = self.lock();
+        state.places.insert(entry.key, sequence);
+        state.entries.entry(sequence).or_insert(entry);
     }
 
     /// How far the inbox is stored: the last item's place, and the digest of its statement.
     pub fn cursor(&self) -> Option<(Sequence, Digest)> {
-        unimplemented!()
+        self.cursor_lock().last()
     }
 
     /// Stores items, in their order, and files evidence and statuses with the envelope that
-    /// they are about. What is stored before the first fault is durable on return.
+    /// they are about. What [`Receipt::stored`] names is durable on return.
     pub fn receive(&self, items: Vec<Item>, context: &Context<'_>) -> Receipt {
-        unimplemented!("{items:?} {context:?}")
+        receive::receive(self, items, context)
     }
 
     /// Envelopes that are not archived, most urgent and then oldest first.
     pub fn work(&self) -> Vec<InboxWork> {
-        unimplemented!()
+        let state = self.lock();
+        let entries = state.entries.iter();
+        let mut work: Vec<InboxWork> = entries
+            .map(|(sequence, entry)| InboxWork {
+                sequence: *sequence,
+                key: entry.key,
+                urgency: entry.urgency,
+                payload_size: entry.size,
+            })
+            .collect();
+        work.sort_by_key(|entry| (Reverse(entry.urgency), entry.sequence));
+        work
     }
 
     /// How much is held and to be fetched.
     pub fn counts(&self) -> InboxCounts {
-        unimplemented!()
+        let state = self.lock();
+        let mut counts = InboxCounts::default();
+        for entry in state.entries.values() {
+            counts.held += u64::from(entry.held.is_some());
+            counts.to_fetch += u64::from(!entry.fetched);
+        }
+        counts
     }
 
     /// The place of an envelope that is not archived.
     pub fn sequence_of(&self, key: EnvelopeKey) -> Option<Sequence> {
-        unimplemented!("{key}")
+        self.lock().places.get(&key).copied()
+    }
+
+    /// The files of a received envelope, wherever it is by now.
+    ///
+    /// # Errors
+    /// [`NodeError::UnknownEnvelope`].
+    pub fn folder(&self, key: EnvelopeKey) -> Result<Folder, NodeError> {
+        let here = self
+            .sequence_of(key)
+            .map(|sequence| self.folder_at(sequence));
+        [here, Some(Folder::new(self.home.archive_entry(key)))]
+            .into_iter()
+            .flatten()
+            .find(record::is_received)
+            .ok_or(NodeError::UnknownEnvelope)
     }
 
     /// Does all that can be done here for one envelope, and says what it needs from outside.
@@ -247,7 +389,28 @@ impl Inbox {
         sequence: Sequence,
         context: &Context<'_>,
     ) -> Result<InboxStep, InboxError> {
-        unimplemented!("{sequence} {context:?}")
+        let Some(turn) = self.turn(sequence) else {
+            return Ok(InboxStep::Done);
+        };
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another thread may have archived it while this one waited.
+        let Some(key) = self.lock().entries.get(&sequence).map(|entry| entry.key) else {
+            return Ok(InboxStep::Done);
+        };
+        let folder = self.folder_at(sequence);
+        let step = advance::advance(self, &folder, context)?;
+        let mut state = self.lock();
+        if step == InboxStep::Done {
+            state.entries.remove(&sequence);
+            state.places.remove(&key);
+        } else if let Some(entry) = state.entries.get_mut(&sequence) {
+            entry.fetched = !matches!(step, InboxStep::NeedPayload { .. });
+            entry.held = match &step {
+                InboxStep::Held { reason } => Some(*reason),
+                _ => None,
+            };
+        }
+        Ok(step)
     }
 
     /// Begins to fetch a payload, or goes on where an earlier attempt ended.
@@ -255,19 +418,61 @@ impl Inbox {
     /// # Errors
     /// No such envelope, or the system refused.
     pub fn payload_writer(&self, sequence: Sequence) -> Result<PayloadWriter, InboxError> {
-        unimplemented!("{sequence}")
+        let folder = self.entry_folder(sequence)?;
+        let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
+        PayloadWriter::open(&folder, envelope)
     }
 
     /// Stores a released wrap after checking its path; then [`advance`](Self::advance).
     ///
     /// # Errors
-    /// [`InboxError::Wrap`]; no such envelope.
-    pub fn store_release(
+    /// [`InboxError::Wrap`]: the hub gave another wrap than the sender made; no such envelope.
+    pub fn store_release(&self, release: &ReleasedWrap) -> Result<Sequence, InboxError> {
+        let sequence = self
+            .sequence_of(release.envelope)
+            .ok_or(NodeError::UnknownEnvelope)?;
+        let turn = self.turn(sequence).unwrap_or_default();
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.entry_folder(sequence)?;
+        if !folder.has("receipt.sig") {
+            let rule = "a wrap comes after the receipt";
+            return Err(NodeError::State { rule }.into());
+        }
+        let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
+        let file = record::read_file(&folder)?;
+        let fits = release.wrap.len() <= MAX_WRAP
+            && exchange::check_wrap_path(&envelope, &file.code, &release.wrap, &release.path)
+                .is_ok();
+        if !fits {
+            return Err(InboxError::Wrap);
+        }
+        if !folder.has(WRAP) {
+            durable::publish(&folder.file(WRAP), &release.wrap)?;
+        }
+        Ok(sequence)
+    }
+
+    /// The hub has settled this envelope otherwise: it had lapsed before the receipt came.
+    /// Then [`advance`](Self::advance).
+    ///
+    /// # Errors
+    /// No such envelope, it has its wrap already, or the system refused.
+    pub fn lapsed(
         &self,
-        release: &ReleasedWrap,
-        context: &Context<'_>,
+        key: EnvelopeKey,
+        reason: ErrorCode,
+        now: Timestamp,
     ) -> Result<Sequence, InboxError> {
-        unimplemented!("{release:?} {context:?}")
+        let sequence = self.sequence_of(key).ok_or(NodeError::UnknownEnvelope)?;
+        let turn = self.turn(sequence).unwrap_or_default();
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.entry_folder(sequence)?;
+        if folder.has(WRAP) {
+            let rule = "an envelope whose wrap is here has not lapsed";
+            return Err(NodeError::State { rule }.into());
+        }
+        record::write_lapse(&folder, &Lapse { reason, at: now })?;
+        Ok(sequence)
     }
 
     /// The hub has stored the status of [`InboxStep::PostStatus`]; then [`advance`](Self::advance).
@@ -275,35 +480,34 @@ impl Inbox {
     /// # Errors
     /// No such envelope, or the system refused.
     pub fn status_posted(&self, sequence: Sequence) -> Result<(), InboxError> {
-        unimplemented!("{sequence}")
-    }
-}
-
-/// A payload that is being fetched: what is written stays for a later attempt.
-#[derive(Debug)]
-pub struct PayloadWriter {
-    path: PathBuf,
-}
-
-impl PayloadWriter {
-    /// Bytes that are here: where to go on.
-    pub const fn offset(&self) -> u64 {
-        0
+        let folder = self.entry_folder(sequence)?;
+        let path = folder.file(STATUS).join(record::REFUSAL_POSTED);
+        Ok(durable::publish(&path, b"")?)
     }
 
-    /// Adds bytes.
-    ///
-    /// # Errors
-    /// More than the envelope says, or the system refused.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), InboxError> {
-        unimplemented!("{bytes:?} {:?}", self.path)
+    fn folder_at(&self, sequence: Sequence) -> Folder {
+        Folder::new(self.home.inbox_entry(sequence))
     }
 
-    /// Ends fetching: all bytes must be here and have the digest that the envelope names.
-    ///
-    /// # Errors
-    /// [`InboxError::Payload`]: what was fetched is discarded.
-    pub fn finish(self) -> Result<(), InboxError> {
-        unimplemented!()
+    fn entry_folder(&self, sequence: Sequence) -> Result<Folder, NodeError> {
+        if self.lock().entries.contains_key(&sequence) {
+            Ok(self.folder_at(sequence))
+        } else {
+            Err(NodeError::UnknownEnvelope)
+        }
+    }
+
+    fn turn(&self, sequence: Sequence) -> Option<Arc<Mutex<()>>> {
+        let state = self.lock();
+        let entry = state.entries.get(&sequence)?;
+        Some(Arc::clone(&entry.turn))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn cursor_lock(&self) -> MutexGuard<'_, Cursor> {
+        self.cursor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

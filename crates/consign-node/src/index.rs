@@ -1,26 +1,42 @@
 //! The index: SQLite over what the files say, for lists and search.
 //!
 //! Files are the truth. The index may lag behind them, or be deleted at any time, without
-//! loss: [`reindex`] rebuilds it from the files alone.
+//! loss: [`reindex`] rebuilds it from the files alone. So a write to it that fails is
+//! logged and passed over, and never stops what it follows.
 
+mod fold;
+mod read;
+mod rebuild;
 mod rows;
+#[cfg(test)]
+mod tests;
+mod write;
 
-use consign_domain::AgencyId;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use consign_domain::ErrorCode;
-use consign_domain::document::InReplyTo;
 use consign_runtime::files::FileError;
+use rusqlite::Connection;
 
+use crate::durable;
 use crate::error::NodeError;
 use crate::layout::NodeDirectory;
 
+pub use rebuild::{ReindexProgress, reindex};
 pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow};
+
+const SCHEMA: &str = include_str!("index/schema.sql");
+
+/// The form of the tables; another one is rebuilt.
+const VERSION: i64 = 1;
 
 /// Why the index did not answer.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum IndexError {
     /// SQLite refused.
-    #[error("the index failed; it can be rebuilt: run: consign node reindex")]
+    #[error("the index failed; stop the node and run: consign node reindex")]
     Sqlite(#[from] rusqlite::Error),
     /// The index's file.
     #[error(transparent)]
@@ -41,10 +57,16 @@ pub enum IndexError {
         id: String,
     },
     /// An id cannot be so short.
-    #[error("{id} is too short; give 8 characters of an id at least")]
+    #[error("{id:?} is no id; give 8 characters of one at least")]
     TooShort {
         /// What was asked for.
         id: String,
+    },
+    /// A page cannot go on there.
+    #[error("a list does not go on at {after:?}")]
+    After {
+        /// What was asked for.
+        after: String,
     },
 }
 
@@ -53,25 +75,18 @@ impl IndexError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFound { .. } => ErrorCode::NotFound,
-            Self::Ambiguous { .. } | Self::TooShort { .. } => ErrorCode::Usage,
+            Self::Ambiguous { .. } | Self::TooShort { .. } | Self::After { .. } => ErrorCode::Usage,
             Self::Node(fault) => fault.code(),
             Self::Sqlite(_) | Self::File(_) => ErrorCode::Internal,
         }
     }
 }
 
-/// How far rebuilding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ReindexProgress {
-    /// Envelopes read so far.
-    pub done: u64,
-    /// Envelopes found.
-    pub total: u64,
-}
-
 /// The open index; calls block and take turns.
 #[derive(Debug)]
-pub struct Index {}
+pub struct Index {
+    connection: Mutex<Connection>,
+}
 
 impl Index {
     /// Opens the index of a node; rebuilds it first if it is missing or unusable.
@@ -79,71 +94,43 @@ impl Index {
     /// # Errors
     /// [`IndexError`].
     pub fn open(directory: &NodeDirectory) -> Result<Self, IndexError> {
-        unimplemented!("{directory:?}")
+        let path = directory.index_file();
+        let usable = match open_existing(&path) {
+            Ok(connection) => connection,
+            Err(fault) => {
+                let fault: &dyn std::error::Error = &fault;
+                tracing::warn!(fault, "the index cannot be used and is rebuilt");
+                None
+            }
+        };
+        let connection = match usable {
+            Some(connection) => connection,
+            None => {
+                reindex(directory, &mut |_| {})?;
+                open_existing(&path)?
+                    .ok_or_else(|| NodeError::form(&path, "it was just rebuilt and is not there"))?
+            }
+        };
+        Ok(Self {
+            connection: Mutex::new(connection),
+        })
     }
 
-    /// Documents received, newest first.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn received(
-        &self,
-        agency: AgencyId,
-        query: &ListQuery,
-    ) -> Result<Page<ReceivedRow>, IndexError> {
-        unimplemented!("{agency} {query:?}")
-    }
-
-    /// Documents sent, newest first.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn sent(&self, agency: AgencyId, query: &ListQuery) -> Result<Page<SentRow>, IndexError> {
-        unimplemented!("{agency} {query:?}")
-    }
-
-    /// A document by its envelope id or document id, or 8 characters and more of one.
-    ///
-    /// # Errors
-    /// [`IndexError::NotFound`], [`IndexError::Ambiguous`], [`IndexError::TooShort`].
-    pub fn find(&self, agency: AgencyId, id: &str) -> Result<DocumentRow, IndexError> {
-        unimplemented!("{agency} {id}")
-    }
-
-    /// What became of a sent document, recipient by recipient, by code.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn recipients(
-        &self,
-        agency: AgencyId,
-        envelope: consign_domain::EnvelopeId,
-    ) -> Result<Vec<RecipientRow>, IndexError> {
-        unimplemented!("{agency} {envelope}")
-    }
-
-    /// The documents of an agency that have this document id or symbol, newest first.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub fn reply_targets(
-        &self,
-        agency: AgencyId,
-        text: &str,
-    ) -> Result<Vec<InReplyTo>, IndexError> {
-        unimplemented!("{agency} {text}")
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Rebuilds the index of a node from its files into a new file and puts it in place.
-/// The caller holds the node's lock and has no [`Index`] open. Gives the number of envelopes.
-///
-/// # Errors
-/// [`IndexError`]; the index that was there is then untouched.
-pub fn reindex(
-    directory: &NodeDirectory,
-    progress: &mut dyn FnMut(ReindexProgress),
-) -> Result<u64, IndexError> {
-    progress(ReindexProgress { done: 0, total: 0 });
-    unimplemented!("{directory:?}")
+/// The index of a path; `None` if there is none, or one of another form.
+fn open_existing(path: &Path) -> Result<Option<Connection>, IndexError> {
+    if durable::size(path)?.is_none_or(|size| size == 0) {
+        return Ok(None);
+    }
+    let connection = Connection::open(path)?;
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    Ok((version == VERSION).then_some(connection))
 }

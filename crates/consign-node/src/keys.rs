@@ -1,20 +1,181 @@
-//! Keys.
+//! Keys of a node and its agencies: made where they are used, never overwritten, read
+//! when the node starts.
+//!
+//! `keys/tls.key` is the node's TLS key. Each agency has a *seal* key (PKCS#8), a
+//! *statement* key (Ed25519, PKCS#8) and *encryption* identities (an age identity file,
+//! newest first; old ones stay, since old wraps need them). All have mode 0600 and are
+//! refused when others may read them.
 
-use consign_domain::enrolment::Request;
+mod init;
+mod install;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
 use consign_domain::statement::Signer;
-use consign_domain::text::Line;
-use consign_domain::{AgencyCode, ErrorCode, Timestamp};
-use consign_pki::encryption::EncryptionIdentity;
-use consign_pki::seal::{FileSealKey, KeyKind};
-use consign_pki::statement::StatementKey;
-use consign_verify::Directory;
+use consign_domain::{AgencyCode, AgencyId, ErrorCode, KeyId, NodeId, Timestamp};
+use consign_pki::certificate::{self, CertificateDetails, CertificateError};
+use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
+use consign_pki::issue::IssueError;
+use consign_pki::seal::{FileSealKey, SealError, SealSigner as _};
+use consign_pki::statement::{StatementKey, StatementKeyError};
+use consign_runtime::entropy::EntropyError;
+use consign_runtime::files::{self, FileError};
+use consign_verify::{Directory, DirectoryError, TrustError};
+use zeroize::Zeroizing;
 
+use crate::directory_files::DirectoryFileError;
 use crate::error::NodeError;
-use crate::layout::{AgencyHome, NodeDirectory};
+use crate::layout::AgencyHome;
+
+pub use init::{NewAgency, init};
+pub use install::{Installed, install};
+
+/// Largest key or certificate file.
+const MAX_KEY_FILE: usize = 256 * 1024;
+
+const SEAL_KEY: &str = "seal.key";
+const SEAL_CERTIFICATE: &str = "seal.pem";
+const STATEMENT_KEY: &str = "statement.key";
+const ENCRYPTION_KEY: &str = "encryption.key";
+
+const RESTORE: &str = "restore it from a backup";
+const INSTALL: &str = "run: consign node install BUNDLE";
+
+/// Why a key file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeyFault {
+    /// A seal or TLS key.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A statement key.
+    #[error(transparent)]
+    Statement(#[from] StatementKeyError),
+    /// An encryption key.
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
+    /// A certificate.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The file is not text.
+    #[error("not text")]
+    NotText,
+    /// There is no key in it.
+    #[error("there is no key in it")]
+    Empty,
+    /// The certificate is another key's.
+    #[error("the certificate belongs to another key")]
+    OtherKey,
+}
+
+/// Why keys cannot be made, installed or used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KeysError {
+    /// Files.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A file with a key or certificate cannot be used.
+    #[error("{} cannot be used; {fix}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// What to do.
+        fix: &'static str,
+        /// Why.
+        #[source]
+        source: KeyFault,
+    },
+    /// No randomness.
+    #[error(transparent)]
+    Entropy(#[from] EntropyError),
+    /// A certificate request could not be made.
+    #[error("a certificate request could not be made")]
+    Request(#[from] IssueError),
+    /// A code that an agency cannot be registered under.
+    #[error("{code} is no code to register an agency under, as H49.13.05")]
+    Code {
+        /// The code.
+        code: AgencyCode,
+    },
+    /// No agency was named for a new node.
+    #[error("a node serves at least one agency; name its code and name")]
+    NoAgency,
+    /// The bundle is not one.
+    #[error("this is not a bundle from the authority")]
+    Bundle {
+        /// Why.
+        #[source]
+        source: consign_domain::enrolment::EnrolmentError,
+    },
+    /// The bundle is for another node.
+    #[error("this bundle is for another node or hub, this node is {node}")]
+    OtherNode {
+        /// This node.
+        node: NodeId,
+    },
+    /// The bundle belongs to another network.
+    #[error("this bundle is of another network than the one this node belongs to")]
+    OtherNetwork,
+    /// The bundle's trust file is damaged.
+    #[error("the bundle's trust file cannot be used")]
+    Trust {
+        /// Why.
+        #[source]
+        source: TrustError,
+    },
+    /// A certificate in the bundle is not for the key here.
+    #[error(
+        "the bundle's certificate for {what} is not for the key here; send the authority this node's request.json"
+    )]
+    Certificate {
+        /// `TLS` or an agency's code.
+        what: String,
+        /// Why.
+        #[source]
+        source: KeyFault,
+    },
+    /// The bundle's directory does not verify.
+    #[error("the bundle's directory does not verify")]
+    Directory {
+        /// Why.
+        #[source]
+        source: DirectoryError,
+    },
+    /// The directory could not be stored.
+    #[error(transparent)]
+    DirectoryFile(#[from] DirectoryFileError),
+}
+
+impl KeysError {
+    /// The code to answer with.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Node(fault) => fault.code(),
+            Self::Entropy(_) | Self::Request(_) => ErrorCode::Internal,
+            Self::OtherNetwork => ErrorCode::NetworkMismatch,
+            Self::Directory { source } => source.code(),
+            Self::DirectoryFile(_) => ErrorCode::StorageFailed,
+            _ => ErrorCode::Usage,
+        }
+    }
+}
+
+impl From<FileError> for KeysError {
+    fn from(fault: FileError) -> Self {
+        Self::Node(fault.into())
+    }
+}
 
 /// The secret keys of one agency.
 #[derive(Debug)]
 pub struct AgencyKeys {
+    /// The agency.
+    pub id: AgencyId,
+    /// Its code at enrolment.
+    pub enrolled_code: AgencyCode,
     /// The seal key.
     pub seal: FileSealKey,
     /// The seal's certificate, DER.
@@ -25,68 +186,6 @@ pub struct AgencyKeys {
     pub statement: StatementKey,
     /// Encryption identities, newest first; old ones are kept.
     pub encryption: Vec<EncryptionIdentity>,
-    home: AgencyHome,
-}
-
-/// An agency to make keys for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewAgency {
-    /// Its code.
-    pub code: AgencyCode,
-    /// Its name.
-    pub name: Line<200>,
-    /// The code of the agency above it.
-    pub parent: Option<AgencyCode>,
-}
-
-/// Why keys cannot be made, installed or used.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum KeysError {
-    /// Files.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-}
-
-impl KeysError {
-    /// The code to answer with.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::Node(fault) => fault.code(),
-        }
-    }
-}
-
-/// What installing a bundle did.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
-    /// Codes of the agencies whose seal certificates are in place.
-    pub agencies: Vec<AgencyCode>,
-    /// The directory version in place, if there is one.
-    pub directory: Option<consign_domain::DirectoryVersion>,
-    /// Whether anything changed.
-    pub changed: bool,
-}
-
-/// Makes what is missing of the keys of a node and its agencies, and the request for the authority.
-///
-/// # Errors
-/// [`KeysError`].
-pub fn init(
-    directory: &NodeDirectory,
-    name: &Line<200>,
-    agencies: &[NewAgency],
-    kind: KeyKind,
-) -> Result<Request, KeysError> {
-    unimplemented!("{directory:?} {name} {agencies:?} {kind:?}")
-}
-
-/// Installs what the authority gave back.
-///
-/// # Errors
-/// [`KeysError`]; nothing is installed then.
-pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, KeysError> {
-    unimplemented!("{directory:?} {bundle:?}")
 }
 
 impl AgencyKeys {
@@ -95,16 +194,107 @@ impl AgencyKeys {
     /// # Errors
     /// [`KeysError`] names the file and the fix.
     pub fn load(home: &AgencyHome) -> Result<Self, KeysError> {
-        unimplemented!("{home:?}")
-    }
-
-    /// The agency as its statements name it, by this directory.
-    pub fn signer(&self, directory: &Directory, at: Timestamp) -> Signer {
-        unimplemented!("{directory:?} {at} {:?}", self.home)
+        let directory = home.keys_dir();
+        let seal = read_seal_key(&directory.join(SEAL_KEY))?;
+        let (certificate, chain) = read_chain(&directory.join(SEAL_CERTIFICATE), &seal)?;
+        Ok(Self {
+            id: home.id(),
+            enrolled_code: home.code().clone(),
+            seal,
+            certificate,
+            chain,
+            statement: read_statement_key(&directory.join(STATEMENT_KEY))?,
+            encryption: read_identities(&directory.join(ENCRYPTION_KEY))?,
+        })
     }
 
     /// The agency's code at a moment by this directory; the one at enrolment if it has none.
     pub fn code(&self, directory: &Directory, at: Timestamp) -> AgencyCode {
-        unimplemented!("{directory:?} {at}")
+        directory
+            .agency(self.id)
+            .and_then(|agency| agency.code_at(at))
+            .unwrap_or(&self.enrolled_code)
+            .clone()
     }
+
+    /// The agency as its statements name it, by this directory.
+    pub fn signer(&self, directory: &Directory, at: Timestamp) -> Signer {
+        Signer {
+            id: self.id.into(),
+            code: self.code(directory, at).into(),
+            key: KeyId::from_bytes(self.statement.public().key_id()),
+            directory: directory.version(),
+        }
+    }
+}
+
+/// A secret text file; says how to get it when it is missing.
+fn read_secret(path: &Path, fix: &'static str) -> Result<Zeroizing<String>, KeysError> {
+    text_of(path, files::read_private(path, MAX_KEY_FILE), fix)
+}
+
+fn text_of(
+    path: &Path,
+    bytes: Result<Vec<u8>, FileError>,
+    fix: &'static str,
+) -> Result<Zeroizing<String>, KeysError> {
+    match bytes.map(String::from_utf8) {
+        Ok(Ok(text)) => Ok(Zeroizing::new(text)),
+        Ok(Err(_)) => Err(unusable(path, RESTORE)(KeyFault::NotText)),
+        Err(fault) if fault.is_not_found() => Err(NodeError::Missing {
+            path: path.to_owned(),
+            fix,
+        }
+        .into()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+fn unusable<E: Into<KeyFault>>(path: &Path, fix: &'static str) -> impl FnOnce(E) -> KeysError {
+    let path = path.to_owned();
+    move |source| KeysError::Key {
+        path,
+        fix,
+        source: source.into(),
+    }
+}
+
+fn read_seal_key(path: &Path) -> Result<FileSealKey, KeysError> {
+    let text = read_secret(path, RESTORE)?;
+    FileSealKey::from_pkcs8_pem(&text).map_err(unusable(path, RESTORE))
+}
+
+fn read_statement_key(path: &Path) -> Result<StatementKey, KeysError> {
+    let text = read_secret(path, RESTORE)?;
+    StatementKey::from_pkcs8_pem(&text).map_err(unusable(path, RESTORE))
+}
+
+/// The identities of an age identity file, in its order; comments and empty lines are skipped.
+fn read_identities(path: &Path) -> Result<Vec<EncryptionIdentity>, KeysError> {
+    let text = read_secret(path, RESTORE)?;
+    let identities = text
+        .lines()
+        .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(EncryptionIdentity::from_text)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(unusable(path, RESTORE))?;
+    if identities.is_empty() {
+        return Err(unusable(path, RESTORE)(KeyFault::Empty));
+    }
+    Ok(identities)
+}
+
+/// A certificate file whose first certificate belongs to `key`, and the issuers after it.
+fn read_chain(path: &Path, key: &FileSealKey) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeysError> {
+    let text = text_of(path, files::read_bounded(path, MAX_KEY_FILE), INSTALL)?;
+    parse_chain(&text, key).map_err(unusable(path, INSTALL))
+}
+
+fn parse_chain(text: &str, key: &FileSealKey) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeyFault> {
+    let mut certificates = certificate::read_bundle(text)?.into_iter();
+    let own = certificates.next().ok_or(KeyFault::Empty)?;
+    if CertificateDetails::from_der(&own)?.public_key_der != key.public_key_der() {
+        return Err(KeyFault::OtherKey);
+    }
+    Ok((own, certificates.collect()))
 }

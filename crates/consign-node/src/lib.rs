@@ -1,9 +1,14 @@
 //! The agency node: outbox, inbox, archive, registers, keys.
 
+mod board;
 pub mod client;
 pub mod config;
 pub mod directory_files;
 pub mod link;
+mod office;
+pub mod run;
+mod service;
+mod work;
 
 pub mod agency;
 pub mod compose;
@@ -16,4 +21,5 @@ pub mod index;
 pub mod keys;
 pub mod layout;
 pub mod outbox;
+mod register;
 pub mod seal;

@@ -1,21 +1,45 @@
 //! What an agency sends, from composing until every recipient is final.
+//!
+//! `outbox/<id>/` holds each step as files; where an envelope stands is what lies there:
+//! `compose.json` (composed), `envelope.sig` (sealed), `acceptance.sig` or `rejection.sig`,
+//! `evidence/`. Once every recipient is final the directory moves to the archive, and
+//! later statuses are filed there. In memory is only what a start reads back from these
+//! files.
 
+pub(crate) mod track;
+
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use consign_domain::document::{Document, Urgency};
-use consign_domain::statement::{Envelope, Evidence, Status};
-use consign_domain::{EnvelopeId, ErrorCode, Sequence, SignedStatement, Timestamp};
+use consign_domain::statement::{Envelope, Event, Evidence, Status};
+use consign_domain::{
+    DocumentId, EnvelopeId, EnvelopeKey, ErrorCode, Sequence, SignedStatement, Timestamp,
+};
+use consign_runtime::entropy;
 use consign_verify::Verified;
 
-use crate::compose::{ComposeError, ComposeRequest, FileOpen};
+use crate::compose::{
+    ComposeError, ComposeFile, ComposeRequest, ComposeTag, Draft, Fresh, Sources, Staging,
+};
 use crate::context::Context;
+use crate::durable::{self, NewDirectory};
 use crate::error::NodeError;
-use crate::folder::Folder;
+use crate::folder::{
+    ACCEPTANCE, COMPOSE, ENVELOPE, EVIDENCE, Folder, PAYLOAD, REJECTION, STATUS, WRAPS,
+    statement_name,
+};
 use crate::index::Index;
 use crate::layout::AgencyHome;
-use crate::seal::SealError;
+use crate::register::Registers;
+use crate::seal::{self, SealError};
+use track::Tracks;
+
+/// Largest file of wraps: 1,000 of the largest.
+const MAX_WRAPS: usize = 1_000 * (consign_domain::limits::MAX_WRAP + 4);
 
 /// Where a sent envelope stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +54,19 @@ pub enum SentState {
     Rejected,
     /// Every recipient is final.
     Final,
+}
+
+impl SentState {
+    /// The word of `node.proto`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Composed => "composed",
+            Self::Sealed => "sealed",
+            Self::Accepted => "accepted",
+            Self::Rejected => "rejected",
+            Self::Final => "final",
+        }
+    }
 }
 
 /// An envelope that the outbox still has work with.
@@ -101,32 +138,56 @@ pub enum Recorded {
     Known,
 }
 
-impl Staging {
-    /// Begins the next file; the first is the main one.
-    ///
-    /// # Errors
-    /// A limit, a name that cannot be used, or the system refused.
-    pub fn begin_file(&mut self, open: &FileOpen) -> Result<(), ComposeError> {
-        unimplemented!("{open:?}")
-    }
+/// Why evidence or a status was not taken in.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// Files.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// It does not fit the envelope that it names, or there is none.
+    #[error("it does not fit the envelope it names ({code})")]
+    Mismatch {
+        /// How.
+        code: ErrorCode,
+    },
+}
 
-    /// Adds bytes to the file that was begun last.
-    ///
-    /// # Errors
-    /// More bytes than announced, or the system refused.
-    pub fn write(&mut self, bytes: &[u8]) -> Result<(), ComposeError> {
-        unimplemented!("{bytes:?}")
-    }
-
-    /// Bytes of all files so far.
-    pub const fn received(&self) -> u64 {
-        0
+impl RecordError {
+    /// The code to answer with.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Node(fault) => fault.code(),
+            Self::Mismatch { code } => *code,
+        }
     }
 }
 
 /// What an agency sends.
 #[derive(Debug)]
-pub struct Outbox {}
+pub struct Outbox {
+    home: AgencyHome,
+    index: Arc<Index>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    entries: BTreeMap<EnvelopeId, Entry>,
+    registers: Registers,
+}
+
+/// An envelope that is not archived.
+#[derive(Debug)]
+struct Entry {
+    state: SentState,
+    urgency: Urgency,
+    since: Timestamp,
+    /// Who changes its files.
+    turn: Arc<Mutex<()>>,
+    /// Read when the first evidence comes.
+    tracks: Option<Tracks>,
+}
 
 impl Outbox {
     /// Opens the outbox and finishes what a crash left unfinished.
@@ -134,7 +195,54 @@ impl Outbox {
     /// # Errors
     /// A file is damaged, or the system refused.
     pub fn open(home: AgencyHome, index: Arc<Index>) -> Result<Self, NodeError> {
-        unimplemented!("{home:?} {index:?}")
+        for directory in [home.outbox_dir(), home.archive_dir()] {
+            durable::directory(&directory)?;
+        }
+        durable::remove_leftovers(&home.outbox_dir())?;
+        let registers = Registers::new(home.registers_dir());
+        let outbox = Self {
+            home,
+            index,
+            state: Mutex::new(State {
+                entries: BTreeMap::new(),
+                registers,
+            }),
+        };
+        for name in durable::names(&outbox.home.outbox_dir())? {
+            if let Ok(id) = name.parse() {
+                outbox.resume(id)?;
+            }
+        }
+        for id in outbox.index.unfinished_sent(outbox.home.id()) {
+            if !outbox.lock().entries.contains_key(&id)
+                && let Some(folder) = outbox.find(id)
+            {
+                outbox.index.put_sent(outbox.home.id(), &folder);
+            }
+        }
+        Ok(outbox)
+    }
+
+    /// Takes up one envelope where a stop left it.
+    fn resume(&self, id: EnvelopeId) -> Result<(), NodeError> {
+        let folder = Folder::new(self.home.outbox_entry(id));
+        durable::remove_leftovers(folder.path())?;
+        let compose = folder.compose()?.ok_or_else(|| NodeError::Missing {
+            path: folder.file(COMPOSE),
+            fix: "restore it from a backup",
+        })?;
+        let mut state = self.lock();
+        state
+            .registers
+            .enter(&compose.document, id, compose.numbered)?;
+        let entry = Entry::new(&compose, state_of(&folder)?);
+        if self.index.sent_state(self.home.id(), id).as_deref() != Some(entry.state.as_str()) {
+            self.index.put_sent(self.home.id(), &folder);
+        }
+        state.entries.insert(id, entry);
+        drop(state);
+        self.finalise(id)?;
+        Ok(())
     }
 
     /// Begins to compose: checks everything that can be checked before the files are here.
@@ -148,7 +256,25 @@ impl Outbox {
         request: ComposeRequest,
         context: &Context<'_>,
     ) -> Result<Staging, ComposeError> {
-        unimplemented!("{id} {request:?} {context:?}")
+        if let Some(compose) = self.composed(id)? {
+            if compose.request != request {
+                return Err(ComposeError::IdReused { id });
+            }
+            return Ok(Staging::new(id, request, None));
+        }
+        let fault = || NodeError::form(self.home.outbox_dir(), "no id could be made");
+        let document_id = entropy::uuid_v7(context.now.as_unix().saturating_mul(1000))
+            .ok()
+            .and_then(|bytes| DocumentId::from_bytes(bytes).ok())
+            .ok_or_else(fault)?;
+        let sources = Sources {
+            context,
+            find_replies: &|text| self.index.reply_targets(self.home.id(), text),
+            document_id,
+        };
+        let draft = Draft::new(&request, &sources)?;
+        let directory = NewDirectory::create(&self.home.outbox_dir())?;
+        Ok(Staging::new(id, request, Some(Fresh { draft, directory })))
     }
 
     /// Ends composing: gives the number, and makes fields and files durable together.
@@ -156,7 +282,56 @@ impl Outbox {
     /// # Errors
     /// [`ComposeError`]; [`ComposeError::IdReused`] if the id stands for something else.
     pub fn compose(&self, staging: Staging, now: Timestamp) -> Result<Composed, ComposeError> {
-        unimplemented!("{staging:?} {now}")
+        let mut staging = staging;
+        staging.end_file()?;
+        let entries = staging.entries()?;
+        let id = staging.id;
+        // Held until the document is durable: two may not take one number, nor one id.
+        let mut state = self.lock();
+        if let Some(compose) = self.composed(id)? {
+            return if compose.request == staging.request && compose.files == staging.files {
+                Ok(Composed {
+                    id,
+                    document: compose.document,
+                    repeated: true,
+                })
+            } else {
+                Err(ComposeError::IdReused { id })
+            };
+        }
+        let fresh = staging.fresh.take().ok_or(NodeError::UnknownEnvelope)?;
+        let (number, numbered) = take_number(&mut state.registers, &fresh.draft)?;
+        let document = fresh.draft.document(number, entries)?;
+        let compose = ComposeFile {
+            tag: ComposeTag::V1,
+            id,
+            composed: now,
+            expire_days: fresh.draft.expire_days,
+            numbered,
+            request: staging.request,
+            document,
+            recipients: fresh.draft.recipients,
+            files: staging.files,
+        };
+        let path = self.home.outbox_entry(id);
+        let bytes =
+            serde_json::to_vec(&compose).map_err(|source| NodeError::damaged(&path, source))?;
+        fresh.directory.add(COMPOSE, &bytes)?;
+        fresh.directory.publish(&path)?;
+        if let Err(fault) = state.registers.enter(&compose.document, id, numbered) {
+            let fault: &dyn std::error::Error = &fault;
+            tracing::warn!(envelope_id = %id, fault, "the register is written with the next document");
+        }
+        state
+            .entries
+            .insert(id, Entry::new(&compose, SentState::Composed));
+        drop(state);
+        self.index.put_sent(self.home.id(), &Folder::new(path));
+        Ok(Composed {
+            id,
+            document: compose.document,
+            repeated: false,
+        })
     }
 
     /// Seals a composed envelope, or says how it was sealed before.
@@ -164,12 +339,39 @@ impl Outbox {
     /// # Errors
     /// [`SealError`]; the envelope then stays composed and may be sealed later.
     pub fn seal(&self, id: EnvelopeId, context: &Context<'_>) -> Result<Sealed, SealError> {
-        unimplemented!("{id} {context:?}")
+        let turn = self.turn(id);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.folder(id)?;
+        match seal::seal(&folder, context) {
+            Ok(sealed) => {
+                self.advance(id, SentState::Sealed);
+                Ok(sealed)
+            }
+            Err(fault) => {
+                self.index
+                    .set_sent(self.home.id(), id, SentState::Composed, Some(fault.code()));
+                Err(fault)
+            }
+        }
     }
 
     /// What is to be sealed or submitted, most urgent and then oldest first.
     pub fn pending(&self) -> Vec<Pending> {
-        unimplemented!()
+        let state = self.lock();
+        let waiting = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.state <= SentState::Sealed);
+        let mut pending: Vec<Pending> = waiting
+            .map(|(id, entry)| Pending {
+                id: *id,
+                state: entry.state,
+                urgency: entry.urgency,
+                since: entry.since,
+            })
+            .collect();
+        pending.sort_by_key(|entry| (Reverse(entry.urgency), entry.since, entry.id));
+        pending
     }
 
     /// Where an envelope stands; `None` if there is none of this id.
@@ -177,7 +379,14 @@ impl Outbox {
     /// # Errors
     /// The system refused.
     pub fn state(&self, id: EnvelopeId) -> Result<Option<SentState>, NodeError> {
-        unimplemented!("{id}")
+        if let Some(entry) = self.lock().entries.get(&id) {
+            return Ok(Some(entry.state));
+        }
+        match self.find(id) {
+            Some(folder) if folder.has("rejection.sig") => Ok(Some(SentState::Rejected)),
+            Some(_) => Ok(Some(SentState::Final)),
+            None => Ok(None),
+        }
     }
 
     /// The files of a sent envelope, wherever it is by now.
@@ -185,7 +394,7 @@ impl Outbox {
     /// # Errors
     /// [`NodeError::UnknownEnvelope`].
     pub fn folder(&self, id: EnvelopeId) -> Result<Folder, NodeError> {
-        unimplemented!("{id}")
+        self.find(id).ok_or(NodeError::UnknownEnvelope)
     }
 
     /// What to submit.
@@ -193,7 +402,28 @@ impl Outbox {
     /// # Errors
     /// It is not sealed, or a file is damaged.
     pub fn load_submission(&self, id: EnvelopeId) -> Result<Submission, NodeError> {
-        unimplemented!("{id}")
+        let folder = self.folder(id)?;
+        let (signed, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
+        let framed = Bytes::from(folder.required(WRAPS, MAX_WRAPS)?);
+        let wraps = seal::unframe(&framed)
+            .filter(|wraps| wraps.len() == envelope.to.as_slice().len())
+            .ok_or_else(|| NodeError::form(folder.file(WRAPS), "not a wrap per recipient"))?;
+        let size = envelope.payload.size;
+        let payload = match usize::try_from(size) {
+            Ok(bytes) if size <= consign_domain::limits::MAX_INLINE_PAYLOAD => {
+                SubmissionPayload::Inline(folder.required(PAYLOAD, bytes)?.into())
+            }
+            _ => SubmissionPayload::File {
+                path: folder.file(PAYLOAD),
+                size,
+            },
+        };
+        Ok(Submission {
+            signed,
+            envelope,
+            wraps,
+            payload,
+        })
     }
 
     /// Stores the hub's acceptance or refusal.
@@ -204,8 +434,31 @@ impl Outbox {
         &self,
         signed: &SignedStatement,
         evidence: &Verified<Evidence>,
-    ) -> Result<Recorded, NodeError> {
-        unimplemented!("{signed:?} {evidence:?}")
+    ) -> Result<Recorded, RecordError> {
+        let id = evidence.envelope.id;
+        let turn = self.turn(id);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.about(evidence.envelope.key())?;
+        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
+        track::check_answer(evidence, &envelope_bytes, &envelope)?;
+        // The first answer counts; the hub repeats it word for word.
+        if folder.has("acceptance.sig") || folder.has("rejection.sig") {
+            return Ok(Recorded::Known);
+        }
+        let (name, state) = match evidence.event {
+            Event::SubmissionRejection => (REJECTION, SentState::Rejected),
+            _ => (ACCEPTANCE, SentState::Accepted),
+        };
+        folder
+            .publish_statement(name, signed, &[])
+            .map_err(NodeError::from)?;
+        self.apply(id, &folder, evidence)?;
+        self.advance(id, state);
+        self.index
+            .set_sent(self.home.id(), id, state, evidence.reason);
+        self.index.answered(self.home.id(), id, evidence);
+        self.finalise(id)?;
+        Ok(Recorded::New)
     }
 
     /// Stores evidence about one recipient; moves the envelope to the archive once all are final.
@@ -217,11 +470,23 @@ impl Outbox {
         sequence: Sequence,
         signed: &SignedStatement,
         evidence: &Verified<Evidence>,
-    ) -> Result<Recorded, NodeError> {
-        unimplemented!("{sequence} {signed:?} {evidence:?}")
+    ) -> Result<Recorded, RecordError> {
+        let id = evidence.envelope.id;
+        let turn = self.turn(id);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.about(evidence.envelope.key())?;
+        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
+        let code = track::check_evidence(evidence, &envelope_bytes, &envelope)?;
+        let name = statement_name(sequence, evidence.event.as_str(), code.as_str());
+        let new = folder.file_statement(EVIDENCE, &name, signed, &[])?;
+        if let Some(track) = self.apply(id, &folder, evidence)? {
+            self.index.set_recipient(self.home.id(), id, &code, &track);
+        }
+        self.finalise(id)?;
+        Ok(if new { Recorded::New } else { Recorded::Known })
     }
 
-    /// Stores what a recipient says it does with the document.
+    /// Stores what a recipient says it does with the document; `plain` is its text, decrypted.
     ///
     /// # Errors
     /// It is about an envelope that is not here, or the system refused.
@@ -231,11 +496,185 @@ impl Outbox {
         signed: &SignedStatement,
         status: &Verified<Status>,
         text: &[u8],
-    ) -> Result<Recorded, NodeError> {
-        unimplemented!("{sequence} {signed:?} {status:?} {text:?}")
+        plain: Option<&str>,
+    ) -> Result<Recorded, RecordError> {
+        let id = status.envelope.id;
+        let turn = self.turn(id);
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = self.about(status.envelope.key())?;
+        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
+        let code = track::check_status(status, &envelope_bytes, &envelope)?;
+        let name = statement_name(sequence, status.status.as_str(), code.as_str());
+        let mut beside: Vec<(&str, &[u8])> = Vec::new();
+        if !text.is_empty() {
+            beside.push(("age", text));
+        }
+        beside.extend(plain.map(|plain| ("txt", plain.as_bytes())));
+        let new = folder.file_statement(STATUS, &name, signed, &beside)?;
+        if let Some(shown) = track::shown_status(&folder, &code)? {
+            self.index.set_status(self.home.id(), id, &code, &shown);
+        }
+        Ok(if new { Recorded::New } else { Recorded::Known })
+    }
+
+    /// The folder of one of our envelopes that a statement is about.
+    fn about(&self, key: EnvelopeKey) -> Result<Folder, RecordError> {
+        let code = ErrorCode::EnvelopeUnknown;
+        if key.sender != self.home.id() {
+            return Err(RecordError::Mismatch { code });
+        }
+        self.find(key.id).ok_or(RecordError::Mismatch { code })
+    }
+
+    /// Follows one statement; gives the recipient's new state if it changed.
+    fn apply(
+        &self,
+        id: EnvelopeId,
+        folder: &Folder,
+        evidence: &Evidence,
+    ) -> Result<Option<track::Track>, NodeError> {
+        let known = match self.lock().entries.get_mut(&id) {
+            Some(entry) => entry.tracks.take(),
+            // Archived: every recipient was final.
+            None => return Ok(None),
+        };
+        let tracks = match known {
+            Some(mut tracks) => {
+                track::apply(&mut tracks, evidence);
+                tracks
+            }
+            None => track::read(folder)?,
+        };
+        let code = evidence.recipient().map(|recipient| &recipient.code);
+        let changed = code.and_then(|code| tracks.get(code)).copied();
+        if let Some(entry) = self.lock().entries.get_mut(&id) {
+            entry.tracks = Some(tracks);
+        }
+        Ok(changed)
+    }
+
+    /// Moves an envelope to the archive if every recipient is final.
+    fn finalise(&self, id: EnvelopeId) -> Result<(), NodeError> {
+        let state = match self.lock().entries.get(&id) {
+            Some(entry) if entry.state >= SentState::Accepted => entry.state,
+            _ => return Ok(()),
+        };
+        let folder = Folder::new(self.home.outbox_entry(id));
+        let known = self
+            .lock()
+            .entries
+            .get(&id)
+            .and_then(|entry| entry.tracks.as_ref().map(track::all_final));
+        let all_final = match known {
+            Some(all_final) => all_final,
+            None => {
+                let tracks = track::read(&folder)?;
+                let all_final = track::all_final(&tracks);
+                if let Some(entry) = self.lock().entries.get_mut(&id) {
+                    entry.tracks = Some(tracks);
+                }
+                all_final
+            }
+        };
+        if !all_final {
+            return Ok(());
+        }
+        // The container and the wrap's plaintext stay; the ciphertext is of no more use.
+        durable::remove(&folder.file(PAYLOAD))?;
+        durable::move_directory(folder.path(), &self.home.archive_entry(self.key(id)))?;
+        self.lock().entries.remove(&id);
+        if state == SentState::Accepted {
+            self.index
+                .set_sent(self.home.id(), id, SentState::Final, None);
+        }
+        Ok(())
+    }
+
+    fn advance(&self, id: EnvelopeId, to: SentState) {
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.get_mut(&id)
+            && entry.state < to
+        {
+            entry.state = to;
+            drop(state);
+            self.index.set_sent(self.home.id(), id, to, None);
+        }
+    }
+
+    const fn key(&self, id: EnvelopeId) -> EnvelopeKey {
+        EnvelopeKey {
+            sender: self.home.id(),
+            id,
+        }
+    }
+
+    /// Where a sent envelope is, if there is one of this id.
+    fn find(&self, id: EnvelopeId) -> Option<Folder> {
+        [
+            self.home.outbox_entry(id),
+            self.home.archive_entry(self.key(id)),
+        ]
+        .into_iter()
+        .map(Folder::new)
+        .find(|folder| folder.has(COMPOSE))
+    }
+
+    fn composed(&self, id: EnvelopeId) -> Result<Option<ComposeFile>, NodeError> {
+        self.find(id).map_or(Ok(None), |folder| folder.compose())
+    }
+
+    fn turn(&self, id: EnvelopeId) -> Arc<Mutex<()>> {
+        self.lock()
+            .entries
+            .get(&id)
+            .map(|entry| Arc::clone(&entry.turn))
+            .unwrap_or_default()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A document that is being composed: files as they come. Dropped, it leaves nothing.
-#[derive(Debug)]
-pub struct Staging {}
+impl Entry {
+    fn new(compose: &ComposeFile, state: SentState) -> Self {
+        Self {
+            state,
+            urgency: compose.document.urgency,
+            since: compose.composed,
+            turn: Arc::default(),
+            tracks: None,
+        }
+    }
+}
+
+/// Where an envelope in the outbox stands, by the files of its folder.
+pub(crate) fn state_of(folder: &Folder) -> Result<SentState, NodeError> {
+    for (name, state) in [
+        (REJECTION, SentState::Rejected),
+        (ACCEPTANCE, SentState::Accepted),
+        (ENVELOPE, SentState::Sealed),
+    ] {
+        if folder.signed(name)?.is_some() {
+            return Ok(state);
+        }
+    }
+    Ok(SentState::Composed)
+}
+
+/// The caller's number, if it is free, or the register's next.
+fn take_number(
+    registers: &mut Registers,
+    draft: &Draft,
+) -> Result<(consign_domain::document::Number, bool), ComposeError> {
+    let year = draft.issued_on.year();
+    let Some(number) = &draft.number else {
+        return Ok((registers.next(year)?, true));
+    };
+    match registers.holder(year, number, &draft.notation)? {
+        Some(_) => Err(ComposeError::SymbolTaken {
+            symbol: format!("{number}/{}", draft.notation),
+        }),
+        None => Ok((number.clone(), false)),
+    }
+}

@@ -1,0 +1,383 @@
+//! Storing what the hub offers: each item is checked, and made durable or put aside.
+
+use consign_domain::directory::Role;
+use consign_domain::limits::MAX_STATUS_TEXT;
+use consign_domain::statement::{Envelope, Event, Evidence, Placement, Status};
+use consign_domain::{AgencyCode, Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement};
+use consign_pki::encryption::open_small;
+use consign_verify::{StatementRefusal, Verified, exchange, verify_statement};
+use serde::Serialize;
+
+use super::record::{self, ReceivedFile};
+use super::{Inbox, InboxError, Item, ItemContent, Receipt};
+use crate::context::Context;
+use crate::durable::NewDirectory;
+use crate::error::NodeError;
+use crate::folder::{ACCEPTANCE, ITEM, PAYLOAD, STATUS, statement_name};
+use crate::layout::sequence_name;
+use crate::outbox::RecordError;
+
+/// Why one item was not stored as what it claims to be.
+enum Fault {
+    /// It can never be digested: it is put aside.
+    Aside(ErrorCode),
+    /// Nothing is stored of it now.
+    Stop(InboxError),
+}
+
+impl From<StatementRefusal> for Fault {
+    fn from(refusal: StatementRefusal) -> Self {
+        match refusal.code() {
+            code if code.is_retryable() => Self::Stop(InboxError::NotYet { code }),
+            code => Self::Aside(code),
+        }
+    }
+}
+
+impl From<RecordError> for Fault {
+    fn from(fault: RecordError) -> Self {
+        match fault {
+            RecordError::Node(fault) => Self::Stop(fault.into()),
+            RecordError::Mismatch { code } => Self::Aside(code),
+        }
+    }
+}
+
+impl From<NodeError> for Fault {
+    fn from(fault: NodeError) -> Self {
+        Self::Stop(fault.into())
+    }
+}
+
+/// What a stored item leads to.
+enum Stored {
+    Envelope,
+    Tracked(consign_domain::EnvelopeId),
+    Noted,
+}
+
+pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) -> Receipt {
+    let mut cursor = inbox.cursor_lock();
+    let mut receipt = Receipt::default();
+    let (mut next, mut digests) = (cursor.next(), Vec::new());
+    for item in items {
+        let (sequence, digest) = (item.sequence, item.digest());
+        if sequence < next {
+            let before = match cursor.digest(sequence) {
+                // Stored a moment ago, in this very call.
+                Ok(None) => {
+                    position(cursor.next(), sequence).and_then(|place| digests.get(place).copied())
+                }
+                Ok(known) => known,
+                Err(fault) => {
+                    receipt.fault = Some(fault.into());
+                    break;
+                }
+            };
+            if before != Some(digest) {
+                receipt.fault = Some(InboxError::Contradiction { sequence });
+                break;
+            }
+            continue;
+        }
+        if sequence > next {
+            let (expected, found) = (next, sequence);
+            receipt.fault = Some(InboxError::Gap { expected, found });
+            break;
+        }
+        match take(inbox, item, context, &mut receipt) {
+            Ok(()) => {
+                digests.push(digest);
+                next = next.next();
+            }
+            Err(fault) => {
+                receipt.fault = Some(fault);
+                break;
+            }
+        }
+    }
+    match cursor.append(&digests) {
+        Ok(()) => receipt.stored = cursor.last().map(|(last, _)| last),
+        Err(fault) => {
+            // The items are here; they are offered again and recognised.
+            receipt.stored = cursor.last().map(|(last, _)| last);
+            receipt.fault = Some(fault.into());
+        }
+    }
+    receipt
+}
+
+fn position(first: Sequence, sequence: Sequence) -> Option<usize> {
+    let distance = sequence.value().checked_sub(first.value())?;
+    usize::try_from(distance).ok()
+}
+
+/// Stores one item, which is the next, or puts it aside.
+fn take(
+    inbox: &Inbox,
+    item: Item,
+    context: &Context<'_>,
+    receipt: &mut Receipt,
+) -> Result<(), InboxError> {
+    let sequence = item.sequence;
+    match store(inbox, &item, context) {
+        Ok(Stored::Envelope) => receipt.envelopes.push(sequence),
+        Ok(Stored::Tracked(id)) => receipt.tracked.push(id),
+        Ok(Stored::Noted) => {}
+        Err(Fault::Stop(fault)) => return Err(fault),
+        // With an old directory, what looks wrong may be new.
+        Err(Fault::Aside(_)) if !context.directory.is_fresh(context.now) => {
+            let code = ErrorCode::DirectoryExpired;
+            return Err(InboxError::NotYet { code });
+        }
+        Err(Fault::Aside(code)) => {
+            put_aside(inbox, &item, code, context)?;
+            receipt.aside.push((sequence, code));
+        }
+    }
+    Ok(())
+}
+
+fn store(inbox: &Inbox, item: &Item, context: &Context<'_>) -> Result<Stored, Fault> {
+    let sequence = item.sequence;
+    match &item.content {
+        ItemContent::Envelope {
+            envelope,
+            acceptance,
+            payload,
+        } => {
+            let (verified, placement) = check(inbox, sequence, envelope, acceptance, context)?;
+            let inline = payload.as_ref().filter(|payload| {
+                let size = u64::try_from(payload.len()).unwrap_or(u64::MAX);
+                exchange::check_payload(&verified, size, Digest::of(payload)).is_ok()
+            });
+            let offer = Offer {
+                sequence,
+                signed: [envelope, acceptance],
+                payload: inline.map(|payload| payload.as_ref()),
+            };
+            store_envelope(inbox, &offer, &verified, placement.code, context)
+        }
+        ItemContent::Evidence { evidence: signed } => {
+            let roles = [Role::Hub, Role::Agency];
+            let evidence = verify_statement::<Evidence>(signed, &roles, context.directory)?;
+            let by_agency = evidence.signer.code.agency().is_some();
+            if by_agency != (evidence.event.said_by() == Role::Agency) {
+                return Err(Fault::Aside(ErrorCode::RoleNotPermitted));
+            }
+            let id = evidence.envelope.id;
+            if evidence.event.is_submission() {
+                inbox.outbox.record_answer(signed, &evidence)?;
+            } else {
+                inbox.outbox.record_evidence(sequence, signed, &evidence)?;
+            }
+            Ok(Stored::Tracked(id))
+        }
+        ItemContent::Status { status, text } => {
+            store_status(inbox, sequence, status, text, context)
+        }
+    }
+}
+
+/// Checks envelope and acceptance; gives the agency's place by the acceptance.
+fn check(
+    inbox: &Inbox,
+    sequence: Sequence,
+    signed: &SignedStatement,
+    acceptance: &SignedStatement,
+    context: &Context<'_>,
+) -> Result<(Verified<Envelope>, Placement), Fault> {
+    let envelope = verify_statement::<Envelope>(signed, &[Role::Agency], context.directory)?;
+    let acceptance = verify_statement::<Evidence>(acceptance, &[Role::Hub], context.directory)?;
+    let about = acceptance.event == Event::SubmissionAcceptance
+        && acceptance.envelope.sha256 == signed.digest()
+        && acceptance.envelope.key() == envelope.key()
+        && acceptance.signer.id == acceptance.hub.into();
+    let mut placements = acceptance.placements.iter();
+    let own = placements
+        .find(|placement| placement.id == inbox.home.id() && placement.sequence == sequence)
+        .filter(|placement| envelope.to.position(&placement.code).is_some());
+    match own {
+        Some(own) if about => Ok((envelope, own.clone())),
+        _ => Err(Fault::Aside(ErrorCode::ReceiptMismatch)),
+    }
+}
+
+struct Offer<'a> {
+    sequence: Sequence,
+    /// Envelope and acceptance.
+    signed: [&'a SignedStatement; 2],
+    payload: Option<&'a [u8]>,
+}
+
+fn store_envelope(
+    inbox: &Inbox,
+    offer: &Offer<'_>,
+    envelope: &Envelope,
+    code: AgencyCode,
+    context: &Context<'_>,
+) -> Result<Stored, Fault> {
+    let sequence = offer.sequence;
+    let [signed, acceptance] = offer.signed;
+    let folder = inbox.folder_at(sequence);
+    if let Some(here) = folder.signed(ITEM)? {
+        // Stored before a crash, and not yet recorded.
+        return if here == *signed {
+            inbox.insert(sequence, envelope, folder.has(PAYLOAD));
+            Ok(Stored::Envelope)
+        } else {
+            Err(Fault::Stop(InboxError::Contradiction { sequence }))
+        };
+    }
+    if is_known(inbox, envelope.key()) {
+        return Err(Fault::Aside(ErrorCode::IdReused));
+    }
+    let agency = context.directory.agency(envelope.signer.id.as_agency());
+    let name = agency.and_then(|agency| agency.name_at(envelope.time));
+    let file = ReceivedFile {
+        sequence,
+        received_at: context.now,
+        code,
+        sender_name: name.unwrap_or_default().to_owned(),
+    };
+    let file = serde_json::to_vec(&file)
+        .map_err(|source| NodeError::damaged(folder.file(record::RECEIVED), source))?;
+    let write = || {
+        let directory = NewDirectory::create(&inbox.home.inbox_dir())?;
+        add_statement(&directory, ITEM, signed)?;
+        add_statement(&directory, ACCEPTANCE, acceptance)?;
+        if let Some(payload) = offer.payload {
+            directory.add(PAYLOAD, payload)?;
+        }
+        directory.add(record::RECEIVED, &file)?;
+        directory.publish(folder.path())
+    };
+    write().map_err(NodeError::from)?;
+    inbox.insert(sequence, envelope, offer.payload.is_some());
+    inbox.index.put_received(inbox.home.id(), &folder);
+    Ok(Stored::Envelope)
+}
+
+/// Whether an envelope of this identity was stored before, at another place, or was sent
+/// by this very agency.
+fn is_known(inbox: &Inbox, key: EnvelopeKey) -> bool {
+    inbox.sequence_of(key).is_some() || inbox.home.archive_entry(key).exists()
+}
+
+fn store_status(
+    inbox: &Inbox,
+    sequence: Sequence,
+    signed: &SignedStatement,
+    text: &[u8],
+    context: &Context<'_>,
+) -> Result<Stored, Fault> {
+    let status = verify_statement::<Status>(signed, &[Role::Agency], context.directory)?;
+    let told = context.directory.agency_by_code(&status.to);
+    if told.is_none_or(|agency| agency.id != inbox.home.id()) {
+        return Err(Fault::Aside(ErrorCode::NotARecipient));
+    }
+    if text.len() > MAX_STATUS_TEXT {
+        return Err(Fault::Aside(ErrorCode::TooLarge));
+    }
+    let plain = open_text(&status, text, context);
+    let about = status.envelope.key();
+    if about.sender == inbox.home.id() {
+        let outbox = &inbox.outbox;
+        outbox.record_status(sequence, signed, &status, text, plain.as_deref())?;
+        return Ok(Stored::Tracked(about.id));
+    }
+    let unknown = Fault::Aside(ErrorCode::EnvelopeUnknown);
+    let folder = inbox.folder(about).map_err(|_| unknown)?;
+    let item = folder.expect_statement::<Envelope>(ITEM)?;
+    if item.0.digest() != status.envelope.sha256 || item.1.signer.id != status.signer.id {
+        return Err(Fault::Aside(ErrorCode::StatusNotPermitted));
+    }
+    let who = status.signer.code.as_str();
+    let name = statement_name(sequence, status.status.as_str(), who);
+    let mut beside: Vec<(&str, &[u8])> = Vec::new();
+    if !text.is_empty() {
+        beside.push(("age", text));
+    }
+    beside.extend(plain.as_deref().map(|plain| ("txt", plain.as_bytes())));
+    folder.file_statement(STATUS, &name, signed, &beside)?;
+    Ok(Stored::Noted)
+}
+
+/// The text beside a status, if it can be opened and is the one that the status names.
+fn open_text(status: &Status, text: &[u8], context: &Context<'_>) -> Option<String> {
+    let named = status.text?;
+    let mut identities = context.keys.encryption.iter();
+    let plain = identities.find_map(|key| open_small(key, text, MAX_STATUS_TEXT).ok())?;
+    let (_salt, words) = plain.split_at_checked(32)?;
+    let fits = Digest::of(&plain) == named;
+    std::str::from_utf8(words)
+        .ok()
+        .filter(|_| fits)
+        .map(str::to_owned)
+}
+
+/// `aside/<sequence>/`: the item as it came, and why it was put aside.
+fn put_aside(
+    inbox: &Inbox,
+    item: &Item,
+    code: ErrorCode,
+    context: &Context<'_>,
+) -> Result<(), InboxError> {
+    #[derive(Serialize)]
+    struct Reason {
+        sequence: Sequence,
+        kind: &'static str,
+        code: ErrorCode,
+        at: consign_domain::Timestamp,
+    }
+    let target = inbox.home.aside_dir().join(sequence_name(item.sequence));
+    if target.exists() {
+        return Ok(());
+    }
+    let directory = NewDirectory::create(&inbox.home.aside_dir())?;
+    let kind = match &item.content {
+        ItemContent::Envelope {
+            envelope,
+            acceptance,
+            payload,
+        } => {
+            add_statement(&directory, ITEM, envelope)?;
+            add_statement(&directory, ACCEPTANCE, acceptance)?;
+            if let Some(payload) = payload {
+                directory.add(PAYLOAD, payload)?;
+            }
+            "envelope"
+        }
+        ItemContent::Evidence { evidence } => {
+            add_statement(&directory, ITEM, evidence)?;
+            "evidence"
+        }
+        ItemContent::Status { status, text } => {
+            add_statement(&directory, ITEM, status)?;
+            directory.add("text.age", text)?;
+            "status"
+        }
+    };
+    let reason = Reason {
+        sequence: item.sequence,
+        kind,
+        code,
+        at: context.now,
+    };
+    let bytes =
+        serde_json::to_vec_pretty(&reason).map_err(|source| NodeError::damaged(&target, source))?;
+    directory.add("reason.json", &bytes)?;
+    directory.publish(&target)?;
+    let sequence = item.sequence.value();
+    tracing::warn!(sequence, %code, kind, "an item of the inbox was put aside");
+    Ok(())
+}
+
+fn add_statement(
+    directory: &NewDirectory,
+    name: &str,
+    signed: &SignedStatement,
+) -> Result<(), consign_runtime::files::FileError> {
+    directory.add(&format!("{name}.json"), &signed.statement)?;
+    directory.add(&format!("{name}.sig"), &signed.signature)
+}
