@@ -23,3 +23,6 @@ pub(crate) mod recovery;
 pub(crate) mod rows;
 pub(crate) mod scan;
 pub(crate) mod writer;
+
+#[cfg(test)]
+mod tests;

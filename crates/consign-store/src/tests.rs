@@ -33,3 +33,10 @@ fn small() -> Options {
 fn open(disk: &SimDisk, options: Options) -> Result<(JournalStore, Recovery), OpenError> {
     JournalStore::open_on(Arc::new(disk.clone()), options)
 }
+
+const fn all() -> crate::InboxBudget {
+    crate::InboxBudget {
+        items: 100_000,
+        bytes: 1 << 30,
+    }
+}

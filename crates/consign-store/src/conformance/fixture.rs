@@ -139,3 +139,28 @@ pub fn status(sender: u32, id: u32, addressee: u32, word: &str) -> StatusPost {
 pub fn digest(sender: u32, id: u32) -> Digest {
     envelope(sender, id).digest()
 }
+
+/// Numbers that are the same for the same seed (SplitMix64).
+#[derive(Debug)]
+pub struct Random(pub u64);
+
+impl Random {
+    /// A number below a bound, which is not 0.
+    pub const fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (mixed ^ (mixed >> 31)) % bound
+    }
+
+    /// A small number below a bound.
+    pub fn small(&mut self, bound: u32) -> u32 {
+        u32::try_from(self.below(bound.into())).unwrap()
+    }
+
+    /// A place below a bound.
+    pub fn place(&mut self, bound: usize) -> usize {
+        usize::try_from(self.below(bound as u64)).unwrap()
+    }
+}

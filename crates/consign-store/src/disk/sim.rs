@@ -24,7 +24,8 @@ pub enum Fault {
         /// Operations that still work.
         after: u64,
     },
-    /// One operation fails, as a bad medium would; the next ones work.
+    /// One operation fails, as a bad medium would; the next ones work. What a sync
+    /// that fails should have made durable never is, however it may look.
     Once {
         /// Operations that still work.
         after: u64,
@@ -284,7 +285,7 @@ impl State {
                 while at < end {
                     let next = (at / SECTOR + 1) * SECTOR;
                     let part = bytes.get(at - offset..next.min(end) - offset);
-                    if self.next() % 2 == 0 {
+                    if self.next().is_multiple_of(2) {
                         let part = part.unwrap_or_default().to_vec();
                         Change::Write(at, part).apply(medium);
                     }
@@ -376,12 +377,19 @@ impl DiskFile for SimFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut state = self.disk.state();
-        state.operate()?;
-        let file = state.file(self.id)?;
-        for change in std::mem::take(&mut file.pending) {
-            change.apply(&mut file.medium);
+        let result = state.operate();
+        if result.is_err() && state.dead {
+            return result;
         }
-        Ok(())
+        let file = state.file(self.id)?;
+        let pending = std::mem::take(&mut file.pending);
+        if result.is_ok() {
+            pending
+                .iter()
+                .for_each(|change| change.apply(&mut file.medium));
+        }
+        // After a failed sync the page cache goes on showing what never gets to the medium.
+        result
     }
 
     fn size(&self) -> io::Result<u64> {

@@ -80,6 +80,11 @@ impl Committer {
             .poison("the journal cannot be written", Some(&fault));
     }
 
+    fn fail(&self, fault: &(dyn std::error::Error + 'static)) {
+        self.shared
+            .poison("the journal cannot be written", Some(fault));
+    }
+
     /// Commits all whose turn it is; `false` when the store was closed.
     fn commit_waiting(&mut self) -> io::Result<bool> {
         let most = MAX_BATCH.min(self.shared.options.segment_bytes / 4);
@@ -113,7 +118,11 @@ impl Committer {
 
     fn commit(&mut self, group: Group) -> io::Result<()> {
         if !group.commits.is_empty() {
-            self.write(&group)?;
+            if let Err(fault) = self.write(&group) {
+                // Before those that wait learn of it by their senders' drop.
+                self.fail(&fault);
+                return Err(fault);
+            }
             self.shared.land(&group.commits);
             for commit in group.commits {
                 commit.done.answer();

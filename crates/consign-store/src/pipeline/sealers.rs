@@ -35,11 +35,22 @@ pub(crate) fn run(
         if shared.is_over() {
             continue;
         }
-        let ticket = job.ticket;
-        match seal(job) {
-            Ok(commit) => drop(committer.send((ticket, Work::Commit(Box::new(commit))))),
+        let SealJob {
+            ticket,
+            submission,
+            places,
+            cost,
+            answer,
+        } = job;
+        match seal(*submission, places) {
+            Ok(sealed) => {
+                let commit = Box::new(sealed.into_commit(cost, answer));
+                // A committer that is gone has poisoned the store.
+                drop(committer.send((ticket, Work::Commit(commit))));
+            }
             Err(fault) => {
                 // Later submissions already have their places: a gap cannot be closed.
+                // The answer is dropped, which tells of the failure, after this.
                 let fault = fault.as_ref().map(|fault| fault as &dyn std::error::Error);
                 shared.poison("an acceptance could not be signed", fault);
             }
@@ -47,9 +58,14 @@ pub(crate) fn run(
     }
 }
 
-fn seal(job: SealJob) -> Result<Commit, Option<SealError>> {
-    let submission = *job.submission;
-    let (sign, places) = (submission.seal, job.places);
+/// What a signed submission comes to.
+struct Sealed {
+    record: AcceptedRecord,
+    bulk: Vec<Bytes>,
+}
+
+fn seal(submission: Submission, places: Placements) -> Result<Sealed, Option<SealError>> {
+    let sign = submission.seal;
     let signed = catch_unwind(AssertUnwindSafe(|| sign(&places)));
     let evidence: SignedStatement = signed.map_err(|_| None)?.map_err(Some)?;
     if evidence.statement.len() > MAX_EVIDENCE {
@@ -62,34 +78,42 @@ fn seal(job: SealJob) -> Result<Commit, Option<SealError>> {
         .map(|wrap| u16::try_from(wrap.len()).unwrap_or(u16::MAX))
         .collect();
     bulk.extend(submission.wraps);
-    let record = Record::Accepted(Box::new(AcceptedRecord {
+    let record = AcceptedRecord {
         key: submission.key,
         digest: submission.digest,
         accepted: places.time,
         expires: submission.expires,
         urgency: submission.urgency,
         envelope: submission.envelope,
-        acceptance: evidence.clone(),
+        acceptance: evidence,
         recipients: places.recipients,
         payload,
         wraps,
-    }));
-    let accepted = Accepted {
-        answer: Answer {
-            envelope: submission.digest,
-            outcome: Outcome::Accepted,
-            evidence,
-        },
-        repeated: false,
     };
-    Ok(Commit {
-        encoded: record.encode(),
-        record,
-        bulk,
-        key: InFlight::Answer(submission.key),
-        cost: job.cost,
-        done: Done::Accepted(job.answer, Box::new(accepted)),
-    })
+    Ok(Sealed { record, bulk })
+}
+
+impl Sealed {
+    fn into_commit(self, cost: u64, answer: Sender<Accepted>) -> Commit {
+        let accepted = Accepted {
+            answer: Answer {
+                envelope: self.record.digest,
+                outcome: Outcome::Accepted,
+                evidence: self.record.acceptance.clone(),
+            },
+            repeated: false,
+        };
+        let key = InFlight::Answer(self.record.key);
+        let record = Record::Accepted(Box::new(self.record));
+        Commit {
+            encoded: record.encode(),
+            record,
+            bulk: self.bulk,
+            key,
+            cost,
+            done: Done::Accepted(answer, Box::new(accepted)),
+        }
+    }
 }
 
 fn payload_fact(payload: &PayloadIn) -> (PayloadFact, Vec<Bytes>) {

@@ -10,29 +10,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use consign_domain::SignedStatement;
 
 use super::{open, scratch};
-use crate::conformance::{fixture, whole_inbox};
+use crate::conformance::fixture::{self, Random};
+use crate::conformance::whole_inbox;
 use crate::disk::{Fault, SimDisk};
 use crate::{IndexFate, ItemBody, JournalStore, Options, Reply, Store};
 
 const SEEDS: u64 = 1_000;
 const AGENCIES: u32 = 4;
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn next(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % below
-    }
-
-    fn small(&mut self, below: u32) -> u32 {
-        u32::try_from(self.next(below.into())).unwrap()
-    }
-}
 
 #[derive(Debug, Default)]
 struct Totals {
@@ -73,16 +57,16 @@ fn options() -> Options {
 
 impl Model {
     fn ask(&mut self, store: &JournalStore, random: &mut Random) -> Asked {
-        match random.next(10) {
+        match random.below(10) {
             0..5 => {
                 self.next_id += 1;
                 let id = self.next_id;
                 let sender = 1 + random.small(AGENCIES);
                 let mut recipients: Vec<u32> = (1..=AGENCIES).collect();
-                recipients.retain(|_| random.next(2) == 0);
+                recipients.retain(|_| random.below(2) == 0);
                 recipients.push(AGENCIES + 1);
                 self.sent.insert(id, (sender, recipients.clone()));
-                if random.next(8) == 0 {
+                if random.below(8) == 0 {
                     return Asked::Refuse(id, store.refuse(fixture::refusal(sender, id)));
                 }
                 let submission = fixture::submission(sender, id, &recipients);
@@ -99,7 +83,7 @@ impl Model {
                 let Some((sender, recipients)) = self.sent.get(&id).cloned() else {
                     return self.ask(store, random);
                 };
-                let recipient = recipients[random.small(recipients.len() as u32) as usize];
+                let recipient = recipients[random.place(recipients.len())];
                 let key = fixture::key(sender, id);
                 let place = store.envelope(key).ok().flatten().and_then(|envelope| {
                     let agency = fixture::agency(recipient);
@@ -226,33 +210,37 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
     let mut random = Random(seed);
     let disk = SimDisk::new(seed, 16 << 20, index);
     let mut model = Model::default();
-    for _ in 0..=random.next(3) {
-        disk.inject(Fault::Crash {
-            after: 1 + random.next(90),
+    for _ in 0..=random.below(3) {
+        let after = 1 + random.below(90);
+        let bad_medium = random.below(4) == 0;
+        disk.inject(if bad_medium {
+            Fault::Once { after }
+        } else {
+            Fault::Crash { after }
         });
         if let Ok((store, _)) = open(&disk, options()) {
             let mut asked = Vec::new();
             for _ in 0..60 {
                 asked.push(model.ask(&store, &mut random));
-                if random.next(4) == 0 {
+                if random.below(4) == 0 {
                     asked.drain(..).for_each(|asked| model.hear(asked, totals));
                 }
-                if disk.is_dead() {
+                if disk.is_dead() || store.health().health == crate::Health::Poisoned {
                     break;
                 }
             }
             asked.drain(..).for_each(|asked| model.hear(asked, totals));
-            if random.next(4) == 0 {
+            if random.below(4) == 0 {
                 // A close that the crash may cut short.
                 drop(store.close());
             }
         }
         totals.crashes.fetch_add(1, Ordering::Relaxed);
-        if random.next(3) == 0 {
+        if bad_medium || random.below(3) == 0 {
             disk.kill();
         } else {
             disk.power_cut();
-            if random.next(2) == 0 {
+            if random.below(2) == 0 {
                 drop(std::fs::remove_dir_all(index));
             }
         }
@@ -270,7 +258,7 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             model.hear(model.again(&store, id), &Totals::default());
         }
         model.check(&store);
-        if random.next(2) == 0 {
+        if random.below(2) == 0 {
             store.close().unwrap();
         }
     }

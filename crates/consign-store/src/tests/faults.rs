@@ -1,1 +1,446 @@
+//! Full disks, failing disks, damaged files, second processes.
 
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::{open, scratch, small};
+use crate::conformance::fixture::{self, Random, agency, key, receipt, status, submission};
+use crate::conformance::whole_inbox;
+use crate::disk::{Disk, Fault, SimDisk};
+use crate::{
+    Health, IndexFate, JournalStore, OpenError, Options, PayloadIn, SealError, Store, StoreError,
+};
+
+fn sim(index: &tempfile::TempDir, capacity: u64) -> SimDisk {
+    SimDisk::new(7, capacity, index.path().join("index"))
+}
+
+fn fill(store: &JournalStore, ids: std::ops::RangeInclusive<u32>) {
+    let replies: Vec<_> = ids
+        .map(|id| store.accept(submission(1, id, &[2, 3])))
+        .collect();
+    for reply in replies {
+        reply.wait().unwrap();
+    }
+}
+
+fn assert_holds(store: &JournalStore, count: usize) {
+    for recipient in [2, 3] {
+        assert_eq!(whole_inbox(store, agency(recipient)).len(), count);
+    }
+    for id in 1..=u32::try_from(count).unwrap() {
+        let again = store.accept(submission(1, id, &[2, 3])).wait().unwrap();
+        assert!(again.repeated, "envelope {id} was taken for a new one");
+        assert_eq!(store.wraps(key(1, id)).unwrap().unwrap().len(), 2);
+    }
+}
+
+#[test]
+fn a_closed_store_opens_at_once() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, recovery) = open(&disk, small()).unwrap();
+    assert_eq!((recovery.index, recovery.clean), (IndexFate::New, false));
+    fill(&store, 1..=300);
+    store.collected(agency(2), key_sequence(200)).unwrap();
+    store.close().unwrap();
+    assert!(matches!(
+        store.accept(submission(1, 999, &[2])).wait(),
+        Err(StoreError::Closed)
+    ));
+    drop(store);
+
+    let (store, recovery) = open(&disk, small()).unwrap();
+    assert_eq!(recovery.index, IndexFate::Believed);
+    assert!(recovery.clean && !recovery.rewritten && recovery.torn.is_none());
+    assert_eq!(recovery.replayed, 0);
+    assert_holds(&store, 300);
+    let state = store.inbox_state(agency(2)).unwrap();
+    assert_eq!(state.collected, Some(key_sequence(200)));
+    assert!(recovery.position.segment > 3, "the segments are small");
+}
+
+fn key_sequence(value: u64) -> consign_domain::Sequence {
+    consign_domain::Sequence::new(value).unwrap()
+}
+
+#[test]
+fn an_index_is_made_again_from_footers() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=300);
+    store.settle(receipt(1, 5, 2, 5)).wait().unwrap();
+    store.post(status(1, 5, 1, "03")).wait().unwrap();
+    store.close().unwrap();
+    drop(store);
+    fs::remove_dir_all(disk.index_dir()).unwrap();
+    // What footers say is not read again from the batches.
+    let told = Arc::new(AtomicUsize::new(0));
+    let seen = told.clone();
+    let options = Options {
+        progress: Some(Arc::new(move |done, of| {
+            assert!(done <= of);
+            seen.fetch_add(1, Ordering::Relaxed);
+        })),
+        ..small()
+    };
+    let (store, recovery) = open(&disk, options).unwrap();
+    assert_eq!(recovery.index, IndexFate::Replaced);
+    assert!(told.load(Ordering::Relaxed) > 3);
+    assert_holds(&store, 300);
+    assert!(store.settle(receipt(1, 5, 2, 5)).wait().unwrap().repeated);
+    assert!(store.post(status(1, 5, 1, "03")).wait().unwrap().repeated);
+}
+
+#[test]
+fn a_stale_index_catches_up() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=100);
+    store.close().unwrap();
+    drop(store);
+    let kept = index.path().join("kept");
+    copy(&disk.index_dir(), &kept);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 101..=300);
+    store.close().unwrap();
+    drop(store);
+    fs::remove_dir_all(disk.index_dir()).unwrap();
+    fs::rename(&kept, disk.index_dir()).unwrap();
+    let (store, recovery) = open(&disk, small()).unwrap();
+    assert_eq!(recovery.index, IndexFate::Believed);
+    assert!(recovery.replayed > 0);
+    assert_holds(&store, 300);
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+#[test]
+fn a_damaged_index_costs_nothing() {
+    let mut random = Random(11);
+    let mut replaced = 0;
+    for round in 0..40 {
+        let index = scratch();
+        let disk = sim(&index, 64 << 20);
+        let (store, _) = open(&disk, small()).unwrap();
+        fill(&store, 1..=60);
+        if round % 2 == 0 {
+            store.close().unwrap();
+        }
+        drop(store);
+        disk.kill();
+        damage(&disk.index_dir(), &mut random);
+        let (store, recovery) = open(&disk, small()).unwrap();
+        replaced += usize::from(recovery.index == IndexFate::Replaced);
+        assert_holds(&store, 60);
+    }
+    assert!(replaced > 10, "the damage was never noticed: {replaced}");
+}
+
+/// Overwrites, cuts or removes a file of the index.
+fn damage(directory: &Path, random: &mut Random) {
+    let mut files: Vec<_> = fs::read_dir(directory)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    let path = &files[random.place(files.len())];
+    let mut bytes = fs::read(path).unwrap();
+    match random.below(6) {
+        0 => bytes.truncate(random.place(bytes.len() + 1)),
+        1 => return fs::remove_file(path).unwrap(),
+        _ => {
+            for _ in 0..=random.below(20) {
+                let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
+                let at = random.place(used + 1);
+                if let Some(byte) = bytes.get_mut(at) {
+                    *byte ^= 1 << random.below(8);
+                }
+            }
+        }
+    }
+    fs::write(path, bytes).unwrap();
+}
+
+#[test]
+fn an_empty_snapshot_is_removed_first() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=20);
+    store.close().unwrap();
+    drop(store);
+    let snapshot = disk.index_dir().join("snap.00000000DEADBEEF.generating");
+    fs::write(&snapshot, b"").unwrap();
+    let (store, recovery) = open(&disk, small()).unwrap();
+    assert_eq!(recovery.index, IndexFate::Believed);
+    assert!(!snapshot.exists());
+    assert_holds(&store, 20);
+}
+
+#[test]
+fn a_full_disk_takes_nothing_new_and_goes_on_settling() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=100);
+    // Others fill the disk to the last byte.
+    disk.resize(0);
+    assert_eq!(store.health().health, Health::Full);
+    let fault = store.accept(submission(1, 101, &[2])).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::Full));
+    assert!(fault.code().is_retryable());
+    let fault = store.refuse(fixture::refusal(1, 102)).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::Full));
+    let fault = store.stage(agency(1), 2 << 20).unwrap_err();
+    assert!(matches!(fault, StoreError::Full));
+
+    for id in 1..=100_u32 {
+        let place = u64::from(id);
+        store.settle(receipt(1, id, 2, place)).wait().unwrap();
+        store.settle(receipt(1, id, 3, place)).wait().unwrap();
+        store.post(status(1, id, 1, "03")).wait().unwrap();
+    }
+    assert_eq!(whole_inbox(&store, agency(1)).len(), 300);
+    assert_eq!(store.health().health, Health::Full);
+
+    disk.resize(64 << 20);
+    let recovered = (0..1000).any(|_| store.accept(submission(1, 101, &[2, 3])).wait().is_ok());
+    assert!(recovered, "the store did not recover by itself");
+    store.close().unwrap();
+    drop(store);
+    let (store, _) = open(&disk, small()).unwrap();
+    assert_holds(&store, 101);
+    assert_eq!(whole_inbox(&store, agency(1)).len(), 300);
+}
+
+#[test]
+fn a_used_up_reserve_refuses_settlements_retryably() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let options = Options {
+        segment_bytes: 16 << 10,
+        ..small()
+    };
+    let (store, _) = open(&disk, options.clone()).unwrap();
+    fill(&store, 1..=200);
+    disk.resize(0);
+    let mut settled = 0;
+    for id in 1..=200_u32 {
+        match store.settle(receipt(1, id, 2, id.into())).wait() {
+            Ok(_) => settled += 1,
+            Err(fault) => {
+                assert!(matches!(fault, StoreError::Full), "{fault}");
+                break;
+            }
+        }
+    }
+    assert!((50..200).contains(&settled), "{settled}");
+    assert_ne!(store.health().health, Health::Poisoned);
+    drop(store);
+    disk.power_cut();
+    let full = open(&disk, options.clone()).unwrap_err();
+    assert!(matches!(full, OpenError::DiskFull { .. }), "{full}");
+    disk.resize(64 << 20);
+    let (store, _) = open(&disk, options).unwrap();
+    assert_eq!(whole_inbox(&store, agency(1)).len(), settled);
+    assert_holds(&store, 200);
+}
+
+#[test]
+fn a_failed_write_poisons() {
+    for after in 0..6 {
+        let index = scratch();
+        let disk = sim(&index, 64 << 20);
+        let (store, _) = open(&disk, small()).unwrap();
+        fill(&store, 1..=10);
+        disk.inject(Fault::Once { after });
+        let faults = (11..=40)
+            .map(|id| store.accept(submission(1, id, &[2, 3])).wait())
+            .filter_map(Result::err)
+            .collect::<Vec<_>>();
+        assert!(!faults.is_empty());
+        assert!(
+            faults
+                .iter()
+                .all(|fault| matches!(fault, StoreError::Failed))
+        );
+        assert_eq!(store.health().health, Health::Poisoned);
+        assert!(matches!(store.close(), Err(StoreError::Failed)));
+        drop(store);
+        disk.kill();
+        let (store, _) = open(&disk, small()).unwrap();
+        assert!(whole_inbox(&store, agency(2)).len() >= 10);
+    }
+}
+
+#[test]
+fn an_acceptance_that_cannot_be_signed_poisons() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=10);
+    let mut unsigned = submission(1, 11, &[2, 3]);
+    unsigned.seal = Box::new(|_| Err(SealError("no key".into())));
+    let fault = store.accept(unsigned).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::Failed));
+    assert_eq!(store.health().health, Health::Poisoned);
+    drop(store);
+    let (store, _) = open(&disk, small()).unwrap();
+    assert_holds(&store, 10);
+}
+
+#[test]
+fn a_directory_has_one_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (store, _) = JournalStore::open(directory.path(), small()).unwrap();
+    let second = JournalStore::open(directory.path(), small()).unwrap_err();
+    assert!(matches!(second, OpenError::Locked));
+    fill(&store, 1..=50);
+    drop(store);
+    let (store, recovery) = JournalStore::open(directory.path(), small()).unwrap();
+    assert_eq!(recovery.index, IndexFate::Believed, "the boot is the same");
+    assert_holds(&store, 50);
+    store.close().unwrap();
+    drop(store);
+    let (store, recovery) = JournalStore::open(directory.path(), small()).unwrap();
+    assert!(recovery.clean);
+    assert_holds(&store, 50);
+}
+
+#[test]
+fn a_small_overlay_only_slows() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let options = Options {
+        overlay_bytes: 2 << 10,
+        ..small()
+    };
+    let (store, _) = open(&disk, options).unwrap();
+    fill(&store, 1..=300);
+    assert_holds(&store, 300);
+}
+
+#[test]
+fn staged_files_survive_and_leftovers_do_not() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let payload = vec![9; 2 << 20];
+    let digest = consign_domain::Digest::of(&payload);
+    let (store, _) = open(&disk, small()).unwrap();
+    let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
+    stage.write(&payload).unwrap();
+    let mut sent = submission(1, 1, &[2, 3]);
+    sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
+    store.accept(sent).wait().unwrap();
+    let mut unfinished = store.stage(agency(1), payload.len() as u64).unwrap();
+    unfinished.write(&payload[1..]).unwrap();
+    drop(store);
+    disk.power_cut();
+    let (store, _) = open(&disk, small()).unwrap();
+    let source = store.payload(key(1, 1)).unwrap().unwrap();
+    assert_eq!(source.read_at(0, payload.len()).unwrap(), payload);
+    let staging = |path: &String| path.starts_with("staging/");
+    assert_eq!(disk.paths().iter().filter(|path| staging(path)).count(), 0);
+    drop(unfinished);
+}
+
+#[test]
+fn what_is_damaged_or_missing_is_named() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=300);
+    store.close().unwrap();
+    drop(store);
+    disk.tamper("journal/0000000000000002.segment", |bytes| bytes[5000] ^= 1);
+    fs::remove_dir_all(disk.index_dir()).unwrap();
+    // The footer has the rows: the index comes back, and the damage is named when read.
+    let (store, _) = open(&disk, small()).unwrap();
+    let named = (1..=300)
+        .filter_map(|id| store.wraps(key(1, id)).and(store.payload(key(1, id))).err())
+        .chain(store.inbox(agency(2), None, super::all()).err())
+        .all(|fault| matches!(fault, StoreError::Damaged { segment: 2, .. }));
+    assert!(named);
+    assert!(store.inbox(agency(2), None, super::all()).is_err());
+    drop(store);
+    disk.remove("journal/0000000000000002.segment").unwrap();
+    let missing = open(&disk, small()).unwrap_err();
+    assert!(matches!(missing, OpenError::Missing { .. }), "{missing}");
+}
+
+/// Cuts or corrupts the last segment anywhere: what was answered is there, or the
+/// damage is named.
+#[test]
+fn a_journal_cut_or_corrupted_anywhere_never_lies() {
+    let mut random = Random(5);
+    let (mut torn, mut named) = (0, 0);
+    for _ in 0..150 {
+        let index = scratch();
+        let disk = sim(&index, 64 << 20);
+        let (store, _) = open(&disk, small()).unwrap();
+        for id in 1..=12 {
+            fill(&store, id..=id);
+        }
+        drop(store);
+        let end = disk.bytes("journal/0000000000000001.segment").unwrap();
+        let used = end.iter().rposition(|byte| *byte != 0).unwrap();
+        let at = random.place(used + 1);
+        let cut = random.below(2) == 0;
+        disk.tamper("journal/0000000000000001.segment", |bytes| {
+            if cut {
+                bytes[at..].fill(0);
+            } else {
+                bytes[at] ^= 1 << random.below(8);
+            }
+        });
+        // Another boot and no index: only the journal itself can tell.
+        disk.power_cut();
+        match open(&disk, small()) {
+            Err(OpenError::Damaged { segment: 1, .. }) => named += 1,
+            Err(fault) => panic!("{fault}"),
+            Ok((store, recovery)) => {
+                let left = whole_inbox(&store, agency(2)).len();
+                assert!(left == 12 || recovery.torn.is_some() || cut, "{left}");
+                assert!(cut || left >= 11, "only the last batch can be torn");
+                torn += 1;
+            }
+        }
+    }
+    assert!(torn > 10 && named > 10, "torn {torn}, named {named}");
+}
+
+#[test]
+fn damage_below_what_the_index_has_is_named() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=20);
+    while store.health().index != store.health().journal {
+        std::thread::yield_now();
+    }
+    let end = store.health().journal;
+    drop(store);
+    disk.tamper("journal/0000000000000001.segment", |bytes| {
+        let end = usize::try_from(end.offset).unwrap();
+        bytes[end - 10..].fill(0);
+    });
+    let damaged = open(&disk, small()).unwrap_err();
+    assert!(matches!(damaged, OpenError::Damaged { segment: 1, .. }));
+}
