@@ -434,6 +434,24 @@ fn a_submission_must_be_sound(store: &dyn Store) {
     assert!(matches!(fault, StoreError::TooLarge), "{fault}");
     let fault = store.stage(agency(1), u64::MAX).unwrap_err();
     assert!(matches!(fault, StoreError::TooLarge), "{fault}");
+    let giant = fixture::statement(&"x".repeat(4 << 20));
+    let mut refused = refusal(1, 2);
+    refused.evidence = giant.clone();
+    let fault = store.refuse(refused).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::TooLarge), "{fault}");
     store.accept(submission(1, 1, &[2])).wait().unwrap();
+    let mut signed = receipt(1, 1, 2, 1);
+    signed.statement = giant.clone();
+    let fault = store.settle(signed).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::TooLarge), "{fault}");
+    let mut expired = expiry(1, 1, 2);
+    expired.statement = giant;
+    let fault = store.expire(expired).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::TooLarge), "{fault}");
+    let mut wordy = status(1, 1, 1, "03");
+    wordy.text = Bytes::from(vec![0; 1 << 20]);
+    let fault = store.post(wordy).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::TooLarge), "{fault}");
     assert_eq!(whole_inbox(store, agency(2)).len(), 1);
+    assert!(whole_inbox(store, agency(1)).is_empty());
 }

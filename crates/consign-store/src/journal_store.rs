@@ -84,18 +84,18 @@ impl JournalStore {
         let committer = Committer::new(shared.clone(), opened.recovered.writer, inbox, to_indexer);
         let sequencer = Sequencer::new(shared.clone(), to_sealers, to_committer.clone());
         let mut threads = vec![
-            spawn("store-sequencer", move || sequencer.run(&queue))?,
-            spawn("store-committer", move || committer.run())?,
+            spawn(&shared, "store-sequencer", move || sequencer.run(&queue))?,
+            spawn(&shared, "store-committer", move || committer.run())?,
         ];
         let indexed = shared.clone();
-        threads.push(spawn("store-indexer", move || {
+        threads.push(spawn(&shared, "store-indexer", move || {
             indexer::run(&indexed, &batches);
         })?);
         let jobs = Arc::new(Mutex::new(jobs));
         for _ in 0..shared.options.signers.max(1) {
-            let (shared, jobs, committer) = (shared.clone(), jobs.clone(), to_committer.clone());
-            threads.push(spawn("store-sealer", move || {
-                sealers::run(&shared, &jobs, &committer);
+            let (sealing, jobs, committer) = (shared.clone(), jobs.clone(), to_committer.clone());
+            threads.push(spawn(&shared, "store-sealer", move || {
+                sealers::run(&sealing, &jobs, &committer);
             })?);
         }
         let store = Self {
@@ -147,15 +147,18 @@ impl JournalStore {
 
     fn join(&self) {
         for thread in std::mem::take(&mut *lock(&self.threads)) {
-            if thread.join().is_err() {
-                self.shared.poison("a thread of the store panicked", None);
-            }
+            // A panic has poisoned the store already.
+            drop(thread.join());
         }
     }
 
-    fn ask<T>(&self, request: impl FnOnce(crate::pipeline::Sender<T>) -> Request) -> Reply<T> {
+    fn ask<T>(
+        &self,
+        sound: Result<(), StoreError>,
+        request: impl FnOnce(crate::pipeline::Sender<T>) -> Request,
+    ) -> Reply<T> {
         let (sender, reply) = Reply::channel();
-        match self.queue(request(sender)) {
+        match sound.and_then(|()| self.queue(request(sender))) {
             Ok(()) => reply,
             Err(fault) => Reply::ready(Err(fault)),
         }
@@ -179,8 +182,29 @@ impl JournalStore {
     }
 }
 
-fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.to_owned()).spawn(run)
+fn spawn(
+    shared: &Arc<Shared>,
+    name: &str,
+    run: impl FnOnce() + Send + 'static,
+) -> std::io::Result<JoinHandle<()>> {
+    let watch = PoisonOnPanic(shared.clone());
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || {
+            let _watch = watch;
+            run();
+        })
+}
+
+/// Tells the others when a thread of the store panics, instead of leaving them to wait.
+struct PoisonOnPanic(Arc<Shared>);
+
+impl Drop for PoisonOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.poison("a thread of the store panicked", None);
+        }
+    }
 }
 
 impl Drop for JournalStore {
@@ -214,19 +238,23 @@ impl Store for JournalStore {
     }
 
     fn refuse(&self, refusal: Refusal) -> Reply<Accepted> {
-        self.ask(|to| Request::Refuse(refusal, to))
+        let sound = refusal.check();
+        self.ask(sound, |to| Request::Refuse(refusal, to))
     }
 
     fn settle(&self, receipt: Receipt) -> Reply<Settled> {
-        self.ask(|to| Request::Settle(receipt, to))
+        let sound = receipt.check();
+        self.ask(sound, |to| Request::Settle(receipt, to))
     }
 
     fn post(&self, status: StatusPost) -> Reply<Posted> {
-        self.ask(|to| Request::Post(status, to))
+        let sound = status.check();
+        self.ask(sound, |to| Request::Post(status, to))
     }
 
     fn expire(&self, expiry: Expiry) -> Reply<Settled> {
-        self.ask(|to| Request::Expire(expiry, to))
+        let sound = expiry.check();
+        self.ask(sound, |to| Request::Expire(expiry, to))
     }
 
     fn collected(&self, agency: AgencyId, through: Sequence) -> Result<(), StoreError> {

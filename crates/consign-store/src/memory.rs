@@ -254,6 +254,7 @@ impl MemoryStore {
     }
 
     fn decide_refusal(&self, refusal: Refusal) -> Result<Accepted, StoreError> {
+        refusal.check()?;
         let mut state = self.state();
         if let Some(earlier) = state.earlier(refusal.key, refusal.digest)? {
             return Ok(earlier);
@@ -271,6 +272,7 @@ impl MemoryStore {
     }
 
     fn decide_receipt(&self, receipt: Receipt) -> Result<Settled, StoreError> {
+        receipt.check()?;
         let mut state = self.state();
         let (kept, delivery) = state.delivery_of(receipt.key, receipt.recipient)?;
         if delivery.sequence != receipt.sequence || kept.stored.digest != receipt.envelope {
@@ -283,6 +285,7 @@ impl MemoryStore {
     }
 
     fn decide_expiry(&self, expiry: Expiry) -> Result<Settled, StoreError> {
+        expiry.check()?;
         let mut state = self.state();
         let Expiry { key, recipient, .. } = expiry;
         state.delivery_of(key, recipient)?;
@@ -292,6 +295,7 @@ impl MemoryStore {
     }
 
     fn place_status(&self, status: StatusPost) -> Result<Posted, StoreError> {
+        status.check()?;
         let mut state = self.state();
         if !state.envelopes.contains_key(&status.key) {
             return Err(StoreError::EnvelopeUnknown);

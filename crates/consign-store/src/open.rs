@@ -189,21 +189,19 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
     }
     let marks = Marks::new(disk.clone());
     let clean = marks.clean()?;
-    let believable = clean.is_some() || marks.is_this_boot()?;
-    // From here on the index may be written to: what the mark vouched for is over.
-    marks.clear_clean()?;
     let directory = disk.index_dir();
-    let believed = believable.then(|| believe(&directory)).flatten();
-    let known = believed.as_ref().map(Index::position);
-    let known = known.max(clean).unwrap_or_default();
     let segments = Segments::new(disk.clone());
-    let recovered = recovery::recover(
-        disk,
-        &segments,
-        options.segment_bytes,
-        options.low_water,
-        known,
-    )?;
+    let this_boot = clean.is_none() && marks.is_this_boot()?;
+    let mut believed = this_boot.then(|| believe(&directory)).flatten();
+    let known = believed.as_ref().map(Index::position).max(clean);
+    let inspected = recovery::inspect(disk.as_ref(), &segments, known.unwrap_or_default())?;
+    if clean.is_some() {
+        // Now the index may be written to: what the mark vouched for is over.
+        marks.clear_clean()?;
+        believed = believe(&directory);
+    }
+    let believable = clean.is_some() || this_boot;
+    let recovered = inspected.begin(disk, &segments, options.segment_bytes, options.low_water)?;
     let caught_up = believed.and_then(|index| catch_up(index, &segments, &recovered));
     let (index, fate, replayed) = match caught_up {
         Some((index, replayed)) => (index, IndexFate::Believed, replayed),

@@ -5,7 +5,9 @@ use std::fmt;
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::document::Urgency;
-use consign_domain::limits::{MAX_ENVELOPE, MAX_RECIPIENTS, MAX_WRAP};
+use consign_domain::limits::{
+    MAX_ENVELOPE, MAX_EVIDENCE, MAX_RECIPIENTS, MAX_STATUS, MAX_STATUS_TEXT, MAX_WRAP,
+};
 use consign_domain::statement::Placement;
 use consign_domain::{
     AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeKey, Sequence, SignedStatement,
@@ -115,6 +117,13 @@ pub struct Refusal {
     pub evidence: SignedStatement,
 }
 
+impl Refusal {
+    /// What every engine asks of it before it decides anything.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        within(&self.evidence.statement, MAX_EVIDENCE)
+    }
+}
+
 /// What a submission ended in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
@@ -160,6 +169,13 @@ pub struct Receipt {
     pub statement: SignedStatement,
 }
 
+impl Receipt {
+    /// What every engine asks of it before it decides anything.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        within(&self.statement.statement, MAX_EVIDENCE)
+    }
+}
+
 /// The hub's signed word that no receipt came in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expiry {
@@ -169,6 +185,13 @@ pub struct Expiry {
     pub recipient: AgencyId,
     /// The signed statement.
     pub statement: SignedStatement,
+}
+
+impl Expiry {
+    /// What every engine asks of it before it decides anything.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        within(&self.statement.statement, MAX_EVIDENCE)
+    }
 }
 
 /// What settled a delivery.
@@ -202,6 +225,14 @@ pub struct StatusPost {
     pub statement: SignedStatement,
     /// Its encrypted text, empty if it has none.
     pub text: Bytes,
+}
+
+impl StatusPost {
+    /// What every engine asks of it before it decides anything.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        within(&self.statement.statement, MAX_STATUS)?;
+        within(&self.text, MAX_STATUS_TEXT)
+    }
 }
 
 /// Where a status was placed.
@@ -380,4 +411,13 @@ pub struct StoreHealth {
     pub index: Position,
     /// Bytes of what is durable and not yet in the index.
     pub overlay_bytes: u64,
+}
+
+/// That bytes are as many as a format allows: what is larger could not be read back.
+fn within(bytes: &Bytes, limit: usize) -> Result<(), StoreError> {
+    if bytes.len() > limit {
+        Err(StoreError::TooLarge)
+    } else {
+        Ok(())
+    }
 }

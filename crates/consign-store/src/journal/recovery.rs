@@ -39,111 +39,100 @@ struct Span {
     end: Position,
 }
 
+/// A journal that was read to its end; nothing of it was changed.
+#[derive(Debug)]
+pub(crate) struct Inspected {
+    spans: Spans,
+    tail: Tail,
+}
+
 /// Reads the journal of a directory; `known` is a place that was durable for certain.
-pub(crate) fn recover(
-    disk: &Arc<dyn Disk>,
+pub(crate) fn inspect(
+    disk: &dyn Disk,
     segments: &Segments,
-    segment_bytes: u64,
-    low_water: u64,
     known: Position,
-) -> Result<Recovered, OpenError> {
-    let mut spares = Spares::find(disk.clone(), segment_bytes, low_water)?;
-    let mut spans = find_spans(disk.as_ref(), segments)?;
-    let tail = match spans.0.last_key_value() {
-        Some((segment, span)) => Tail::read(segments, *segment, *span, known)?,
-        None => Tail::default(),
-    };
-    let missing = known.segment > spans.0.last_key_value().map_or(0, |(segment, _)| *segment);
-    if missing {
+) -> Result<Inspected, OpenError> {
+    let mut spans = find_spans(disk, segments)?;
+    let last = spans
+        .0
+        .last_key_value()
+        .map(|(number, span)| (*number, *span));
+    if known.segment > last.map_or(0, |(number, _)| number) {
         return Err(OpenError::Missing {
             segment: known.segment,
         });
     }
-    let segment = tail.durable.segment + 1;
+    let tail = match last {
+        Some((segment, span)) => Tail::read(segments, segment, span, known)?,
+        None => Tail::default(),
+    };
     if let Some(span) = spans.0.get_mut(&tail.durable.segment) {
         span.end = tail.durable;
     }
-    let stamp = Stamp {
-        segment,
-        salt: disk.salt(),
-    };
-    let base = Base {
-        salt: stamp.salt,
-        previous: tail.durable,
-        ledger: tail.ledger.clone(),
-    };
-    let frame = tail.again(segments, stamp)?;
-    let (file, offset) = spares.become_segment(segment, &base, frame.as_deref())?;
-    if !tail.sealed && segment > 1 {
-        let old = segments.file(tail.durable.segment)?;
-        old.set_size(tail.durable.offset)?;
-        old.sync_data()?;
-    }
-    finish(
-        disk,
-        segments,
-        spares,
-        file,
-        stamp,
-        offset,
-        tail,
-        spans,
-        segment_bytes,
-    )
+    Ok(Inspected { spans, tail })
 }
 
-#[expect(clippy::too_many_arguments, reason = "the second half of one function")]
-fn finish(
-    disk: &Arc<dyn Disk>,
-    segments: &Segments,
-    mut spares: Spares,
-    file: Arc<dyn DiskFile>,
-    stamp: Stamp,
-    offset: u64,
-    tail: Tail,
-    mut spans: Spans,
-    segment_bytes: u64,
-) -> Result<Recovered, OpenError> {
-    let segment = stamp.segment;
-    let damaged = OpenError::Damaged { segment, offset: 0 };
-    let opened = scan::open_segment(segments.file(segment)?.as_ref(), segment)?;
-    let start = opened.ok_or(damaged)?.start;
-    let mut ledger = tail.ledger;
-    for (record, _) in tail.last.iter().flat_map(|(_, records)| records) {
-        ledger
-            .apply(record)
-            .map_err(|_| OpenError::Damaged { segment, offset: 0 })?;
+impl Inspected {
+    /// Begins the segment in which the journal goes on, with the last batch if its place
+    /// on the disk is not certain.
+    pub(crate) fn begin(
+        self,
+        disk: &Arc<dyn Disk>,
+        segments: &Segments,
+        segment_bytes: u64,
+        low_water: u64,
+    ) -> Result<Recovered, OpenError> {
+        let Self { mut spans, tail } = self;
+        let mut spares = Spares::find(disk.clone(), segment_bytes, low_water)?;
+        let stamp = Stamp {
+            segment: tail.durable.segment + 1,
+            salt: disk.salt(),
+        };
+        let base = Base {
+            salt: stamp.salt,
+            previous: tail.durable,
+            ledger: tail.ledger.clone(),
+        };
+        let again = tail.again(segments, stamp)?;
+        let (file, offset) =
+            spares.become_segment(stamp.segment, &base, again.as_deref().unwrap_or_default())?;
+        if !tail.sealed && tail.durable.segment > 0 {
+            let old = segments.file(tail.durable.segment)?;
+            old.set_size(tail.durable.offset)?;
+            old.sync_data()?;
+        }
+        spares.replenish()?;
+        let rewritten = again.is_some();
+        let end = Position {
+            batch: tail.durable.batch + u64::from(rewritten),
+            segment: stamp.segment,
+            offset,
+        };
+        let start = Position {
+            offset: offset - again.map_or(0, |frame| frame.len() as u64),
+            ..tail.durable.in_segment(stamp.segment)
+        };
+        spans.0.insert(stamp.segment, Span { stamp, start, end });
+        let mut writer = JournalWriter::new(disk.clone(), segment_bytes, spares, file, stamp, end);
+        spans.replay(segments, start, &mut |rows, _| {
+            writer.keep_rows(&rows);
+            Ok(())
+        })?;
+        let torn = tail.torn;
+        Ok(Recovered {
+            ledger: tail.into_ledger()?,
+            writer,
+            spans,
+            torn,
+            rewritten,
+        })
     }
-    let rewritten = tail.last.is_some();
-    let end = Position {
-        batch: tail.durable.batch + u64::from(rewritten),
-        segment,
-        offset,
-    };
-    let from = Position {
-        batch: tail.durable.batch,
-        segment,
-        offset: start,
-    };
-    let span = Span {
-        stamp,
-        start: from,
-        end,
-    };
-    spans.0.insert(segment, span);
-    spares.replenish()?;
-    let mut writer = JournalWriter::new(disk.clone(), segment_bytes, spares, file, stamp, end);
-    spans.replay(segments, from, &mut |rows, _| {
-        writer.keep_rows(&rows);
-        Ok(())
-    })?;
-    Ok(Recovered {
-        ledger,
-        writer,
-        spans,
-        torn: tail.torn,
-        rewritten,
-    })
+}
+
+impl Position {
+    const fn in_segment(self, segment: u64) -> Self {
+        Self { segment, ..self }
+    }
 }
 
 fn find_spans(disk: &dyn Disk, segments: &Segments) -> Result<Spans, OpenError> {
@@ -298,6 +287,12 @@ impl Tail {
         self.durable.offset = frame.end();
         self.durable.batch = frame.header.batch;
         Ok(())
+    }
+
+    /// The ledger with the last batch in it.
+    fn into_ledger(mut self) -> Result<Ledger, OpenError> {
+        self.settle_last()?;
+        Ok(self.ledger)
     }
 
     /// The last batch as a frame of another segment.

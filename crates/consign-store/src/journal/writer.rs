@@ -92,7 +92,7 @@ impl Spares {
         &mut self,
         segment: u64,
         base: &Base,
-        tail: Option<&[u8]>,
+        tail: &[u8],
     ) -> io::Result<(Arc<dyn DiskFile>, u64)> {
         if self.ready.is_empty() {
             self.make()?;
@@ -103,7 +103,7 @@ impl Spares {
         let batch = base.previous.batch;
         let mut bytes = frame::encode(unsalted, FrameKind::Base, batch, &base.encode(), &[])
             .ok_or(io::ErrorKind::FileTooLarge)?;
-        bytes.extend_from_slice(tail.unwrap_or_default());
+        bytes.extend_from_slice(tail);
         file.write_at(&bytes, 0)?;
         file.sync_data()?;
         self.disk
@@ -186,7 +186,12 @@ impl JournalWriter {
 
     /// Begins a new segment if a frame of `size` bytes, with rows of `rows` bytes, does
     /// not fit into this one.
-    pub(crate) fn make_room(&mut self, size: u64, rows: u64, ledger: &Ledger) -> io::Result<()> {
+    pub(crate) fn make_room(
+        &mut self,
+        size: u64,
+        rows: u64,
+        ledger: impl FnOnce() -> Ledger,
+    ) -> io::Result<()> {
         let needed = self.end.offset + size + self.footer + rows;
         if needed <= self.segment_bytes || self.end.offset == self.start {
             return Ok(());
@@ -195,10 +200,10 @@ impl JournalWriter {
         let base = Base {
             salt: self.disk.salt(),
             previous: self.end,
-            ledger: ledger.clone(),
+            ledger: ledger(),
         };
         let segment = self.end.segment + 1;
-        let (file, offset) = self.spares.become_segment(segment, &base, None)?;
+        let (file, offset) = self.spares.become_segment(segment, &base, &[])?;
         self.file = file;
         self.stamp = Stamp {
             segment,

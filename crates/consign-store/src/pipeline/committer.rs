@@ -156,7 +156,7 @@ impl Committer {
         let bulk_length: usize = bulk.iter().map(Bytes::len).sum();
         let size = (HEADER + facts.len() + bulk_length) as u64;
         self.writer
-            .make_room(size, estimate, &self.shared.ledger())?;
+            .make_room(size, estimate, || self.shared.ledger().clone())?;
         let begin = self.writer.end();
         self.writer.append(&facts, &bulk)?;
 

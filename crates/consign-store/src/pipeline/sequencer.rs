@@ -6,7 +6,6 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender as Queue};
 
 use bytes::Bytes;
-use consign_domain::limits::MAX_STATUS_TEXT;
 use consign_domain::statement::Placement;
 use consign_domain::{AgencyId, EnvelopeKey, Sequence, SignedStatement};
 
@@ -225,9 +224,6 @@ impl Sequencer {
         let (addressee, digest) = (status.addressee, status.statement.digest());
         if let Err(fault) = self.shared.is_accepted(status.key) {
             return refused(to, fault);
-        }
-        if status.text.len() > MAX_STATUS_TEXT {
-            return refused(to, StoreError::TooLarge);
         }
         let in_flight = InFlight::Status(addressee, digest);
         match self.before(in_flight, |shared| shared.earlier_post(addressee, digest)) {

@@ -385,6 +385,26 @@ fn what_is_damaged_or_missing_is_named() {
     assert!(matches!(missing, OpenError::Missing { .. }), "{missing}");
 }
 
+#[test]
+fn a_missing_end_is_named_every_time() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=300);
+    let last = store.health().journal.segment;
+    store.close().unwrap();
+    drop(store);
+    disk.remove(&format!("journal/{last:016x}.segment"))
+        .unwrap();
+    for _ in 0..3 {
+        let missing = open(&disk, small()).unwrap_err();
+        assert!(matches!(missing, OpenError::Missing { segment } if segment == last));
+        // A machine that starts anew does not make the store forget.
+        disk.sync_dir("journal").unwrap();
+        disk.power_cut();
+    }
+}
+
 /// Cuts or corrupts the last segment anywhere: what was answered is there, or the
 /// damage is named.
 #[test]
