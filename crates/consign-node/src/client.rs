@@ -12,7 +12,7 @@ use tonic::transport::Channel;
 /// The name of the socket's address in `run.json`.
 pub const ADDRESS: &str = "node";
 
-/// Largest message on the socket, in bytes: reports and directories of a province fit.
+/// Largest answer on the socket, in bytes: reports and directories of a province fit.
 pub(crate) const MAX_MESSAGE: usize = 64 << 20;
 
 /// Why there is no talking to a node.
@@ -69,9 +69,7 @@ pub fn connect(directory: &Path) -> Result<NodeClient<Channel>, ClientError> {
         return Err(ClientError::NotANode { directory });
     };
     let channel = uds::connect(Path::new(socket));
-    Ok(NodeClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE))
+    Ok(NodeClient::new(channel).max_decoding_message_size(MAX_MESSAGE))
 }
 
 #[cfg(test)]

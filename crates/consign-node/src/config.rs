@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use consign_runtime::config::{self, ConfigFaults, Reader};
+use consign_runtime::config::{self, ConfigFaults, FaultCause, Reader};
 use consign_runtime::telemetry::Format;
 
 /// The file's name in a node's directory.
@@ -57,13 +57,16 @@ pub struct Limits {
 }
 
 impl Config {
-    /// Reads `DIR/node.toml`.
+    /// Reads `DIR/node.toml`; without the file, every setting has its default.
     ///
     /// # Errors
     /// Everything that is wrong with the file.
     pub fn load(directory: &Path) -> Result<Self, ConfigFaults> {
         let path = directory.join(FILE_NAME);
-        config::load(&path, |reader| Some(read(directory, reader)))
+        match config::load(&path, |reader| Some(read(directory, reader))) {
+            Err(faults) if is_absent(&faults) => Self::parse("", directory),
+            read => read,
+        }
     }
 
     /// Reads the text of a file that is, or would be, `DIR/node.toml`.
@@ -113,6 +116,10 @@ fn read_limits(limits: &mut Reader<'_>) -> Limits {
         collect_bytes: limits.u64_in("collect_mib", 1..=64).or(8) << 20,
         free_disk_bytes: limits.u64_in("free_disk_mib", 1..=1 << 20).or(256) << 20,
     }
+}
+
+fn is_absent(faults: &ConfigFaults) -> bool {
+    matches!(faults.faults(), [only] if only.cause == FaultCause::NotFound)
 }
 
 fn host_and_port(text: &str) -> Option<String> {

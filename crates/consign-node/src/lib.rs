@@ -23,3 +23,5 @@ pub mod layout;
 pub mod outbox;
 mod register;
 pub mod seal;
+#[cfg(test)]
+mod testing;

@@ -78,6 +78,8 @@ impl Draft {
             urgency: ranged(request.urgency, Urgency::from_value, "urgency", "0 to 4")?,
             due: optional(&request.due, |text| text.trim().parse(), "due date")?,
             in_reply_to: replies(request, sources)?,
+            amends: Vec::new(),
+            copy_kind: None,
             places: request
                 .places
                 .iter()

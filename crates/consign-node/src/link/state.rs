@@ -92,6 +92,17 @@ impl LinkStatus {
         });
     }
 
+    /// Connected, and yet something does not go on; `None`: it does.
+    pub(crate) fn noted(&self, cause: Option<Cause>) {
+        self.0.send_if_modified(|state| {
+            let news = state.connection == Connection::Connected && state.cause != cause;
+            if news {
+                state.cause = cause;
+            }
+            news
+        });
+    }
+
     /// The connection ended, or did not come about.
     pub(crate) fn lost(&self, connection: Connection, cause: Cause) {
         self.0.send_modify(|state| {

@@ -1,11 +1,7 @@
-use consign_domain::PartyCode;
-use consign_domain::statement::BusinessStatus;
-use consign_proto::signed_message;
-
 use super::*;
 use crate::link::fixture::{
-    HUB, Network, OTHER_HUB, RECIPIENT, SENDER, agency, at, code, envelope, evidence, hub,
-    network_id, placement, sign, signer,
+    HUB, Network, OTHER_HUB, RECIPIENT, SENDER, agency, code, envelope, evidence, hub, placement,
+    sign,
 };
 
 fn acceptance(envelope: &Envelope) -> Evidence {
@@ -76,101 +72,4 @@ fn what_names_a_newer_directory_asks_for_it() {
     newer.signer.key = consign_domain::KeyId::from_bytes([7; 16]);
     let fault = answer(HUB, &newer, &sent).unwrap_err();
     assert_eq!(fault.needs_directory(), DirectoryVersion::new(9).ok());
-}
-
-fn check(own: u8, item: v1::Item) -> Result<CheckedItem, CheckFault> {
-    let directory = Network::new().first();
-    let expected = Expected {
-        hub: hub(),
-        directory: &directory,
-    };
-    expected.item(agency(own), item)
-}
-
-fn item(sequence: u64, content: v1::item::Content) -> v1::Item {
-    v1::Item {
-        agency: Bytes::new(),
-        sequence,
-        content: Some(content),
-    }
-}
-
-fn envelope_item(payload: Option<&'static [u8]>) -> v1::item::Content {
-    let sent = envelope(b"payload");
-    v1::item::Content::Envelope(v1::EnvelopeItem {
-        envelope: Some(signed_message(&sign(SENDER, &sent))),
-        acceptance: Some(signed_message(&sign(HUB, &acceptance(&sent)))),
-        payload: payload.map(Bytes::from_static),
-    })
-}
-
-#[test]
-fn an_envelope_is_placed_here_and_nowhere_else_with_the_payload_it_names() {
-    assert!(check(RECIPIENT, item(7, envelope_item(None))).is_ok());
-    assert!(check(RECIPIENT, item(7, envelope_item(Some(b"payload")))).is_ok());
-    let faults = [
-        (RECIPIENT, 8, None, ErrorCode::NotARecipient),
-        (SENDER, 7, None, ErrorCode::NotARecipient),
-        (RECIPIENT, 0, None, ErrorCode::ProtocolViolation),
-        (
-            RECIPIENT,
-            7,
-            Some(b"Payload" as &[u8]),
-            ErrorCode::PayloadMismatch,
-        ),
-    ];
-    for (own, sequence, payload, code) in faults {
-        let fault = check(own, item(sequence, envelope_item(payload))).unwrap_err();
-        assert_eq!(fault.code(), code);
-    }
-}
-
-#[test]
-fn evidence_is_said_by_whoever_may_say_it_to_the_sender() {
-    let sent = envelope(b"payload");
-    let content = |signed: &SignedStatement| v1::item::Content::Evidence(signed_message(signed));
-    let mut failure = evidence(HUB, Event::ContentHandoverFailure, &sent);
-    failure.placements = vec![placement(RECIPIENT, 7)];
-    failure.reason = Some(ErrorCode::NotCollected);
-    let signed = sign(HUB, &failure);
-    assert!(check(SENDER, item(3, content(&signed))).is_ok());
-    let fault = check(RECIPIENT, item(3, content(&signed))).unwrap_err();
-    assert_eq!(fault.code(), ErrorCode::EnvelopeUnknown);
-
-    let mut receipt = evidence(HUB, Event::ContentHandover, &sent);
-    receipt.placements = vec![placement(RECIPIENT, 7)];
-    receipt.signer = signer(RECIPIENT, PartyCode::Agency(code(RECIPIENT)), 1);
-    assert!(check(SENDER, item(4, content(&sign(RECIPIENT, &receipt)))).is_ok());
-    receipt.signer = signer(SENDER, PartyCode::Agency(code(SENDER)), 1);
-    let fault = check(SENDER, item(4, content(&sign(SENDER, &receipt)))).unwrap_err();
-    assert_eq!(fault.code(), ErrorCode::RoleNotPermitted);
-    receipt.signer = signer(HUB, "hub-1".parse().unwrap(), 1);
-    let fault = check(SENDER, item(4, content(&sign(HUB, &receipt)))).unwrap_err();
-    assert_eq!(fault.code(), ErrorCode::RoleNotPermitted);
-}
-
-#[test]
-fn a_status_reaches_its_addressee_with_the_text_it_names() {
-    let sent = envelope(b"payload");
-    let reference = sent.reference(sign(SENDER, &sent).digest()).unwrap();
-    let mut status = Status::new(
-        network_id(),
-        signer(RECIPIENT, PartyCode::Agency(code(RECIPIENT)), 1),
-        at(2),
-        reference,
-        code(SENDER),
-        BusinessStatus::Registered,
-    );
-    let content = |status: &Status, text: &'static [u8]| {
-        v1::item::Content::Status(v1::StatusItem {
-            status: Some(signed_message(&sign(RECIPIENT, status))),
-            text: Bytes::from_static(text),
-        })
-    };
-    assert!(check(SENDER, item(5, content(&status, b""))).is_ok());
-    assert!(check(RECIPIENT, item(5, content(&status, b""))).is_err());
-    assert!(check(SENDER, item(5, content(&status, b"text"))).is_err());
-    status.text = Some(Digest::of(b"salted"));
-    assert!(check(SENDER, item(5, content(&status, b""))).is_err());
-    assert!(check(SENDER, item(5, content(&status, b"text"))).is_ok());
 }

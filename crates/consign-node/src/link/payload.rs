@@ -1,0 +1,189 @@
+//! Payloads too large to travel inside a message, up and down, never whole in memory.
+
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use consign_domain::{AgencyId, EnvelopeKey, ErrorCode, SignedStatement};
+use consign_proto::v1::upload_request::Message;
+use consign_proto::v1::{FetchPayloadRequest, UploadOpen, UploadRequest};
+use consign_proto::{key_message, signed_message};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::warn;
+
+use super::connection::Session;
+use super::fault::PeerFault;
+use super::state::Cause;
+use crate::board::ItemKey;
+use crate::inbox::{InboxError, PayloadWriter};
+use crate::office::{Desk, blocking, lock};
+
+/// Bytes in one message.
+const CHUNK: usize = 256 * 1024;
+/// Messages between the disk and the network.
+const WAITING: usize = 4;
+
+/// Brings a payload to the hub, which then has it staged.
+pub(crate) async fn upload(
+    session: &Session,
+    envelope: &SignedStatement,
+    path: PathBuf,
+) -> Result<(), PeerFault> {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let open = UploadOpen {
+        envelope: Some(signed_message(envelope)),
+        offset: 0,
+    };
+    // A send that fails means that the call has ended, with a status that says why.
+    let _ = sender.send(message(Message::Open(open))).await;
+    let mut client = session.client.clone();
+    let call = client.upload(ReceiverStream::new(receiver));
+    let (read, answer) = tokio::join!(blocking(move || read(&path, &sender)), call);
+    // What the hub staged it has compared with the envelope's digest.
+    answer?;
+    read.map_err(|source| PeerFault {
+        cause: Cause {
+            code: ErrorCode::StorageFailed,
+            text: format!("the payload cannot be read: {source}"),
+        },
+        retry_after: std::time::Duration::ZERO,
+    })
+}
+
+const fn message(message: Message) -> UploadRequest {
+    UploadRequest {
+        message: Some(message),
+    }
+}
+
+fn read(path: &Path, chunks: &mpsc::Sender<UploadRequest>) -> std::io::Result<()> {
+    let mut file = File::open(path)?;
+    loop {
+        let mut chunk = Vec::with_capacity(CHUNK);
+        (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
+        let ended = chunk.is_empty();
+        if ended
+            || chunks
+                .blocking_send(message(Message::Chunk(chunk.into())))
+                .is_err()
+        {
+            return Ok(());
+        }
+    }
+}
+
+/// Fetches a payload for a recipient, from where an earlier attempt ended.
+pub(crate) async fn fetch(
+    session: &Session,
+    desk: &Desk,
+    envelope: EnvelopeKey,
+    writer: PayloadWriter,
+    claim: Claim,
+) -> Result<(), FetchFault> {
+    let recipient: AgencyId = desk.id();
+    let request = FetchPayloadRequest {
+        envelope: Some(key_message(envelope)),
+        recipient: Bytes::copy_from_slice(&recipient.to_bytes()),
+        offset: writer.offset(),
+    };
+    let mut client = session.client.clone();
+    let mut chunks = client
+        .fetch_payload(request)
+        .await
+        .map_err(PeerFault::from)?
+        .into_inner();
+    let (sender, receiver) = mpsc::channel(WAITING);
+    let pass_on = async move {
+        while let Some(chunk) = chunks.message().await? {
+            if sender.send(Some(chunk.data)).await.is_err() {
+                return Ok(()); // The writer has ended, and says why.
+            }
+        }
+        let _ = sender.send(None).await;
+        Ok::<_, tonic::Status>(())
+    };
+    let (written, passed) = tokio::join!(blocking(move || write(writer, receiver, claim)), pass_on);
+    if let Err(status) = passed {
+        warn!(%envelope, code = %consign_proto::status_of(&status), "fetching was cut short");
+        return Err(PeerFault::from(status).into());
+    }
+    Ok(written?)
+}
+
+/// Writes what comes; only an end that the hub said is one.
+fn write(
+    mut writer: PayloadWriter,
+    mut chunks: mpsc::Receiver<Option<Bytes>>,
+    _claim: Claim,
+) -> Result<(), InboxError> {
+    while let Some(chunk) = chunks.blocking_recv() {
+        match chunk {
+            Some(data) => writer.write(&data)?,
+            None => return writer.finish(),
+        }
+    }
+    Ok(())
+}
+
+/// Payloads that are being written: one writer at a time, even where a session ended and its
+/// last writer has not.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Claims(Arc<Mutex<HashSet<ItemKey>>>);
+
+/// The right to write one payload, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    claims: Claims,
+    key: ItemKey,
+}
+
+impl Claims {
+    /// `None` while somebody else writes it.
+    pub(crate) fn take(&self, key: ItemKey) -> Option<Claim> {
+        let claims = self.clone();
+        lock(&self.0).insert(key).then_some(Claim { claims, key })
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        lock(&self.claims.0).remove(&self.key);
+    }
+}
+
+/// Why a payload did not come.
+#[derive(Debug)]
+pub(crate) enum FetchFault {
+    /// By the hub.
+    Peer(PeerFault),
+    /// By us.
+    Inbox(InboxError),
+}
+
+impl FetchFault {
+    pub(crate) fn cause(&self) -> Cause {
+        match self {
+            Self::Peer(fault) => fault.cause.clone(),
+            Self::Inbox(fault) => Cause {
+                code: fault.code(),
+                text: fault.to_string(),
+            },
+        }
+    }
+}
+
+impl From<PeerFault> for FetchFault {
+    fn from(fault: PeerFault) -> Self {
+        Self::Peer(fault)
+    }
+}
+
+impl From<InboxError> for FetchFault {
+    fn from(fault: InboxError) -> Self {
+        Self::Inbox(fault)
+    }
+}

@@ -1,0 +1,500 @@
+//! `Submit`: what was sealed goes out, most urgent first, many in flight.
+//!
+//! An answer counts when it verifies and is on stable storage. Anything else leaves the
+//! envelope where it is: a retryable fault is tried again after a backoff, a final one that
+//! nobody signed is shown and tried again rarely, silence means *unknown*. Payloads over
+//! 256 KiB are uploaded first, beside the others, so that they never delay small ones.
+
+use std::collections::{HashMap, HashSet};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use consign_domain::statement::{Envelope, Event, Evidence};
+use consign_domain::{AgencyId, Digest, EnvelopeId, EnvelopeKey, ErrorCode, SignedStatement};
+use consign_proto::v1::{
+    self, envelope_submission::Payload, submit_reply::Outcome, submit_request,
+};
+use consign_proto::{required, signed, signed_message};
+use consign_verify::Verified;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::ReceiverStream;
+use tracing::{info, warn};
+
+use super::check::{CheckFault, Expected};
+use super::connection::Session;
+use super::fault::{LinkFault, PeerFault};
+use super::schedule::Schedule;
+use super::state::Cause;
+use super::{payload, sleep_until};
+use crate::board::ItemKey;
+use crate::error::NodeError;
+use crate::inbox::{InboxError, InboxStep};
+use crate::office::Office;
+use crate::outbox::{RecordError, SentState, Submission, SubmissionPayload};
+use crate::work::{pending, unwind};
+
+/// Requests between this loop and the network.
+const WAITING: usize = 8;
+/// How soon something is tried again that was refused for good by nobody's signature.
+const RARELY: Duration = Duration::from_secs(600);
+/// How soon something is tried again whose answer did not verify.
+const DOUBTED: Duration = Duration::from_secs(60);
+/// How long an answer may take before the connection is taken for dead.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+type SentKey = (AgencyId, EnvelopeId);
+
+/// Something to submit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Job {
+    Envelope(SentKey),
+    /// The status that a received envelope waits to have posted.
+    Status(ItemKey),
+}
+
+/// What the hub has not answered yet.
+#[derive(Debug)]
+struct Flying {
+    job: Job,
+    since: Instant,
+    /// The envelope as sent, to hold the answer against.
+    sent: Option<(Box<Envelope>, Digest)>,
+}
+
+/// What was done with an answer.
+#[derive(Debug)]
+enum Settled {
+    Envelope(SentKey, Result<(), RecordError>),
+    Status(ItemKey, Result<(), InboxError>),
+}
+
+/// Keeps, from session to session, what need not be uploaded again.
+#[derive(Debug)]
+pub(crate) struct Submitter {
+    office: Arc<Office>,
+    staged: HashSet<SentKey>,
+}
+
+impl Submitter {
+    pub(crate) fn new(office: &Arc<Office>) -> Self {
+        Self {
+            office: Arc::clone(office),
+            staged: HashSet::new(),
+        }
+    }
+
+    /// Submits until the session ends.
+    pub(crate) async fn run(&mut self, session: &Session) -> Result<Infallible, LinkFault> {
+        let (requests, stream) = mpsc::channel(WAITING);
+        let mut client = session.client.clone();
+        let replies = client.submit(ReceiverStream::new(stream)).await?;
+        let mut replies = replies.into_inner();
+        let mut sending = self.office.sending.listen();
+        let mut stream = Stream::new(session, &mut self.staged);
+        stream.offer().await;
+        loop {
+            let now = session.office.clock.monotonic();
+            let due = stream.is_due(now)?;
+            stream.begin_uploads(now);
+            let wake_at = stream.wake_at();
+            tokio::select! {
+                reply = replies.message() => {
+                    let reply = reply?.ok_or(LinkFault::Closed)?;
+                    stream.answered(reply).await?;
+                }
+                place = requests.reserve(), if due => {
+                    let place = place.map_err(|_| LinkFault::Closed)?;
+                    if let Some(request) = stream.next(now).await {
+                        place.send(request);
+                    }
+                }
+                Some(settled) = stream.settling.join_next() => stream.settled(unwind(settled)),
+                Some(ended) = stream.uploading.join_next() => {
+                    stream.uploaded(unwind(ended));
+                    stream.offer().await;
+                }
+                () = sending.rung() => stream.offer().await,
+                () = sleep_until(wake_at) => {}
+            }
+        }
+    }
+}
+
+/// One stream of submissions.
+struct Stream<'a> {
+    session: &'a Session,
+    staged: &'a mut HashSet<SentKey>,
+    jobs: Schedule<Job>,
+    uploads: Schedule<SentKey>,
+    flying: HashMap<u64, Flying>,
+    calls: u64,
+    settling: JoinSet<Settled>,
+    uploading: JoinSet<(SentKey, Result<(), PeerFault>)>,
+}
+
+impl<'a> Stream<'a> {
+    fn new(session: &'a Session, staged: &'a mut HashSet<SentKey>) -> Self {
+        let limits = session.office.config.limits;
+        Self {
+            session,
+            staged,
+            jobs: Schedule::new(limits.in_flight),
+            uploads: Schedule::new(limits.uploads),
+            flying: HashMap::new(),
+            calls: 0,
+            settling: JoinSet::new(),
+            uploading: JoinSet::new(),
+        }
+    }
+
+    fn office(&self) -> &'a Arc<Office> {
+        &self.session.office
+    }
+
+    fn serves(&self, agency: AgencyId) -> bool {
+        self.session.desks.iter().any(|desk| desk.id() == agency)
+    }
+
+    /// Takes in what the files and the board have to be submitted.
+    async fn offer(&mut self) {
+        for (key, rank) in pending(self.office(), SentState::Sealed).await {
+            if self.serves(key.0) && !self.uploads.contains(key) {
+                self.jobs.offer(Job::Envelope(key), rank);
+            }
+        }
+        let is_status = |step: &InboxStep| matches!(step, InboxStep::PostStatus { .. });
+        for waiting in self.office().board.steps(is_status) {
+            if self.serves(waiting.key.agency) {
+                self.jobs.offer(Job::Status(waiting.key), waiting.rank);
+            }
+        }
+    }
+
+    /// Whether something may be sent now.
+    fn is_due(&mut self, now: Instant) -> Result<bool, LinkFault> {
+        let oldest = self.flying.values().map(|flying| flying.since).min();
+        if oldest.is_some_and(|oldest| now.duration_since(oldest) > PATIENCE) {
+            return Err(LinkFault::NoAnswer {
+                seconds: PATIENCE.as_secs(),
+            });
+        }
+        let due = self.jobs.is_due(now);
+        if due {
+            self.office().keeper.fresh(self.office().now())?;
+        }
+        Ok(due)
+    }
+
+    fn wake_at(&self) -> Option<Instant> {
+        let oldest = self.flying.values().map(|flying| flying.since).min();
+        let silent = oldest.map(|oldest| oldest + PATIENCE + Duration::from_millis(1));
+        [self.jobs.next_at(), self.uploads.next_at(), silent]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// The next request, read from the files.
+    async fn next(&mut self, now: Instant) -> Option<v1::SubmitRequest> {
+        let job = self.jobs.take(now)?;
+        let (submission, sent) = match job {
+            Job::Envelope(key) => self.envelope(key).await?,
+            Job::Status(key) => (self.status(key)?, None),
+        };
+        self.calls += 1;
+        let since = now;
+        self.flying.insert(self.calls, Flying { job, since, sent });
+        Some(v1::SubmitRequest {
+            call: self.calls,
+            submission: Some(submission),
+        })
+    }
+
+    async fn envelope(
+        &mut self,
+        key: SentKey,
+    ) -> Option<(submit_request::Submission, Option<(Box<Envelope>, Digest)>)> {
+        let submission = match self.load(key).await {
+            Ok(submission) => submission,
+            Err(fault) => {
+                self.unreadable(key, &fault);
+                return None;
+            }
+        };
+        let payload = match submission.payload {
+            SubmissionPayload::Inline(bytes) => Payload::Inline(bytes),
+            SubmissionPayload::File { .. } if self.staged.contains(&key) => Payload::Staged(true),
+            SubmissionPayload::File { .. } => {
+                if let Some(rank) = self.jobs.rank(Job::Envelope(key)) {
+                    self.jobs.done(Job::Envelope(key));
+                    self.uploads.offer(key, rank);
+                }
+                return None;
+            }
+        };
+        let message = v1::EnvelopeSubmission {
+            envelope: Some(signed_message(&submission.signed)),
+            wraps: submission.wraps,
+            payload: Some(payload),
+        };
+        let sent = (Box::new(submission.envelope), submission.signed.digest());
+        Some((submit_request::Submission::Envelope(message), Some(sent)))
+    }
+
+    async fn load(&self, (agency, id): SentKey) -> Result<Submission, NodeError> {
+        let desk = self
+            .office()
+            .desk(agency)
+            .ok_or(NodeError::UnknownEnvelope)?;
+        let load = self.office().at_desk(desk, move |desk, _| {
+            desk.agency.outbox().load_submission(id)
+        });
+        load.await
+    }
+
+    fn unreadable(&mut self, key: SentKey, fault: &NodeError) {
+        if let NodeError::UnknownEnvelope | NodeError::State { .. } = fault {
+            // It was answered since it was listed.
+            return self.jobs.done(Job::Envelope(key));
+        }
+        let cause = Cause {
+            code: fault.code(),
+            text: fault.to_string(),
+        };
+        self.wait(Job::Envelope(key), cause, RARELY);
+    }
+
+    fn status(&mut self, key: ItemKey) -> Option<submit_request::Submission> {
+        let step = self.office().board.step(key);
+        let Some(InboxStep::PostStatus { status, text }) = step.as_deref() else {
+            self.jobs.done(Job::Status(key));
+            return None;
+        };
+        let message = v1::StatusSubmission {
+            status: Some(signed_message(status)),
+            text: text.clone(),
+        };
+        Some(submit_request::Submission::Status(message))
+    }
+
+    fn begin_uploads(&mut self, now: Instant) {
+        while let Some(key) = self.uploads.take(now) {
+            let session = self.session.clone();
+            self.uploading
+                .spawn(async move { (key, upload(&session, key).await) });
+        }
+    }
+
+    fn uploaded(&mut self, (key, result): (SentKey, Result<(), PeerFault>)) {
+        match result {
+            Ok(()) => {
+                self.staged.insert(key);
+                self.uploads.done(key);
+            }
+            Err(fault) => {
+                let least = patience(&fault);
+                let (envelope, now) = (envelope_key(key), self.office().clock.monotonic());
+                let cause = fault.cause;
+                warn!(%envelope, code = %cause.code, cause = %cause.text, "payload not uploaded, trying again");
+                self.office().hold(envelope, Some(cause));
+                self.uploads.later(key, now, least);
+            }
+        }
+    }
+
+    /// Takes an answer in.
+    async fn answered(&mut self, reply: v1::SubmitReply) -> Result<(), LinkFault> {
+        self.office().link.heard(self.office().now());
+        let Some(flying) = self.flying.remove(&reply.call) else {
+            return Err(LinkFault::Protocol {
+                rule: "it answers what was asked, once",
+            });
+        };
+        match (required(reply.outcome, "outcome")?, flying.job, flying.sent) {
+            (Outcome::Evidence(evidence), Job::Envelope(key), Some((envelope, digest))) => {
+                let evidence = signed(Some(evidence), "evidence")?;
+                match self.verify(&evidence, &envelope, digest).await? {
+                    Ok(verified) => self.record(key, evidence, verified),
+                    Err(fault) => self.doubt(key, &fault),
+                }
+                Ok(())
+            }
+            (Outcome::Status(_), Job::Status(key), _) => {
+                self.posted(key);
+                Ok(())
+            }
+            (Outcome::Fault(fault), job, _) => {
+                self.refused(job, fault.into());
+                Ok(())
+            }
+            _ => Err(LinkFault::Protocol {
+                rule: "it answers an envelope with evidence, a status as stored",
+            }),
+        }
+    }
+
+    /// Checks an answer; with a newer directory, if it needs one.
+    async fn verify(
+        &self,
+        evidence: &SignedStatement,
+        envelope: &Envelope,
+        digest: Digest,
+    ) -> Result<Result<Verified<Evidence>, CheckFault>, LinkFault> {
+        let judge = || {
+            let directory = self.office().keeper.newest();
+            let expected = Expected {
+                hub: self.session.hub,
+                directory: &directory,
+            };
+            expected.answer(evidence, envelope, digest)
+        };
+        match judge() {
+            Err(fault) if fault.needs_directory().is_some() => {
+                let mut client = self.session.client.clone();
+                self.office().keeper.sync(&mut client).await?;
+                Ok(judge())
+            }
+            judged => Ok(judged),
+        }
+    }
+
+    fn record(&mut self, key: SentKey, signed: SignedStatement, evidence: Verified<Evidence>) {
+        let office = Arc::clone(self.office());
+        let envelope = envelope_key(key);
+        match evidence.event {
+            Event::SubmissionAcceptance => info!(%envelope, "accepted by the hub"),
+            _ => warn!(%envelope, reason = ?evidence.reason, "refused by the hub, finally"),
+        }
+        self.settling.spawn(async move {
+            let Some(desk) = office.desk(key.0) else {
+                return Settled::Envelope(key, Ok(()));
+            };
+            let record = office.at_desk(desk, move |desk, _| {
+                desk.agency.outbox().record_answer(&signed, &evidence)
+            });
+            Settled::Envelope(key, record.await.map(drop))
+        });
+    }
+
+    fn posted(&mut self, key: ItemKey) {
+        let office = Arc::clone(self.office());
+        self.settling.spawn(async move {
+            let Some(desk) = office.desk(key.agency) else {
+                return Settled::Status(key, Ok(()));
+            };
+            let posted = office.at_desk(desk, move |desk, _| {
+                desk.agency.inbox().status_posted(key.sequence)
+            });
+            Settled::Status(key, posted.await)
+        });
+    }
+
+    fn settled(&mut self, settled: Settled) {
+        match settled {
+            Settled::Envelope(key, Ok(())) => {
+                self.staged.remove(&key);
+                self.jobs.done(Job::Envelope(key));
+                self.office().hold(envelope_key(key), None);
+            }
+            Settled::Status(key, Ok(())) => {
+                self.office().board.ask(key);
+                self.jobs.done(Job::Status(key));
+            }
+            Settled::Envelope(key, Err(fault)) => {
+                let (code, text) = (fault.code(), fault.to_string());
+                self.wait(
+                    Job::Envelope(key),
+                    Cause { code, text },
+                    Duration::from_secs(1),
+                );
+            }
+            Settled::Status(key, Err(fault)) => {
+                let (code, text) = (fault.code(), fault.to_string());
+                self.wait(
+                    Job::Status(key),
+                    Cause { code, text },
+                    Duration::from_secs(1),
+                );
+            }
+        }
+    }
+
+    /// An answer that does not verify is no answer.
+    fn doubt(&mut self, key: SentKey, fault: &CheckFault) {
+        let (code, text) = (
+            fault.code(),
+            format!("the hub's answer is not believed: {fault}"),
+        );
+        self.wait(Job::Envelope(key), Cause { code, text }, DOUBTED);
+    }
+
+    /// Nothing is decided: shown, and tried again.
+    fn refused(&mut self, job: Job, fault: PeerFault) {
+        if let (Job::Envelope(key), ErrorCode::PayloadMissing) = (job, fault.cause.code) {
+            // The hub let go of it, or never had it: upload, and submit again.
+            self.staged.remove(&key);
+            return self.jobs.again(job);
+        }
+        let least = patience(&fault);
+        self.wait(job, fault.cause, least);
+    }
+
+    fn wait(&mut self, job: Job, cause: Cause, least: Duration) {
+        let now = self.office().clock.monotonic();
+        match job {
+            Job::Envelope(key) => {
+                let envelope = envelope_key(key);
+                warn!(%envelope, code = %cause.code, cause = %cause.text, "not submitted, trying again");
+                self.office().hold(envelope, Some(cause));
+            }
+            Job::Status(key) => {
+                warn!(agency = %key.agency, sequence = %key.sequence, code = %cause.code, cause = %cause.text, "status not posted, trying again");
+            }
+        }
+        self.jobs.later(job, now, least);
+    }
+}
+
+async fn upload(session: &Session, (agency, id): SentKey) -> Result<(), PeerFault> {
+    let office = &session.office;
+    let Some(desk) = office.desk(agency) else {
+        return Ok(());
+    };
+    let loaded = office.at_desk(desk, move |desk, _| {
+        desk.agency.outbox().load_submission(id)
+    });
+    match loaded.await {
+        Ok(Submission {
+            signed,
+            payload: SubmissionPayload::File { path, size },
+            ..
+        }) => {
+            info!(envelope = %envelope_key((agency, id)), size, "uploading a payload");
+            payload::upload(session, &signed, path).await
+        }
+        // Small, or answered since it was listed: submitting will tell.
+        Ok(_) | Err(NodeError::UnknownEnvelope | NodeError::State { .. }) => Ok(()),
+        Err(fault) => Err(PeerFault {
+            cause: Cause {
+                code: fault.code(),
+                text: fault.to_string(),
+            },
+            retry_after: Duration::ZERO,
+        }),
+    }
+}
+
+/// How long a fault is waited out at least.
+fn patience(fault: &PeerFault) -> Duration {
+    if fault.cause.code.is_retryable() {
+        fault.retry_after
+    } else {
+        RARELY
+    }
+}
+
+const fn envelope_key((sender, id): SentKey) -> EnvelopeKey {
+    EnvelopeKey { sender, id }
+}

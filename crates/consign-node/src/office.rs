@@ -1,0 +1,238 @@
+//! What all parts of a running node share: its agencies with their keys, the directory, the
+//! clock, and who is to be woken by which change.
+//!
+//! Whatever touches files runs on a thread that may block, through [`blocking`] or
+//! [`Office::at_desk`]; the async threads never wait for a disk.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use consign_domain::{AgencyId, EnvelopeKey, Timestamp};
+use consign_runtime::clock::Clock;
+use consign_runtime::files::DirectoryLock;
+use tokio::sync::watch;
+
+use crate::agency::Agency;
+use crate::board::Board;
+use crate::config::Config;
+use crate::context::Context;
+use crate::index::Index;
+use crate::keys::AgencyKeys;
+use crate::layout::NodeDirectory;
+use crate::link::{Cause, Claims, Keeper, LinkStatus};
+
+/// One agency at work: its files and its keys.
+#[derive(Debug)]
+pub(crate) struct Desk {
+    pub(crate) agency: Agency,
+    pub(crate) keys: AgencyKeys,
+}
+
+impl Desk {
+    pub(crate) const fn id(&self) -> AgencyId {
+        self.agency.home().id()
+    }
+}
+
+/// A running node.
+#[derive(Debug)]
+pub(crate) struct Office {
+    pub(crate) config: Config,
+    pub(crate) directory: NodeDirectory,
+    pub(crate) clock: Clock,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) index: Arc<Index>,
+    pub(crate) link: LinkStatus,
+    /// What received envelopes wait for.
+    pub(crate) board: Board,
+    /// Something was composed, sealed or is to be posted.
+    pub(crate) sending: Bell,
+    /// Who follows which sent envelope.
+    pub(crate) followers: Followers,
+    /// Payloads that are being fetched.
+    pub(crate) claims: Claims,
+    desks: Vec<Arc<Desk>>,
+    /// Held until the last part of the node is gone.
+    _lock: DirectoryLock,
+    held: Mutex<HashMap<EnvelopeKey, Cause>>,
+}
+
+/// Wakes whoever waits for a change; changes that nobody has looked at yet count once.
+#[derive(Debug)]
+pub(crate) struct Bell(watch::Sender<()>);
+
+impl Default for Bell {
+    fn default() -> Self {
+        Self(watch::Sender::new(()))
+    }
+}
+
+impl Bell {
+    pub(crate) fn ring(&self) {
+        self.0.send_replace(());
+    }
+
+    /// Wakes at each ring after this call.
+    pub(crate) fn listen(&self) -> Listener {
+        Listener(self.0.subscribe())
+    }
+}
+
+/// Hears a [`Bell`].
+#[derive(Debug)]
+pub(crate) struct Listener(watch::Receiver<()>);
+
+impl Listener {
+    /// Waits for the next ring; for ever, once the bell is gone.
+    pub(crate) async fn rung(&mut self) {
+        if self.0.changed().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Wakes those who follow a sent envelope, and nobody else.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Followers(Arc<Mutex<HashMap<EnvelopeKey, (usize, Arc<Bell>)>>>);
+
+/// Hears of one envelope until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Following {
+    followers: Followers,
+    key: EnvelopeKey,
+    listener: Listener,
+}
+
+impl Followers {
+    /// Something has changed for an envelope.
+    pub(crate) fn tell(&self, key: EnvelopeKey) {
+        if let Some((_, bell)) = lock(&self.0).get(&key) {
+            bell.ring();
+        }
+    }
+
+    /// Begins to follow an envelope.
+    pub(crate) fn follow(&self, key: EnvelopeKey) -> Following {
+        let mut followed = lock(&self.0);
+        let (count, bell) = followed.entry(key).or_default();
+        *count += 1;
+        let listener = bell.listen();
+        drop(followed);
+        Following {
+            followers: self.clone(),
+            key,
+            listener,
+        }
+    }
+}
+
+impl Following {
+    /// Waits for the next change.
+    pub(crate) async fn changed(&mut self) {
+        self.listener.rung().await;
+    }
+}
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        let mut followed = lock(&self.followers.0);
+        if let Some((count, _)) = followed.get_mut(&self.key) {
+            *count -= 1;
+            if *count == 0 {
+                followed.remove(&self.key);
+            }
+        }
+    }
+}
+
+impl Office {
+    /// Puts the parts of a node together; `desks` by code.
+    pub(crate) fn new(
+        config: Config,
+        directory: NodeDirectory,
+        clock: Clock,
+        keeper: Arc<Keeper>,
+        index: Arc<Index>,
+        desks: Vec<Desk>,
+        lock: DirectoryLock,
+    ) -> Self {
+        Self {
+            config,
+            directory,
+            clock,
+            keeper,
+            index,
+            link: LinkStatus::new(),
+            board: Board::default(),
+            sending: Bell::default(),
+            followers: Followers::default(),
+            claims: Claims::default(),
+            desks: desks.into_iter().map(Arc::new).collect(),
+            _lock: lock,
+            held: Mutex::default(),
+        }
+    }
+
+    /// Now, in whole seconds.
+    pub(crate) fn now(&self) -> Timestamp {
+        Timestamp::from_unix_saturating(self.clock.now())
+    }
+
+    /// All agencies, by code.
+    pub(crate) fn desks(&self) -> &[Arc<Desk>] {
+        &self.desks
+    }
+
+    /// The desk of an agency.
+    pub(crate) fn desk(&self, agency: AgencyId) -> Option<&Arc<Desk>> {
+        self.desks.iter().find(|desk| desk.id() == agency)
+    }
+
+    /// Runs `work` for an agency on a thread that may block.
+    pub(crate) async fn at_desk<T: Send + 'static>(
+        self: &Arc<Self>,
+        desk: &Arc<Desk>,
+        work: impl FnOnce(&Desk, &Context<'_>) -> T + Send + 'static,
+    ) -> T {
+        let (office, desk) = (Arc::clone(self), Arc::clone(desk));
+        blocking(move || {
+            let directory = office.keeper.newest();
+            let context = Context {
+                keys: &desk.keys,
+                trust: office.keeper.trust(),
+                directory: &directory,
+                now: office.now(),
+            };
+            work(&desk, &context)
+        })
+        .await
+    }
+
+    /// Notes why a sent envelope does not go on, for people; `None`: it does.
+    pub(crate) fn hold(&self, key: EnvelopeKey, cause: Option<Cause>) {
+        match cause {
+            Some(cause) => drop(lock(&self.held).insert(key, cause)),
+            None => drop(lock(&self.held).remove(&key)),
+        }
+        self.followers.tell(key);
+    }
+
+    /// Why a sent envelope does not go on.
+    pub(crate) fn held(&self, key: EnvelopeKey) -> Option<Cause> {
+        lock(&self.held).get(&key).cloned()
+    }
+}
+
+/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
+pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
+        // The runtime is ending, and the caller with it.
+        Err(_) => std::future::pending().await,
+    }
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

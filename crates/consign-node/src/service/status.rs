@@ -1,0 +1,74 @@
+//! How the node is doing.
+
+use std::sync::Arc;
+
+use consign_domain::Digest;
+use consign_proto::v1;
+
+use super::select;
+use crate::office::{Desk, Office, blocking};
+
+/// Connection, queues, clock and directory.
+pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
+    let mut agencies = Vec::with_capacity(office.desks().len());
+    for desk in office.desks() {
+        agencies.push(agency(office, desk).await);
+    }
+    let root = office.directory.root().to_owned();
+    let free = blocking(move || free_bytes(&root)).await;
+    let link = office.link.subscribe().borrow().clone();
+    let directory = office.keeper.newest();
+    let (code, reason) = link.cause.map_or_else(Default::default, |cause| {
+        (cause.code.to_string(), cause.text)
+    });
+    let hub = link.hub.and_then(|hub| directory.hub(hub));
+    v1::StatusReply {
+        node: office.directory.root().display().to_string(),
+        agencies,
+        connection: link.connection.as_str().to_owned(),
+        connection_code: code,
+        connection_reason: reason,
+        hub: hub.map_or_else(String::new, |hub| hub.code.to_string()),
+        hub_address: link.address.unwrap_or_default(),
+        clock_skew_ms: link.clock_skew_ms,
+        directory_version: directory.version().value(),
+        directory_expires: directory.head().expires.to_string(),
+        last_contact: link
+            .last_contact
+            .map_or_else(String::new, |at| at.to_string()),
+        free_disk_bytes: free.unwrap_or(0),
+    }
+}
+
+async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
+    let read = office.at_desk(desk, |desk, _| {
+        let inbox = desk.agency.inbox();
+        (
+            desk.agency.outbox().pending(),
+            inbox.cursor(),
+            inbox.counts(),
+        )
+    });
+    let (pending, cursor, counts) = read.await;
+    let oldest = pending.iter().map(|waiting| waiting.since).min();
+    let directory = office.keeper.newest();
+    let entry = directory.agency(desk.id());
+    let name = entry.and_then(|entry| entry.name_at(office.now()));
+    let home = desk.agency.home();
+    v1::AgencyView {
+        code: select::code(office, desk),
+        name: name.unwrap_or(home.file().name.as_str()).to_owned(),
+        id: desk.id().to_string(),
+        outbox_waiting: pending.len() as u64,
+        oldest_waiting: oldest.map_or_else(String::new, |at| at.to_string()),
+        inbox_cursor: cursor.map_or(0, |(sequence, _): (_, Digest)| sequence.value()),
+        inbox_held: counts.held,
+        payloads_to_fetch: counts.to_fetch,
+    }
+}
+
+/// Bytes that this user may still write where the node's files are. Blocks.
+pub(super) fn free_bytes(root: &std::path::Path) -> Option<u64> {
+    let found = rustix::fs::statvfs(root).ok()?;
+    Some(found.f_bavail.saturating_mul(found.f_frsize))
+}

@@ -1,0 +1,134 @@
+//! A network in a temporary directory: authority, one hub, nodes.
+
+#![allow(dead_code, reason = "each test takes what it needs")]
+
+mod node;
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+
+use consign_authority::{IssueOptions, Lives, PublishOptions};
+use consign_domain::text::Line;
+use consign_domain::{AgencyCode, Timestamp};
+use consign_node::keys::{self, NewAgency};
+use consign_node::layout::NodeDirectory;
+use consign_pki::seal::KeyKind;
+use consign_runtime::clock::Clock;
+use consign_runtime::shutdown::Shutdown;
+use tokio::task::JoinHandle;
+
+pub use node::{Node, Outgoing};
+
+pub struct Network {
+    root: tempfile::TempDir,
+    nodes: usize,
+}
+
+/// A hub that runs in this process.
+pub struct RunningHub {
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+impl RunningHub {
+    pub async fn stop(self) {
+        self.shutdown.trigger();
+        self.task.await.unwrap();
+    }
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_saturating(Clock::system().now())
+}
+
+impl Network {
+    /// Enrols a hub and one node for each list of agency codes, and publishes the directory.
+    pub fn build(nodes: &[&[&str]]) -> Self {
+        let root = tempfile::tempdir().unwrap();
+        let network = Self {
+            root,
+            nodes: nodes.len(),
+        };
+        let authority = network.authority();
+        consign_authority::init(&authority, "Tỉnh Quảng Ninh", Lives::default(), now()).unwrap();
+        let port = TcpListener::bind("127.0.0.1:0")
+            .and_then(|listener| listener.local_addr())
+            .unwrap()
+            .port();
+        let hub = network.hub();
+        let request = consign_hub::init(&hub, &format!("127.0.0.1:{port}"), "hub-1").unwrap();
+        let mut requests = vec![(hub, std::fs::read(request).unwrap())];
+        network.issue(&requests[0].1);
+        for (number, codes) in nodes.iter().enumerate() {
+            let directory = network.node(number);
+            let request = init_node(&directory, codes);
+            network.issue(&request);
+            requests.push((directory, request));
+        }
+        network.publish();
+        for (place, (directory, request)) in requests.iter().enumerate() {
+            let bundle = network.issue(request);
+            if place == 0 {
+                consign_hub::install(directory, &bundle).unwrap();
+            } else {
+                keys::install(&NodeDirectory::new(directory), &bundle).unwrap();
+            }
+        }
+        network
+    }
+
+    fn authority(&self) -> PathBuf {
+        self.root.path().join("authority")
+    }
+
+    fn hub(&self) -> PathBuf {
+        self.root.path().join("hub")
+    }
+
+    pub fn node(&self, number: usize) -> PathBuf {
+        assert!(number < self.nodes.max(1) + 64);
+        self.root.path().join(format!("node-{number}"))
+    }
+
+    fn issue(&self, request: &[u8]) -> Vec<u8> {
+        let options = IssueOptions::default();
+        consign_authority::issue(&self.authority(), request, &options, now())
+            .unwrap()
+            .to_bytes()
+    }
+
+    /// Publishes the directory at the authority.
+    pub fn publish(&self) {
+        consign_authority::publish(&self.authority(), PublishOptions::default(), now()).unwrap();
+    }
+
+    /// Starts the hub; it listens when this returns.
+    pub async fn start_hub(&self) -> RunningHub {
+        let config = consign_hub::Config::load(&self.hub().join("hub.toml")).unwrap();
+        let hub = consign_hub::bind(config, |_, _| {}).await.unwrap();
+        let shutdown = Shutdown::new();
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { hub.run(stop).await.unwrap() });
+        RunningHub { shutdown, task }
+    }
+
+    /// Starts a node; it is ready when this returns.
+    pub async fn start_node(&self, number: usize) -> Node {
+        Node::start(&self.node(number)).await
+    }
+}
+
+fn init_node(directory: &Path, codes: &[&str]) -> Vec<u8> {
+    let agencies: Vec<NewAgency> = codes
+        .iter()
+        .map(|code| NewAgency {
+            code: AgencyCode::strict(code).unwrap(),
+            name: Line::new(format!("Cơ quan {code}")).unwrap(),
+            parent: None,
+        })
+        .collect();
+    let name = Line::new("Máy chủ").unwrap();
+    let directory = NodeDirectory::new(directory);
+    let request = keys::init(&directory, &name, &agencies, KeyKind::EcdsaP256).unwrap();
+    request.to_bytes()
+}
