@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use consign_domain::ErrorCode;
+
 use crate::disk::{Disk, DiskLock};
 use crate::error::StoreError;
 use crate::index::{self, Flush, Index, IndexFault};
@@ -79,8 +81,8 @@ pub enum OpenError {
         /// Free bytes needed.
         needed: u64,
     },
-    /// Bytes that were durable do not read back as they were written. Restore the
-    /// segment from a backup; nothing was changed.
+    /// Bytes that were durable do not read back as they were written. Nothing was
+    /// changed: restore the segment from a backup and open the store again.
     #[error("segment {segment} of the journal is damaged at byte {offset}")]
     Damaged {
         /// The segment's number.
@@ -104,6 +106,17 @@ pub enum OpenError {
         #[source]
         source: io::Error,
     },
+}
+
+impl OpenError {
+    /// The code to answer with.
+    pub const fn code(&self) -> ErrorCode {
+        match self {
+            Self::DiskFull { .. } => ErrorCode::StorageFull,
+            Self::Locked => ErrorCode::Busy,
+            _ => ErrorCode::StorageFailed,
+        }
+    }
 }
 
 impl From<io::Error> for OpenError {

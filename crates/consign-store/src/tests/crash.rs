@@ -240,8 +240,10 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             disk.kill();
         } else {
             disk.power_cut();
-            if random.below(2) == 0 {
-                drop(std::fs::remove_dir_all(index));
+            match random.below(4) {
+                0 => drop(std::fs::remove_dir_all(index)),
+                1 if index.is_dir() => super::faults::damage(index, &mut random),
+                _ => {}
             }
         }
         let (store, recovery) = open(&disk, options()).unwrap();

@@ -5,12 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use consign_domain::{Digest, DirectoryVersion, Sequence};
+
 use super::{open, scratch, small};
 use crate::conformance::fixture::{self, Random, agency, key, receipt, status, submission};
 use crate::conformance::whole_inbox;
 use crate::disk::{Disk, Fault, SimDisk};
 use crate::{
-    Health, IndexFate, JournalStore, OpenError, Options, PayloadIn, SealError, Store, StoreError,
+    DirectoryNote, Health, IndexFate, JournalStore, OpenError, Options, PayloadIn, SealError,
+    Store, StoreError,
 };
 
 fn sim(index: &tempfile::TempDir, capacity: u64) -> SimDisk {
@@ -44,7 +47,12 @@ fn a_closed_store_opens_at_once() {
     let (store, recovery) = open(&disk, small()).unwrap();
     assert_eq!((recovery.index, recovery.clean), (IndexFate::New, false));
     fill(&store, 1..=300);
-    store.collected(agency(2), key_sequence(200)).unwrap();
+    store.collected(agency(2), place(200)).unwrap();
+    let directory = DirectoryNote {
+        version: DirectoryVersion::FIRST,
+        head: Digest::of(b"head"),
+    };
+    store.note_directory(directory).unwrap();
     store.close().unwrap();
     assert!(matches!(
         store.accept(submission(1, 999, &[2])).wait(),
@@ -58,12 +66,13 @@ fn a_closed_store_opens_at_once() {
     assert_eq!(recovery.replayed, 0);
     assert_holds(&store, 300);
     let state = store.inbox_state(agency(2)).unwrap();
-    assert_eq!(state.collected, Some(key_sequence(200)));
+    assert_eq!(state.collected, Some(place(200)));
+    assert_eq!(store.directory().unwrap(), Some(directory));
     assert!(recovery.position.segment > 3, "the segments are small");
 }
 
-fn key_sequence(value: u64) -> consign_domain::Sequence {
-    consign_domain::Sequence::new(value).unwrap()
+fn place(value: u64) -> Sequence {
+    Sequence::new(value).unwrap()
 }
 
 #[test]
@@ -153,13 +162,16 @@ fn a_damaged_index_costs_nothing() {
 }
 
 /// Overwrites, cuts or removes a file of the index.
-fn damage(directory: &Path, random: &mut Random) {
+pub(super) fn damage(directory: &Path, random: &mut Random) {
     let mut files: Vec<_> = fs::read_dir(directory)
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .filter(|path| path.is_file())
         .collect();
     files.sort();
+    if files.is_empty() {
+        return;
+    }
     let path = &files[random.place(files.len())];
     let mut bytes = fs::read(path).unwrap();
     match random.below(6) {
@@ -339,26 +351,49 @@ fn a_small_overlay_only_slows() {
 
 #[test]
 fn staged_files_survive_and_leftovers_do_not() {
+    let payload = vec![9; 1_100_000];
+    let digest = Digest::of(&payload);
+    for seed in 0..20 {
+        let index = scratch();
+        let disk = SimDisk::new(seed, 64 << 20, index.path().join("index"));
+        let (store, _) = open(&disk, small()).unwrap();
+        let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
+        stage.write(&payload).unwrap();
+        let mut sent = submission(1, 1, &[2, 3]);
+        sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
+        store.accept(sent).wait().unwrap();
+        let mut unfinished = store.stage(agency(1), payload.len() as u64).unwrap();
+        unfinished.write(&payload[1..]).unwrap();
+        drop(store);
+        disk.power_cut();
+        let (store, _) = open(&disk, small()).unwrap();
+        let source = store.payload(key(1, 1)).unwrap().unwrap();
+        assert_eq!(source.read_at(0, payload.len()).unwrap(), payload);
+        let leftovers = disk.list("staging").unwrap();
+        assert!(leftovers.is_empty(), "{leftovers:?}");
+    }
+}
+
+#[test]
+fn a_payload_that_is_not_here_is_not_accepted() {
+    let payload = vec![9; 1_100_000];
+    let digest = Digest::of(&payload);
     let index = scratch();
     let disk = sim(&index, 64 << 20);
-    let payload = vec![9; 2 << 20];
-    let digest = consign_domain::Digest::of(&payload);
     let (store, _) = open(&disk, small()).unwrap();
     let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
     stage.write(&payload).unwrap();
-    let mut sent = submission(1, 1, &[2, 3]);
-    sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
-    store.accept(sent).wait().unwrap();
-    let mut unfinished = store.stage(agency(1), payload.len() as u64).unwrap();
-    unfinished.write(&payload[1..]).unwrap();
-    drop(store);
-    disk.power_cut();
-    let (store, _) = open(&disk, small()).unwrap();
-    let source = store.payload(key(1, 1)).unwrap().unwrap();
-    assert_eq!(source.read_at(0, payload.len()).unwrap(), payload);
-    let staging = |path: &String| path.starts_with("staging/");
-    assert_eq!(disk.paths().iter().filter(|path| staging(path)).count(), 0);
-    drop(unfinished);
+    let staged = stage.finish(digest).unwrap();
+    let path = disk
+        .paths()
+        .into_iter()
+        .find(|path| path.starts_with("payloads/"));
+    disk.remove(&path.unwrap()).unwrap();
+    let mut sent = submission(1, 1, &[2]);
+    sent.payload = PayloadIn::Staged(staged);
+    let fault = store.accept(sent).wait().unwrap_err();
+    assert!(matches!(fault, StoreError::PayloadMissing), "{fault}");
+    fill(&store, 1..=1);
 }
 
 #[test]
