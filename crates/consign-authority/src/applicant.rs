@@ -73,7 +73,7 @@ pub(crate) fn statement_key(
     Ok(StatementKeyEntry {
         id: KeyId::from_bytes(parsed.key_id()),
         kind: StatementKeyKind::Ed25519,
-        public,
+        public: public.into(),
         validity,
         state: KeyState::Active,
     })
@@ -94,7 +94,7 @@ pub(crate) fn encryption_key(
     Ok(EncryptionKeyEntry {
         id: KeyId::from_bytes(parsed.key_id()),
         kind: EncryptionKeyKind::X25519,
-        public: public.clone(),
+        public: public.clone().into(),
         validity,
         state: KeyState::Active,
     })

@@ -6,7 +6,7 @@
 
 use consign_domain::directory::{
     AgencyEntry, CodeEntry, EncryptionKeyEntry, EntryState, HubEntry, KeyState, NameEntry,
-    NodeEntry, StatementKeyEntry, TlsEntry, Validity,
+    NodeEntry, SealEntry, StatementKeyEntry, TlsEntry, Validity,
 };
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest};
 use consign_domain::limits::MAX_SKEW_SECONDS;
@@ -119,7 +119,7 @@ pub(crate) fn agency(
             validity,
         });
     }
-    list_certificate(&mut entry.seals, seal, now);
+    list_seal(&mut entry.seals, seal, now);
     list_statement_key(&mut entry.statement_keys, keys.0, now);
     list_encryption_key(&mut entry.encryption_keys, keys.1, now);
     entry
@@ -130,25 +130,51 @@ fn old_form(request: &AgencyRequest) -> Option<consign_domain::text::Line<35>> {
     consign_domain::text::Line::new(old).ok()
 }
 
+/// A seal that is replaced is retired: what it has sealed stays good.
+fn list_seal(list: &mut Vec<SealEntry>, listed: &Listed, now: Timestamp) {
+    let certificate = &listed.certificate;
+    if list.iter().any(|one| one.certificate == certificate.sha256) {
+        return;
+    }
+    if !listed.renewal {
+        for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
+            one.state = KeyState::Retired;
+            end(&mut one.validity, now);
+        }
+    }
+    list.push(SealEntry {
+        certificate: certificate.sha256,
+        validity: certificate_span(list.is_empty(), listed, now),
+        state: KeyState::Active,
+    });
+}
+
+/// A first certificate, and a renewal for the same key, count from their own beginning.
+fn certificate_span(first: bool, listed: &Listed, now: Timestamp) -> Validity {
+    let certificate = &listed.certificate;
+    let from = if first || listed.renewal {
+        certificate.from
+    } else {
+        now
+    };
+    Validity {
+        from,
+        until: Some(certificate.until),
+    }
+}
+
 fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, now: Timestamp) {
     let certificate = &listed.certificate;
     if list.iter().any(|one| one.certificate == certificate.sha256) {
         return;
     }
-    let from = if list.is_empty() || listed.renewal {
-        certificate.from
-    } else {
-        now
-    };
+    let validity = certificate_span(list.is_empty(), listed, now);
     if !listed.renewal {
         end_all(list.iter_mut().map(|one| &mut one.validity), now);
     }
     list.push(TlsEntry {
         certificate: certificate.sha256,
-        validity: Validity {
-            from,
-            until: Some(certificate.until),
-        },
+        validity,
     });
 }
 

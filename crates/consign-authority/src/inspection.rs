@@ -1,6 +1,6 @@
 //! What `authority show` says.
 
-use consign_domain::directory::{AgencyEntry, Entry, EntryState, HubEntry, NodeEntry, TlsEntry};
+use consign_domain::directory::{AgencyEntry, Entry, EntryState, HubEntry, NodeEntry, Validity};
 use consign_domain::{
     AgencyCode, AgencyId, DirectoryVersion, HubId, NetworkId, NodeId, PartyCode, PartyId, Timestamp,
 };
@@ -172,7 +172,7 @@ fn hub(hub: &HubEntry, now: Timestamp) -> HubSummary {
         code: hub.code.clone(),
         address: hub.address.to_string(),
         state: hub.state,
-        tls: last_end(&hub.tls, now),
+        tls: last_end(hub.tls.iter().map(|tls| tls.validity), now),
     }
 }
 
@@ -181,7 +181,7 @@ fn node(node: &NodeEntry, now: Timestamp) -> NodeSummary {
         id: node.id,
         name: node.name.to_string(),
         state: node.state,
-        tls: last_end(&node.tls, now),
+        tls: last_end(node.tls.iter().map(|tls| tls.validity), now),
         agencies: 0,
     }
 }
@@ -195,13 +195,13 @@ fn agency(agency: &AgencyEntry, now: Timestamp) -> AgencySummary {
         node: agency.node,
         hub: agency.hub,
         state: agency.state,
-        seal: last_end(&agency.seals, now),
+        seal: last_end(agency.seals.iter().map(|seal| seal.validity), now),
     }
 }
 
 /// When the last of a party's certificates ends.
-fn last_end(certificates: &[TlsEntry], now: Timestamp) -> Option<End> {
-    let ends = certificates.iter().filter_map(|one| one.validity.until);
+fn last_end(spans: impl Iterator<Item = Validity>, now: Timestamp) -> Option<End> {
+    let ends = spans.filter_map(|span| span.until);
     ends.max().map(|until| end(until, now))
 }
 

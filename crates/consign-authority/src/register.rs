@@ -77,7 +77,11 @@ impl Record {
     fn keys(&self) -> Vec<Digest> {
         let mut keys: Vec<Digest> = self.certificates.iter().map(|one| one.key).collect();
         if let Some((_, statement)) = self.entry.signer() {
-            keys.extend(statement.iter().map(|key| key.public));
+            keys.extend(
+                statement
+                    .iter()
+                    .filter_map(|key| key.ed25519().map(Digest::from_bytes)),
+            );
         }
         if let Entry::Agency(agency) = &self.entry {
             let encryption = agency.encryption_keys.iter();

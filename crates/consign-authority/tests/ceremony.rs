@@ -294,7 +294,7 @@ fn what_is_replaced_ends_and_stays_on_record() {
     assert_eq!(states, [KeyState::Retired, KeyState::Active]);
     assert_eq!(
         entry.encryption_key_at(later).unwrap().public,
-        new.encryption
+        new.encryption.clone().into()
     );
     assert_eq!(entry.seals[0].validity.until, Some(later));
     assert_eq!(entry.seals.len(), 2);

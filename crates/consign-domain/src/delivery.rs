@@ -45,7 +45,9 @@ impl DeliveryState {
             | (Self::Sealed | Self::Consigned, Event::ContentConsignment) => Ok(Self::Consigned),
             (Self::Consigned, Event::ContentHandover) => Ok(Self::HandedOver),
             (Self::Consigned, Event::ContentHandoverFailure)
-            | (Self::Sealed, Event::ContentConsignmentFailure) => Ok(Self::Failed),
+            | (Self::Sealed | Self::Consigned, Event::ContentConsignmentFailure) => {
+                Ok(Self::Failed)
+            }
             (Self::HandedOver | Self::Failed, Event::ContentHandover)
             | (Self::HandedOver | Self::Failed, Event::ContentHandoverFailure) => {
                 Err(ErrorCode::AlreadySettled)
@@ -156,12 +158,11 @@ impl Progress {
             self.work = Some(status);
             return Ok(StatusEffect::Advances);
         }
-        // A refusal is not taken back and nothing is refused once it is registered.
-        let refusal = status == S::Refused || self.work == Some(S::Refused);
+        // A step backwards, a refusal after registration among them, is only recorded.
         let backwards = self
             .work
             .is_some_and(|reached| status.as_str() <= reached.as_str());
-        if backwards && (!refusal || self.work == Some(status)) {
+        if backwards {
             Ok(StatusEffect::Recorded)
         } else {
             Err(ErrorCode::StatusNotPermitted)
@@ -217,10 +218,8 @@ mod tests {
         }
         assert_eq!(progress.apply(S::Assigned), Ok(StatusEffect::Recorded));
         assert_eq!(progress.work(), Some(S::Completed));
-        assert_eq!(
-            progress.apply(S::Refused),
-            Err(ErrorCode::StatusNotPermitted)
-        );
+        assert_eq!(progress.apply(S::Refused), Ok(StatusEffect::Recorded));
+        assert_eq!(progress.work(), Some(S::Completed));
     }
 
     #[test]
@@ -233,7 +232,8 @@ mod tests {
             Err(ErrorCode::StatusNotPermitted)
         );
         assert_eq!(progress.apply(S::Refused), Ok(StatusEffect::Recorded));
-        assert!(progress.apply(S::Arrived).is_err());
+        assert_eq!(progress.apply(S::Arrived), Ok(StatusEffect::Recorded));
+        assert_eq!(progress.work(), Some(S::Refused));
     }
 
     #[test]

@@ -4,6 +4,10 @@
 //! entry proves itself with a path. Entries stand in strictly ascending order of
 //! their ids, one per line. An id is never given to another party and a code, once
 //! an agency's, never becomes another's: the authority sees to both.
+//!
+//! Unlike statements, entries may grow: a reader passes over fields, kinds of entry and
+//! kinds of key that it does not know, so that a new key kind stops nobody who has no
+//! use for it. The bytes are kept and hashed as they are.
 
 use std::collections::BTreeSet;
 
@@ -75,14 +79,13 @@ impl Validity {
 
 /// An Ed25519 key that signs statements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct StatementKeyEntry {
     /// Its name.
     pub id: KeyId,
     /// The algorithm.
     pub kind: StatementKeyKind,
-    /// The public key, 32 bytes as hexadecimal digits.
-    pub public: PublicKeyBytes,
+    /// The public key; for Ed25519, 32 bytes as hexadecimal digits.
+    pub public: KeyText,
     /// When it counts.
     pub validity: Validity,
     /// Whether it counts.
@@ -96,21 +99,66 @@ pub struct StatementKeyEntry {
 pub enum StatementKeyKind {
     /// Ed25519 (RFC 8032).
     Ed25519,
+    /// One that this version does not know: it verifies nothing.
+    #[serde(other)]
+    Other,
 }
 
-/// 32 bytes of a raw public key.
-pub type PublicKeyBytes = Digest;
+/// A public key's text: 1 to 8,192 visible ASCII characters, read by the key's kind.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct KeyText(String);
+
+impl KeyText {
+    /// Checks length and characters.
+    pub fn new(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        let fits = (1..=8192).contains(&text.len());
+        (fits && text.bytes().all(|byte| byte.is_ascii_graphic())).then_some(Self(text))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<Digest> for KeyText {
+    fn from(raw: Digest) -> Self {
+        Self(raw.to_string())
+    }
+}
+
+impl From<AgeRecipient> for KeyText {
+    fn from(recipient: AgeRecipient) -> Self {
+        Self(recipient.as_str().to_owned())
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyText {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(text).ok_or_else(|| serde::de::Error::custom("not a public key's text"))
+    }
+}
+
+impl StatementKeyEntry {
+    /// The 32 raw bytes, if it is an Ed25519 key.
+    pub fn ed25519(&self) -> Option<[u8; 32]> {
+        let raw: Digest = self.public.as_str().parse().ok()?;
+        (self.kind == StatementKeyKind::Ed25519).then(|| raw.to_bytes())
+    }
+}
 
 /// An age key that wraps are made to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct EncryptionKeyEntry {
     /// Its name.
     pub id: KeyId,
     /// The algorithm.
     pub kind: EncryptionKeyKind,
-    /// The age recipient.
-    pub public: AgeRecipient,
+    /// The public key; for X25519, an age recipient.
+    pub public: KeyText,
     /// When it may be encrypted to.
     pub validity: Validity,
     /// Whether it counts.
@@ -124,11 +172,13 @@ pub struct EncryptionKeyEntry {
 pub enum EncryptionKeyKind {
     /// X25519, as in age.
     X25519,
+    /// One that this version does not know: nothing is encrypted to it.
+    #[serde(other)]
+    Other,
 }
 
 /// A code and when it was the agency's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct CodeEntry {
     /// The canonical code.
     pub code: AgencyCode,
@@ -141,7 +191,6 @@ pub struct CodeEntry {
 
 /// A name and when it was the agency's.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct NameEntry {
     /// The name.
     pub name: Line<200>,
@@ -151,7 +200,6 @@ pub struct NameEntry {
 
 /// A TLS certificate by which a node or hub is known.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct TlsEntry {
     /// SHA-256 of the certificate's DER bytes.
     pub certificate: Digest,
@@ -159,9 +207,19 @@ pub struct TlsEntry {
     pub validity: Validity,
 }
 
+/// A certificate that an agency seals documents with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealEntry {
+    /// SHA-256 of the certificate's DER bytes.
+    pub certificate: Digest,
+    /// When it seals; the certificate's own dates count besides.
+    pub validity: Validity,
+    /// Active, retired (replaced, what it sealed stays good) or revoked.
+    pub state: KeyState,
+}
+
 /// An agency.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct AgencyEntry {
     /// Its id, for ever.
     pub id: AgencyId,
@@ -180,8 +238,8 @@ pub struct AgencyEntry {
     pub statement_keys: Vec<StatementKeyEntry>,
     /// Its encryption keys.
     pub encryption_keys: Vec<EncryptionKeyEntry>,
-    /// Its seal certificates: SHA-256 of their DER bytes.
-    pub seals: Vec<TlsEntry>,
+    /// Its seal certificates.
+    pub seals: Vec<SealEntry>,
     /// Whether it takes part.
     pub state: EntryState,
 }
@@ -205,15 +263,16 @@ impl AgencyEntry {
 
     /// The key that wraps for it are made to at a moment.
     pub fn encryption_key_at(&self, at: Timestamp) -> Option<&EncryptionKeyEntry> {
-        self.encryption_keys
-            .iter()
-            .find(|key| key.state == KeyState::Active && key.validity.contains(at))
+        self.encryption_keys.iter().find(|key| {
+            key.kind == EncryptionKeyKind::X25519
+                && key.state == KeyState::Active
+                && key.validity.contains(at)
+        })
     }
 }
 
 /// A node.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct NodeEntry {
     /// Its id.
     pub id: NodeId,
@@ -227,7 +286,6 @@ pub struct NodeEntry {
 
 /// A hub.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct HubEntry {
     /// Its id.
     pub id: HubId,
@@ -245,7 +303,7 @@ pub struct HubEntry {
 
 /// One line of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", deny_unknown_fields)]
+#[serde(tag = "type")]
 #[non_exhaustive]
 pub enum Entry {
     /// An agency.
@@ -257,6 +315,17 @@ pub enum Entry {
     /// A hub.
     #[serde(rename = "consign/hub/v1")]
     Hub(HubEntry),
+    /// One of a kind that this version does not know, by its id.
+    #[serde(skip)]
+    Other([u8; 16]),
+}
+
+/// What entries of all kinds begin with.
+#[derive(Deserialize)]
+struct AnyEntry {
+    #[serde(rename = "type")]
+    kind: String,
+    id: PartyId,
 }
 
 /// Why bytes are not a directory entry.
@@ -285,6 +354,8 @@ pub enum EntryError {
 }
 
 impl Entry {
+    const KINDS: [&str; 3] = ["consign/agency/v1", "consign/node/v1", "consign/hub/v1"];
+
     /// Reads one line.
     ///
     /// # Errors
@@ -298,8 +369,12 @@ impl Entry {
                 rule: "an entry is one line",
             });
         }
-        let entry: Self =
-            serde_json::from_slice(bytes).map_err(|source| EntryError::Malformed { source })?;
+        let malformed = |source| EntryError::Malformed { source };
+        let any: AnyEntry = serde_json::from_slice(bytes).map_err(malformed)?;
+        if !Self::KINDS.contains(&any.kind.as_str()) {
+            return Ok(Self::Other(any.id.to_bytes()));
+        }
+        let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
         entry.check()?;
         Ok(entry)
     }
@@ -316,6 +391,7 @@ impl Entry {
             Self::Agency(agency) => agency.id.to_bytes(),
             Self::Node(node) => node.id.to_bytes(),
             Self::Hub(hub) => hub.id.to_bytes(),
+            Self::Other(id) => *id,
         }
     }
 
@@ -324,7 +400,7 @@ impl Entry {
         match self {
             Self::Agency(agency) => Some((agency.id.into(), &agency.statement_keys)),
             Self::Hub(hub) => Some((hub.id.into(), &hub.statement_keys)),
-            Self::Node(_) => None,
+            Self::Node(_) | Self::Other(_) => None,
         }
     }
 
@@ -346,20 +422,41 @@ impl Entry {
                 )?;
                 let encryption = agency.encryption_keys.iter().map(|key| key.id);
                 rule(distinct(encryption), "a key stands in an entry once")?;
-                let keys = agency.statement_keys.iter().map(|key| key.id);
-                rule(distinct(keys), "a key stands in an entry once")
+                let mut seals = agency.seals.iter().map(|seal| (seal.state, seal.validity));
+                rule(seals.all(ends), "a seal that is not active has an end")?;
+                check_keys(&agency.statement_keys)
             }
             Self::Hub(hub) => {
                 rule(
                     matches!(hub.code, PartyCode::Service(_)),
                     "a hub's name is lowercase",
                 )?;
-                let keys = hub.statement_keys.iter().map(|key| key.id);
-                rule(distinct(keys), "a key stands in an entry once")
+                check_keys(&hub.statement_keys)
             }
-            Self::Node(_) => Ok(()),
+            Self::Node(_) | Self::Other(_) => Ok(()),
         }
     }
+}
+
+fn check_keys(keys: &[StatementKeyEntry]) -> Result<(), EntryError> {
+    let rule = |holds, rule| {
+        if holds {
+            Ok(())
+        } else {
+            Err(EntryError::Inconsistent { rule })
+        }
+    };
+    rule(
+        distinct(keys.iter().map(|key| key.id)),
+        "a key stands in an entry once",
+    )?;
+    let ends = keys.iter().all(|key| ends((key.state, key.validity)));
+    rule(ends, "a key that is not active has an end")
+}
+
+/// Without an end, a retired or revoked key would count for ever.
+fn ends((state, validity): (KeyState, Validity)) -> bool {
+    state == KeyState::Active || validity.until.is_some()
 }
 
 fn distinct(keys: impl Iterator<Item = KeyId>) -> bool {
@@ -372,13 +469,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_and_doubled_fields_are_refused() {
+    fn doubled_and_bad_fields_are_refused_and_new_ones_passed_over() {
         let node = r#"{"type":"consign/node/v1","id":"0b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11","name":"Sở Nội vụ","tls":[],"state":"active"}"#;
         let parsed = Entry::parse(node.as_bytes()).unwrap();
         assert_eq!(parsed.to_bytes(), node.as_bytes());
         for (from, to) in [
             (r#""tls":[]"#, r#""tls":[],"tls":[]"#),
-            (r#""tls":[]"#, r#""tls":[],"x":1"#),
             (r#""active""#, r#""asleep""#),
             (r#","tls":[]"#, ""),
         ] {

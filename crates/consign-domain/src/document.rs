@@ -172,6 +172,39 @@ pub struct InReplyTo {
     pub document: Option<DocumentId>,
 }
 
+/// A kind of copy (Decree 30/2020/NĐ-CP, Article 25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum CopyKind {
+    /// Sao y.
+    SY,
+    /// Trích sao.
+    TrS,
+    /// Sao lục.
+    SL,
+}
+
+/// What a further document does to an issued one (Decree 30/2020/NĐ-CP, Article 18).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AmendmentKind {
+    /// Thu hồi.
+    Recalls,
+    /// Thay thế.
+    Replaces,
+    /// Đính chính.
+    Corrects,
+}
+
+/// A document that this one recalls, replaces or corrects.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Amendment {
+    /// What it does.
+    pub kind: AmendmentKind,
+    /// To which document.
+    pub document: InReplyTo,
+}
+
 /// A file of the container.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -187,6 +220,9 @@ pub struct FileEntry {
 
 /// Most attachments of one document.
 pub const MAX_ATTACHMENTS: usize = 500;
+
+/// Longest file name, in bytes of UTF-8.
+pub const MAX_FILE_NAME: usize = 200;
 
 /// Most printed places, replies and the like.
 pub const MAX_LIST: usize = 1_000;
@@ -228,6 +264,12 @@ pub struct Document {
     /// What it answers.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub in_reply_to: Vec<InReplyTo>,
+    /// What it recalls, replaces or corrects.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub amends: Vec<Amendment>,
+    /// Which kind of copy it is, if it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copy_kind: Option<CopyKind>,
     /// The printed list of places (nơi nhận); not the routing list.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub places: Vec<Line<200>>,
@@ -244,7 +286,6 @@ pub struct Document {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub appendixes: Vec<Line<200>>,
     /// What it has to do with steering.
-    #[serde(default)]
     pub steering: Steering,
     /// Refused wherever it stands: state secrets do not travel here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -265,6 +306,13 @@ pub enum DocumentTag {
     V1,
 }
 
+/// What `document.json` of any version begins with.
+#[derive(Deserialize)]
+struct AnyVersion {
+    #[serde(rename = "type")]
+    kind: String,
+}
+
 /// Why bytes are not a document's fields.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -274,6 +322,12 @@ pub enum DocumentError {
     TooLarge {
         /// Bytes found.
         size: usize,
+    },
+    /// A later version than this program reads.
+    #[error("document.json is of version {version}, which this program does not read")]
+    Version {
+        /// What stands in `type`.
+        version: String,
     },
     /// Not JSON, or a field is missing, unknown, doubled or out of its range.
     #[error("not a well-formed document.json")]
@@ -299,6 +353,7 @@ impl DocumentError {
         match self {
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::StateSecret => ErrorCode::StateSecret,
+            Self::Version { .. } => ErrorCode::VerdictIndeterminate,
             Self::Malformed { .. } | Self::Inconsistent { .. } => ErrorCode::DocumentInvalid,
         }
     }
@@ -313,8 +368,22 @@ impl Document {
         if bytes.len() > MAX_DOCUMENT {
             return Err(DocumentError::TooLarge { size: bytes.len() });
         }
-        let document: Self =
-            serde_json::from_slice(bytes).map_err(|source| DocumentError::Malformed { source })?;
+        let malformed = |source| DocumentError::Malformed { source };
+        let version: AnyVersion = serde_json::from_slice(bytes).map_err(malformed)?;
+        let later = version
+            .kind
+            .strip_prefix("consign/document/v")
+            .is_some_and(|number| number.parse::<u16>().is_ok_and(|number| number > 1));
+        if later {
+            return Err(DocumentError::Version {
+                version: version.kind,
+            });
+        }
+        let document: Self = serde_json::from_slice(bytes).map_err(malformed)?;
+        if document.to_bytes() != bytes {
+            let rule = "document.json has one form: compact, fields in their order";
+            return Err(DocumentError::Inconsistent { rule });
+        }
         document.check()?;
         Ok(document)
     }
@@ -346,7 +415,7 @@ impl Document {
         )?;
         let lists = [
             self.places.len(),
-            self.in_reply_to.len(),
+            self.in_reply_to.len() + self.amends.len(),
             self.appendixes.len(),
         ];
         rule(
@@ -355,6 +424,11 @@ impl Document {
         )?;
         let mut names: Vec<&str> = self.files().map(|file| file.name.as_str()).collect();
         let count = names.len();
+        let fits = |name: &&str| name.len() <= MAX_FILE_NAME && *name != "document.json";
+        rule(
+            names.iter().all(fits),
+            "a file's name has at most 200 bytes and is not document.json",
+        )?;
         names.sort_unstable();
         names.dedup();
         rule(names.len() == count, "a file stands in a document once")?;

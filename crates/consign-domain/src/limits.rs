@@ -15,8 +15,8 @@ pub const MAX_SKEW_SECONDS: u64 = 300;
 /// Largest payload that travels inside a message, in bytes; larger ones are uploaded.
 pub const MAX_INLINE_PAYLOAD: u64 = 256 * 1024;
 
-/// Largest payload at all, in bytes: what a container without zip64 can hold, encrypted.
-pub const MAX_PAYLOAD: u64 = u32::MAX as u64;
+/// Largest payload at all, in bytes: a container without zip64 and what age adds to it.
+pub const MAX_PAYLOAD: u64 = (1 << 32) + (2 << 20);
 
 /// Largest wrap, in bytes.
 pub const MAX_WRAP: usize = 2 * 1024;
@@ -43,7 +43,7 @@ pub const MAX_ENTRY: usize = 64 * 1024;
 pub const MAX_ENTRIES: usize = 20_000;
 
 /// Largest directory, in bytes of all its entries.
-pub const MAX_DIRECTORY: usize = 128 * 1024 * 1024;
+pub const MAX_DIRECTORY: usize = 32 * 1024 * 1024;
 
 /// Largest `document.json`, in bytes.
 pub const MAX_DOCUMENT: usize = 256 * 1024;

@@ -3,7 +3,9 @@
 //! A statement begins with the exact bytes `{"type":"consign/KIND/v1",`. Its bytes
 //! are never re-encoded: whoever relays one passes the bytes on, and a digest is
 //! over the bytes as received. Parsing refuses duplicate and unknown fields at any
-//! depth, integers over 2^53 − 1, text that is not NFC, and lists out of order.
+//! depth, integers over 2^53 − 1, text that is not NFC, and lists out of order. A
+//! statement has one form only: compact JSON, fields in the order of their types here,
+//! so that no two readers can read one statement differently.
 //!
 //! All kinds carry the network, the signer (immutable id, code, key and the
 //! directory version it was known under) and a time. What a signature means and who
@@ -102,6 +104,12 @@ pub enum StatementError {
         #[source]
         source: serde_json::Error,
     },
+    /// The same could be said in fewer or other bytes: white space, order, escapes.
+    #[error("not in the one form of a {kind} statement")]
+    Form {
+        /// The kind expected.
+        kind: StatementKind,
+    },
     /// Fields that are each well formed but do not go together.
     #[error("{rule}")]
     Inconsistent {
@@ -118,7 +126,7 @@ impl StatementError {
         match self {
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::Kind { .. } => ErrorCode::StatementKind,
-            Self::Malformed { .. } => ErrorCode::StatementMalformed,
+            Self::Malformed { .. } | Self::Form { .. } => ErrorCode::StatementMalformed,
             Self::Inconsistent { code, .. } => *code,
         }
     }
@@ -303,6 +311,9 @@ macro_rules! statement {
 
             fn parse(bytes: &[u8]) -> Result<Self, crate::statement::StatementError> {
                 let parsed: Self = crate::statement::parse_fields(bytes, $kind)?;
+                if parsed.to_bytes() != bytes {
+                    return Err(crate::statement::StatementError::Form { kind: $kind });
+                }
                 parsed.check()?;
                 Ok(parsed)
             }

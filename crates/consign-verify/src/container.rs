@@ -11,7 +11,6 @@
 
 mod seal;
 
-use std::collections::BTreeSet;
 use std::io::{Read, Seek};
 
 use consign_domain::document::{Document, DocumentError};
@@ -22,7 +21,7 @@ use serde::Serialize;
 
 use crate::Verified;
 use crate::directory::Directory;
-use crate::report::{Check, CheckOutcome, Report};
+use crate::report::{Check, Report};
 
 pub use seal::{JudgedAt, SealInfo, SealTrust};
 
@@ -128,7 +127,7 @@ pub fn judge<R: Read + Seek>(
     }
     judgement.document = read_document(&mut container, report);
     if let Some(document) = &judgement.document {
-        check_file_list(document, &judgement.files, report);
+        check_file_list(document, &container, report);
         check_issue_date(document, at.time(), report);
         seal::check_issuer(document, judgement.seals.first(), trust, at, report);
     }
@@ -148,14 +147,8 @@ fn open<R: Read + Seek>(reader: R, policy: &Policy, report: &mut Report) -> Opti
             let entries = container.entries().len();
             report.passed("container-format", clause, format!("{entries} entries"));
             for deviation in deviations {
-                report.push(Check {
-                    name: "container-profile",
-                    clause,
-                    outcome: CheckOutcome::Noted,
-                    code: None,
-                    sub_indication: None,
-                    detail: deviation.to_string(),
-                });
+                let detail = deviation.to_string();
+                report.push(Check::noted("container-profile", clause, detail));
             }
             Some(container)
         }
@@ -180,24 +173,13 @@ fn malformed(
     error: &dyn std::error::Error,
 ) {
     report.malformed = true;
-    report.push(failed(name, clause, code, "FORMAT_FAILURE", error));
-}
-
-fn failed(
-    name: &'static str,
-    clause: &'static str,
-    code: ErrorCode,
-    sub_indication: &'static str,
-    error: &dyn std::error::Error,
-) -> Check {
-    Check {
+    report.push(Check::failed(
         name,
         clause,
-        outcome: CheckOutcome::Failed,
-        code: Some(code),
-        sub_indication: Some(sub_indication),
-        detail: with_causes(error),
-    }
+        code,
+        Some("FORMAT_FAILURE"),
+        with_causes(error),
+    ));
 }
 
 /// An error and what caused it, on one line.
@@ -228,12 +210,12 @@ fn check_files<R: Read + Seek>(container: &mut Container<R>, report: &mut Report
         .filter_map(consign_pki::asic::LayerDigests::first_fault)
         .collect();
     for fault in &faults {
-        report.push(failed(
+        report.push(Check::failed(
             name,
             clause,
             ErrorCode::ContainerDigest,
-            "HASH_FAILURE",
-            fault,
+            Some("HASH_FAILURE"),
+            with_causes(fault),
         ));
     }
     if faults.is_empty() {
@@ -255,12 +237,12 @@ fn read_document<R: Read + Seek>(
     let bytes = match container.read(DOCUMENT_NAME, MAX_DOCUMENT as u64) {
         Ok(bytes) => bytes,
         Err(error) => {
-            report.push(failed(
+            report.push(Check::failed(
                 name,
                 clause,
                 ErrorCode::DocumentInvalid,
-                "FORMAT_FAILURE",
-                &error,
+                Some("FORMAT_FAILURE"),
+                with_causes(&error),
             ));
             return None;
         }
@@ -271,37 +253,75 @@ fn read_document<R: Read + Seek>(
             Some(document)
         }
         Err(error) => {
-            let sub_indication = match &error {
-                DocumentError::StateSecret => "SIG_CONSTRAINTS_FAILURE",
-                _ => "FORMAT_FAILURE",
-            };
-            report.push(failed(name, clause, error.code(), sub_indication, &error));
+            let detail = with_causes(&error);
+            report.push(match &error {
+                DocumentError::Version { .. } => {
+                    Check::indeterminate(name, clause, "POLICY_PROCESSING_ERROR", detail)
+                }
+                DocumentError::StateSecret => {
+                    Check::failed(name, clause, error.code(), None, detail)
+                }
+                _ => Check::failed(name, clause, error.code(), Some("FORMAT_FAILURE"), detail),
+            });
             None
         }
     }
 }
 
-/// The files that the document names are those that the container holds.
-fn check_file_list(document: &Document, files: &[FileHash], report: &mut Report) {
+/// The container holds the files that the document names, in its order, under its media
+/// types, and marks the same one as the main file: all readers open the same document.
+fn check_file_list<R: Read + Seek>(
+    document: &Document,
+    container: &Container<R>,
+    report: &mut Report,
+) {
     let (name, clause) = ("document-files", "document.json");
-    let named: BTreeSet<&str> = document
-        .files()
-        .map(|file| file.name.as_str())
-        .chain(std::iter::once(DOCUMENT_NAME))
+    let held: Vec<(&str, Option<&str>, bool)> = container
+        .entries()
+        .iter()
+        .filter(|entry| entry.is_document_file && entry.name != DOCUMENT_NAME)
+        .map(|entry| {
+            (
+                entry.name.as_str(),
+                entry.media_type.as_deref(),
+                entry.is_main_file,
+            )
+        })
         .collect();
-    let held: BTreeSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+    let named: Vec<(&str, Option<&str>, bool)> = document
+        .files()
+        .enumerate()
+        .map(|(place, file)| {
+            (
+                file.name.as_str(),
+                Some(file.media_type.as_str()),
+                place == 0,
+            )
+        })
+        .collect();
     if named == held {
-        return report.passed(name, clause, format!("{} files", held.len()));
+        return report.passed(name, clause, format!("{} files, as named", held.len()));
     }
-    let differing: Vec<&str> = named.symmetric_difference(&held).copied().take(5).collect();
-    report.push(Check {
+    let differing: Vec<&str> = named
+        .iter()
+        .filter(|file| !held.contains(file))
+        .chain(held.iter().filter(|file| !named.contains(file)))
+        .map(|(name, ..)| *name)
+        .take(5)
+        .collect();
+    let detail = if differing.is_empty() {
+        "the files are in another order than the document names them".to_owned()
+    } else {
+        format!("named and held otherwise: {}", differing.join(", "))
+    };
+    let code = ErrorCode::DocumentInvalid;
+    report.push(Check::failed(
         name,
         clause,
-        outcome: CheckOutcome::Failed,
-        code: Some(ErrorCode::DocumentInvalid),
-        sub_indication: Some("FORMAT_FAILURE"),
-        detail: format!("named or held, but not both: {}", differing.join(", ")),
-    });
+        code,
+        Some("FORMAT_FAILURE"),
+        detail,
+    ));
 }
 
 /// A document is not issued in the future (a day's grace for clocks and zones).
@@ -311,14 +331,14 @@ fn check_issue_date(document: &Document, at: Timestamp, report: &mut Report) {
     if issued <= at.plus_seconds(86_400).date_in_vietnam() {
         return report.passed(name, clause, issued.to_string());
     }
-    report.push(Check {
+    let detail = format!("issued on {issued}, judged as of {at}");
+    report.push(Check::failed(
         name,
         clause,
-        outcome: CheckOutcome::Failed,
-        code: Some(ErrorCode::DocumentInvalid),
-        sub_indication: Some("SIG_CONSTRAINTS_FAILURE"),
-        detail: format!("issued on {issued}, judged as of {at}"),
-    });
+        ErrorCode::DocumentInvalid,
+        None,
+        detail,
+    ));
 }
 
 /// The directory that a judgement rests on, if there is one.

@@ -7,7 +7,8 @@
 use std::collections::HashMap;
 
 use consign_domain::directory::{
-    AgencyEntry, Entry, EntryError, EntryState, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
+    AgencyEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryError, EntryState, HubEntry,
+    KeyState, NodeEntry, StatementKeyEntry,
 };
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
 use consign_domain::statement::{DirectoryHead, Statement, StatementError};
@@ -16,6 +17,7 @@ use consign_domain::{
     SignedStatement, Timestamp,
 };
 use consign_log::Tree;
+use consign_pki::encryption::EncryptionRecipient;
 use consign_pki::statement::StatementPublicKey;
 
 use crate::trust::TrustStore;
@@ -113,11 +115,16 @@ pub struct KnownKey {
 }
 
 impl KnownKey {
+    /// Whether it may say anything new: a revoked key may not, whatever time it claims.
+    pub fn may_sign_now(&self) -> bool {
+        self.entry.state != KeyState::Revoked
+    }
+
     /// Whether what it signed at a moment counts.
     pub fn counts_at(&self, at: Timestamp) -> bool {
-        // Retired keys still vouch for what they signed within their dates; a revoked
-        // one does so only before the `until` that its revocation set.
-        let bounded = self.entry.state != KeyState::Revoked || self.entry.validity.until.is_some();
+        // A retired key vouches for what it signed within its dates; a revoked one only
+        // for what it signed before the end that its revocation set.
+        let bounded = self.entry.state == KeyState::Active || self.entry.validity.until.is_some();
         bounded && self.entry.validity.contains(at)
     }
 }
@@ -130,6 +137,7 @@ pub struct Directory {
     entries: Vec<u8>,
     agencies: HashMap<AgencyId, AgencyEntry>,
     codes: HashMap<AgencyCode, AgencyId>,
+    seals: HashMap<Digest, AgencyId>,
     nodes: HashMap<NodeId, NodeEntry>,
     hubs: HashMap<HubId, HubEntry>,
     tls_nodes: HashMap<Digest, NodeId>,
@@ -151,10 +159,11 @@ impl Directory {
         if entries.len() > MAX_DIRECTORY {
             return Err(DirectoryError::TooLarge);
         }
-        let lines = lines(&entries);
-        if lines.len() > MAX_ENTRIES {
+        let newlines = entries.iter().filter(|byte| **byte == b'\n').count();
+        if newlines > MAX_ENTRIES {
             return Err(DirectoryError::TooLarge);
         }
+        let lines = lines(&entries);
         if lines.len() as u64 != head.entries {
             return Err(DirectoryError::Count {
                 found: lines.len(),
@@ -171,6 +180,7 @@ impl Directory {
             entries,
             agencies: HashMap::new(),
             codes: HashMap::new(),
+            seals: HashMap::new(),
             nodes: HashMap::new(),
             hubs: HashMap::new(),
             tls_nodes: HashMap::new(),
@@ -189,7 +199,8 @@ impl Directory {
     fn insert(&mut self, entry: Entry) -> Option<()> {
         if let Some((party, keys)) = entry.signer() {
             for key in keys {
-                let public = StatementPublicKey::from_bytes(key.public.as_bytes()).ok()?;
+                let Some(raw) = key.ed25519() else { continue };
+                let public = StatementPublicKey::from_bytes(&raw).ok()?;
                 let named = public.key_id() == key.id.to_bytes();
                 let known = KnownKey {
                     entry: key.clone(),
@@ -200,13 +211,7 @@ impl Directory {
             }
         }
         match entry {
-            Entry::Agency(agency) => {
-                for code in &agency.codes {
-                    let holder = *self.codes.entry(code.code.clone()).or_insert(agency.id);
-                    (holder == agency.id).then_some(())?;
-                }
-                self.agencies.insert(agency.id, agency);
-            }
+            Entry::Agency(agency) => self.insert_agency(agency)?,
             Entry::Node(node) => {
                 for tls in &node.tls {
                     self.claim_certificate(tls.certificate)?;
@@ -219,10 +224,32 @@ impl Directory {
                     self.claim_certificate(tls.certificate)?;
                     self.tls_hubs.insert(tls.certificate, hub.id);
                 }
+                let named = |other: &HubEntry| other.code == hub.code;
+                let taken = self.hubs.values().any(named) || hub.code == self.head.signer.code;
+                (!taken).then_some(())?;
                 self.hubs.insert(hub.id, hub);
             }
-            _ => return None,
+            // Of a kind that is not known here: passed over.
+            _ => {}
         }
+        Some(())
+    }
+
+    fn insert_agency(&mut self, agency: AgencyEntry) -> Option<()> {
+        for code in &agency.codes {
+            let holder = *self.codes.entry(code.code.clone()).or_insert(agency.id);
+            (holder == agency.id).then_some(())?;
+        }
+        for seal in &agency.seals {
+            let holder = *self.seals.entry(seal.certificate).or_insert(agency.id);
+            (holder == agency.id).then_some(())?;
+        }
+        let x25519 = |key: &&EncryptionKeyEntry| key.kind == EncryptionKeyKind::X25519;
+        for key in agency.encryption_keys.iter().filter(x25519) {
+            let recipient = EncryptionRecipient::from_text(key.public.as_str()).ok()?;
+            (recipient.key_id() == key.id.to_bytes()).then_some(())?;
+        }
+        self.agencies.insert(agency.id, agency);
         Some(())
     }
 
@@ -357,6 +384,24 @@ fn verify_head(
         return Err(DirectoryError::TooOld { found, minimum });
     }
     Ok(head)
+}
+
+/// Checks that an entry stands in the directory that a head signs, by its path alone.
+///
+/// # Errors
+/// [`DirectoryError`] of the head, the entry, or [`DirectoryError::Root`] for the path.
+pub fn verify_entry(
+    signed_head: &SignedStatement,
+    line: &[u8],
+    index: u64,
+    path: &[consign_log::Hash],
+    trust: &TrustStore,
+) -> Result<Entry, DirectoryError> {
+    let head = verify_head(signed_head, trust)?;
+    let leaf = consign_log::leaf_hash(line);
+    consign_log::verify_path(&leaf, index, head.entries, path, head.root.as_bytes())
+        .map_err(|_| DirectoryError::Root)?;
+    Entry::parse(line).map_err(|source| DirectoryError::Entry { index: 0, source })
 }
 
 /// The lines of a directory, without their ends. Bytes after the last newline are a line

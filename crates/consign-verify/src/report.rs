@@ -70,6 +70,58 @@ pub struct Check {
     pub detail: String,
 }
 
+impl Check {
+    /// A check that does not hold.
+    pub(crate) const fn failed(
+        name: &'static str,
+        clause: &'static str,
+        code: ErrorCode,
+        sub_indication: Option<&'static str>,
+        detail: String,
+    ) -> Self {
+        let outcome = CheckOutcome::Failed;
+        Self {
+            name,
+            clause,
+            outcome,
+            code: Some(code),
+            sub_indication,
+            detail,
+        }
+    }
+
+    /// A check that what is here cannot decide.
+    pub(crate) const fn indeterminate(
+        name: &'static str,
+        clause: &'static str,
+        sub_indication: &'static str,
+        detail: String,
+    ) -> Self {
+        let (code, sub_indication) = (Some(ErrorCode::VerdictIndeterminate), Some(sub_indication));
+        Self {
+            name,
+            clause,
+            outcome: CheckOutcome::Indeterminate,
+            code,
+            sub_indication,
+            detail,
+        }
+    }
+
+    /// A check that holds, with something a person should know.
+    pub(crate) const fn noted(name: &'static str, clause: &'static str, detail: String) -> Self {
+        let outcome = CheckOutcome::Noted;
+        Self {
+            name,
+            clause,
+            outcome,
+            code: None,
+            sub_indication: None,
+            detail,
+        }
+    }
+}
+
 /// All that was checked, in order, what was not, and the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {

@@ -8,7 +8,7 @@ use consign_domain::{
 };
 
 use crate::Verified;
-use crate::directory::Directory;
+use crate::directory::{Directory, KnownKey};
 
 /// Why a statement is not believed.
 #[derive(Debug, thiserror::Error)]
@@ -118,17 +118,38 @@ pub fn verify_statement<S: Statement>(
     key.public
         .verify(&signed.statement, &signed.signature)
         .map_err(|_| StatementRefusal::Signature)?;
+    judge_signer(&statement, key, roles, directory).map_err(|refusal| {
+        // A newer directory may say otherwise of the key, the code or the role.
+        let (needed, here) = (signer.directory, directory.version());
+        if needed > here {
+            StatementRefusal::DirectoryBehind { needed, here }
+        } else {
+            refusal
+        }
+    })?;
+    Ok(Verified::new(statement))
+}
+
+/// Whether the key counted at the statement's time and its holder may say this.
+fn judge_signer<S: Statement>(
+    statement: &S,
+    key: &KnownKey,
+    roles: &[Role],
+    directory: &Directory,
+) -> Result<(), StatementRefusal> {
+    let signer = statement.signer();
     if !key.counts_at(statement.time()) {
         let (signer, key, time) = (signer.id, signer.key, statement.time());
         return Err(StatementRefusal::KeyNotValid { signer, key, time });
     }
     let role = role_of(directory, signer.id, &signer.code, statement.time())?;
-    if !roles.contains(&role) {
-        return Err(StatementRefusal::Role {
+    if roles.contains(&role) {
+        Ok(())
+    } else {
+        Err(StatementRefusal::Role {
             code: signer.code.clone(),
-        });
+        })
     }
-    Ok(Verified::new(statement))
 }
 
 /// What the directory says the signer is; its code must have been its own at the time.

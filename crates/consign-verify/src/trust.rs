@@ -91,6 +91,9 @@ pub struct TrustStore {
     directory_keys: Vec<StatementPublicKey>,
     roots: Vec<Vec<u8>>,
     minimum_version: DirectoryVersion,
+    /// Not used yet, and kept when the file is written again.
+    log_keys: Vec<String>,
+    timestamp_roots: Vec<String>,
 }
 
 impl TrustStore {
@@ -112,6 +115,8 @@ impl TrustStore {
             directory_keys,
             roots,
             minimum_version,
+            log_keys: Vec::new(),
+            timestamp_roots: Vec::new(),
         }
     }
 
@@ -136,6 +141,8 @@ impl TrustStore {
             authority: file.authority.id,
             authority_code: file.authority.code,
             minimum_version: file.minimum_version,
+            log_keys: file.log_keys,
+            timestamp_roots: file.timestamp_roots,
             roots: roots
                 .map(|(index, text)| {
                     STANDARD
@@ -171,8 +178,8 @@ impl TrustStore {
                 .iter()
                 .map(|root| STANDARD.encode(root))
                 .collect(),
-            log_keys: Vec::new(),
-            timestamp_roots: Vec::new(),
+            log_keys: self.log_keys.clone(),
+            timestamp_roots: self.timestamp_roots.clone(),
         };
         let mut bytes = serde_json::to_vec_pretty(&file).expect("trust files serialise");
         bytes.push(b'\n');

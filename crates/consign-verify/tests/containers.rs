@@ -11,11 +11,11 @@ mod world;
 
 use std::io::Cursor;
 
-use consign_domain::directory::Entry;
+use consign_domain::directory::{Entry, KeyState};
 use consign_domain::document::Secrecy;
 use consign_domain::{ErrorCode, Timestamp};
-use consign_verify::Indication;
 use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
+use consign_verify::{Check, CheckOutcome, Indication};
 use world::{DAY, World, now, policy};
 
 fn proven() -> JudgedAt {
@@ -156,26 +156,134 @@ fn a_seal_of_another_agency_is_not_the_issuers() {
     );
 }
 
-#[test]
-fn a_seal_taken_off_the_directory_counts_up_to_then() {
+/// The world after the sender's seal ended a day ago, in one state or another.
+fn ended(state: KeyState) -> (World, Vec<u8>, Timestamp) {
     let mut world = World::new();
     let container = world.container(&world.document());
-    let revoked = now().minus_seconds(DAY);
+    let end = now().plus_seconds(DAY);
     world.republish(|entries| {
         for entry in entries {
             if let Entry::Agency(agency) = entry {
-                agency.seals[0].validity.until = Some(revoked);
+                agency.seals[0].validity.until = Some(end);
+                agency.seals[0].state = state;
             }
         }
     });
-    let judgement = world.judge(&container, proven());
+    (world, container, end)
+}
+
+#[test]
+fn a_revoked_seal_counts_only_for_what_is_proven_to_be_older() {
+    let (world, container, end) = ended(KeyState::Revoked);
+    assert!(
+        world
+            .judge(&container, JudgedAt::Proven(end.minus_seconds(1)))
+            .report
+            .is_passed()
+    );
+    let after = world.judge(&container, JudgedAt::Proven(end));
     expect(
-        &judgement,
+        &after,
         Indication::TotalFailed,
         ErrorCode::SealCertificateNotValid,
     );
-    let before = world.judge(&container, JudgedAt::Proven(revoked.minus_seconds(1)));
-    assert!(before.report.is_passed(), "{:#?}", before.report);
+    let unproven = world.judge(&container, JudgedAt::Now(end.minus_seconds(1)));
+    expect(
+        &unproven,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
+}
+
+#[test]
+fn what_a_replaced_seal_had_sealed_stays_good() {
+    let (world, container, end) = ended(KeyState::Retired);
+    let late = end.plus_seconds(30 * DAY);
+    assert!(
+        world
+            .judge(&container, JudgedAt::Proven(late))
+            .report
+            .is_passed()
+    );
+    let unproven = world.judge(&container, JudgedAt::Now(late));
+    expect(
+        &unproven,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
+}
+
+#[test]
+fn an_ended_seal_is_undecided_without_proof_and_failed_with_it() {
+    let (world, container, end) = ended(KeyState::Active);
+    let unproven = world.judge(&container, JudgedAt::Now(end));
+    expect(
+        &unproven,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
+    let proven = world.judge(&container, JudgedAt::Proven(end));
+    expect(
+        &proven,
+        Indication::TotalFailed,
+        ErrorCode::SealCertificateNotValid,
+    );
+}
+
+#[test]
+fn a_further_signer_of_another_infrastructure_is_noted() {
+    let (world, other) = (World::new(), World::new());
+    let container = world.container(&world.document());
+    let leader = &other.recipient;
+    let sign = |manifest: &[u8]| {
+        let at = now().as_unix();
+        consign_pki::cms::sign_detached(&leader.seal, &leader.certificate, &[], manifest, at)
+    };
+    let (read, out) = (Cursor::new(&container), Cursor::new(Vec::new()));
+    let budget = consign_pki::asic::Budget::default();
+    let twice = consign_pki::asic::add_signature(read, out, &budget, sign)
+        .unwrap()
+        .into_inner();
+    let judgement = world.judge(&twice, proven());
+    assert!(judgement.report.is_passed(), "{:#?}", judgement.report);
+    let noted = |check: &&Check| check.outcome == CheckOutcome::Noted;
+    assert_eq!(judgement.report.checks.iter().filter(noted).count(), 1);
+    assert_eq!(judgement.seals.len(), 2);
+}
+
+/// Files as `document.json` names them, and as the manifest marks them.
+#[test]
+fn all_readers_open_the_same_main_file() {
+    let world = World::new();
+    let document = world.document();
+    let mut swapped = document.clone();
+    std::mem::swap(&mut swapped.main, &mut swapped.attachments[0]);
+    let mut retyped = document.clone();
+    retyped.main.media_type = consign_domain::text::Line::new("text/html").unwrap();
+    for fields in [swapped, retyped] {
+        let container = world.container_of(&fields, &document, &world.sender);
+        let judgement = world.judge(&container, proven());
+        expect(
+            &judgement,
+            Indication::TotalFailed,
+            ErrorCode::DocumentInvalid,
+        );
+    }
+}
+
+#[test]
+fn a_later_version_of_the_fields_is_not_a_forgery() {
+    let world = World::new();
+    let document = world.document();
+    let text = String::from_utf8(document.to_bytes()).unwrap();
+    let later = text.replace("consign/document/v1", "consign/document/v2");
+    let container = world.container_with(later.as_bytes(), &document, &world.sender);
+    let judgement = world.judge(&container, proven());
+    expect(
+        &judgement,
+        Indication::Indeterminate,
+        ErrorCode::VerdictIndeterminate,
+    );
 }
 
 #[test]

@@ -9,10 +9,11 @@
 
 mod world;
 
-use consign_domain::directory::{Entry, KeyState, Role};
+use consign_domain::directory::{Entry, KeyState, KeyText, Role};
 use consign_domain::statement::{DirectoryHead, Envelope, Event, Evidence, Placement, Statement};
 use consign_domain::{Digest, ErrorCode, Sequence, SignedStatement};
 use consign_pki::statement::StatementKey;
+use consign_verify::directory::verify_entry;
 use consign_verify::{Directory, DirectoryError, TrustStore, verify_statement};
 use world::{DAY, World, head, lines, now, sign};
 
@@ -130,6 +131,17 @@ fn a_code_that_is_not_the_signers_is_refused() {
     assert_eq!(refusal(&world, &signed), ErrorCode::RoleNotPermitted);
 }
 
+/// What a newer directory may know is a reason to wait, not to refuse.
+#[test]
+fn a_code_that_a_newer_directory_may_know_waits() {
+    let world = World::new();
+    let mut envelope = envelope_of(&world);
+    envelope.signer.code = "H49.99".parse().unwrap();
+    envelope.signer.directory = envelope.signer.directory.next();
+    let signed = sign(&envelope, &world.sender.statement);
+    assert_eq!(refusal(&world, &signed), ErrorCode::DirectoryBehind);
+}
+
 #[test]
 fn another_network_is_refused() {
     let world = World::new();
@@ -170,7 +182,6 @@ fn keys_count_between_their_dates() {
     assert_eq!(with(-10, Some(1), KeyState::Retired), Ok(()));
     assert_eq!(with(-10, Some(1), KeyState::Revoked), Ok(()));
     assert_eq!(with(-10, Some(-1), KeyState::Revoked), not_valid);
-    assert_eq!(with(-10, None, KeyState::Revoked), not_valid);
 }
 
 fn verify_with(
@@ -215,6 +226,63 @@ fn a_directory_is_believed_only_whole() {
         verify_with(&world, resigned, lines(&entries)),
         Err(DirectoryError::Signature)
     ));
+}
+
+#[test]
+fn an_entry_proves_itself_with_a_path() {
+    let world = World::new();
+    let id = world.recipient.id.to_bytes();
+    let (index, _, path) = world.directory.path_of(id).unwrap();
+    let line = world.entries()[1].to_bytes();
+    let head = world.directory.signed_head();
+    let entry = verify_entry(head, &line, index, &path, &world.trust).unwrap();
+    assert_eq!(entry.id(), id);
+    let other = world.entries()[0].to_bytes();
+    assert!(verify_entry(head, &other, index, &path, &world.trust).is_err());
+    assert!(verify_entry(head, &line, index + 1, &path, &world.trust).is_err());
+}
+
+/// Nothing is allocated for lines before they are counted.
+#[test]
+fn a_flood_of_lines_is_refused_unread() {
+    let world = World::new();
+    let head = world.directory.signed_head().clone();
+    let flood = verify_with(&world, head, vec![b'\n'; 30 << 20]);
+    assert!(matches!(flood, Err(DirectoryError::TooLarge)));
+}
+
+#[test]
+fn an_encryption_key_that_is_none_is_refused() {
+    let world = World::new();
+    let mut entries = world.entries();
+    if let Entry::Agency(agency) = &mut entries[0] {
+        let key = &mut agency.encryption_keys[0];
+        let mistyped = key
+            .public
+            .as_str()
+            .replace(&key.public.as_str()[20..22], "qq");
+        key.public = KeyText::new(mistyped).unwrap();
+    }
+    let signed = head(&world.trust, &world.directory_key, 1, None, &entries);
+    assert!(matches!(
+        verify_with(&world, signed, lines(&entries)),
+        Err(DirectoryError::Claim { index: 0 })
+    ));
+}
+
+#[test]
+fn a_key_of_a_kind_not_known_here_stops_nobody() {
+    let world = World::new();
+    let text = String::from_utf8(lines(&world.entries())).unwrap();
+    let newer = text.replacen(r#""kind":"x25519""#, r#""kind":"mlkem768x25519""#, 1);
+    let lines: Vec<&str> = newer.lines().collect();
+    let root = consign_log::Tree::from_leaves(&lines).root();
+    let mut head = world.directory.head().clone();
+    head.root = Digest::from_bytes(root);
+    let signed = sign(&head, &world.directory_key);
+    let directory = verify_with(&world, signed, newer.into_bytes()).unwrap();
+    let agency = directory.agency(world.sender.id).unwrap();
+    assert!(agency.encryption_key_at(now()).is_none());
 }
 
 #[test]

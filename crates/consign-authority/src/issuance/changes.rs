@@ -41,11 +41,11 @@ impl<'a> Changes<'a> {
         self.note("hub", before.hub != place.hub);
         self.note(
             "statement key",
-            statement.is_none_or(|key| key.public != request.statement),
+            statement.is_none_or(|key| key.public.as_str() != request.statement.to_string()),
         );
         self.note(
             "encryption key",
-            encryption.is_none_or(|key| key.public != request.encryption),
+            encryption.is_none_or(|key| key.public.as_str() != request.encryption.as_str()),
         );
     }
 

@@ -198,7 +198,7 @@ impl Issuance<'_> {
             changes.note("TLS key", self.key_differs(id, &tls));
             changes.note(
                 "statement key",
-                current.is_none_or(|key| key.public != request.statement),
+                current.is_none_or(|key| key.public.as_str() != request.statement.to_string()),
             );
             same_subject = before.address == request.address;
         }

@@ -12,11 +12,13 @@ pub enum SymbolError {
     /// A fault of the text itself.
     #[error("{0}")]
     Text(TextError),
-    /// A number begins with a digit and has digits, letters and `-` only.
-    #[error("a number begins with a digit and has no slash or space, as 45 or 07a")]
+    /// Two digits or more with a leading zero below 10, then letters and `-`.
+    #[error(
+        "a number begins with a digit, has a leading zero below 10, and no slash or space, as 45 or 07a"
+    )]
     Number,
-    /// A notation has no slash and no space.
-    #[error("a notation has no slash and no space, as QĐ-UBND")]
+    /// A notation has no space, and no slash at an end.
+    #[error("a notation has no space and no slash at an end, as QĐ-UBND or 2020/QĐ-TTg")]
     Notation,
 }
 
@@ -30,9 +32,10 @@ impl Number {
     /// # Errors
     /// [`SymbolError`].
     pub fn tidy(text: &str) -> Result<Self, SymbolError> {
-        match text.trim() {
-            digit if digit.len() == 1 => format!("0{digit}").parse(),
-            other => other.parse(),
+        let text = text.trim();
+        match text.bytes().take_while(u8::is_ascii_digit).count() {
+            1 => format!("0{text}").parse(),
+            _ => text.parse(),
         }
     }
 
@@ -47,9 +50,10 @@ impl FromStr for Number {
 
     fn from_str(text: &str) -> Result<Self, SymbolError> {
         check_line(text, 11).map_err(SymbolError::Text)?;
-        let begins = text.starts_with(|first: char| first.is_ascii_digit());
-        let allowed = |character: char| character.is_alphanumeric() || character == '-';
-        if begins && text.chars().all(allowed) {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let letter = |character: char| character.is_alphabetic() || character == '-';
+        let allowed = |character: char| character.is_ascii_digit() || letter(character);
+        if digits >= 2 && text.chars().all(allowed) {
             Ok(Self(text.to_owned()))
         } else {
             Err(SymbolError::Number)
@@ -79,7 +83,8 @@ impl FromStr for Notation {
 
     fn from_str(text: &str) -> Result<Self, SymbolError> {
         check_line(text, 30).map_err(SymbolError::Text)?;
-        if text.contains(|character: char| character == '/' || character.is_whitespace()) {
+        let slash = text.starts_with('/') || text.ends_with('/');
+        if slash || text.contains(char::is_whitespace) {
             return Err(SymbolError::Notation);
         }
         Ok(Self(text.to_owned()))

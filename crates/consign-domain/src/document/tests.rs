@@ -24,6 +24,8 @@ fn sample() -> Document {
         urgency: Urgency::Urgent,
         due: Some("2026-12-01".parse().unwrap()),
         in_reply_to: vec![],
+        amends: vec![],
+        copy_kind: None,
         places: vec![],
         pages: Some(1),
         copies: None,
@@ -68,6 +70,10 @@ fn bad_fields_are_refused() {
         (r#""urgency":1"#, r#""urgency":1,"urgency":1"#),
         (r#""steering":0"#, r#""steering":0,"colour":"red""#),
         (r#""07""#, r#""7/8""#),
+        (r#""07""#, r#""7""#),
+        (r#""07""#, "\"1\u{ff11}\""),
+        ("quyet-dinh.pdf", "document.json"),
+        (r#","urgency""#, r#", "urgency""#),
         (r#""QĐ-UBND""#, r#""QĐ UBND""#),
         (r#"["H49.01","H49.13"]"#, r#"["H49.13","H49.01"]"#),
         (r#"["H49.01","H49.13"]"#, r#"["H49.01","H49.01"]"#),
@@ -80,6 +86,30 @@ fn bad_fields_are_refused() {
         let bad = good.replace(from, to);
         assert!(Document::parse(bad.as_bytes()).is_err(), "{to}");
     }
+}
+
+#[test]
+fn a_later_version_is_not_a_bad_one() {
+    let later = String::from_utf8(sample().to_bytes())
+        .unwrap()
+        .replace("document/v1", "document/v2");
+    assert!(matches!(
+        Document::parse(later.as_bytes()),
+        Err(DocumentError::Version { .. })
+    ));
+    let other = later.replace("document/v2", "letter/v2");
+    assert!(matches!(
+        Document::parse(other.as_bytes()),
+        Err(DocumentError::Malformed { .. })
+    ));
+}
+
+#[test]
+fn a_symbol_may_name_its_year() {
+    let notation: Notation = "2020/QĐ-TTg".parse().unwrap();
+    let number = Number::tidy("20").unwrap();
+    assert_eq!(format!("{number}/{notation}"), "20/2020/QĐ-TTg");
+    assert!("/QĐ".parse::<Notation>().is_err() && "QĐ/".parse::<Notation>().is_err());
 }
 
 #[test]

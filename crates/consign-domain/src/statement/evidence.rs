@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{EnvelopeRef, Signer, StatementError, StatementKind, Tag};
-use crate::code::AgencyCode;
+use crate::code::{AgencyCode, PartyCode};
 use crate::digest::{Digest, Salt};
 use crate::directory::Role;
 use crate::error_code::ErrorCode;
@@ -170,6 +170,29 @@ impl Evidence {
         }
     }
 
+    /// Only the recipient signs for itself, and only the hub speaks as the hub.
+    fn check_signer(&self) -> Result<(), StatementError> {
+        let own = match (self.event.said_by(), self.recipient()) {
+            (Role::Agency, Some(recipient)) => {
+                self.signer.id == recipient.id.into()
+                    && self.signer.code.agency() == Some(&recipient.code)
+            }
+            (Role::Hub, _) => {
+                self.signer.id == self.hub.into()
+                    && matches!(self.signer.code, PartyCode::Service(_))
+            }
+            _ => false,
+        };
+        if own {
+            return Ok(());
+        }
+        let rule = "a handover is signed by its recipient, every other event by its hub";
+        Err(StatementError::Inconsistent {
+            rule,
+            code: ErrorCode::RoleNotPermitted,
+        })
+    }
+
     pub(super) fn check(&self) -> Result<(), StatementError> {
         let rule = |holds: bool, rule| {
             let code = ErrorCode::StatementMalformed;
@@ -179,8 +202,10 @@ impl Evidence {
                 Err(StatementError::Inconsistent { rule, code })
             }
         };
+        self.check_signer()?;
         let placements = match self.event {
-            Event::SubmissionAcceptance => (1..=MAX_RECIPIENTS).contains(&self.placements.len()),
+            // None at this hub, where all recipients have others.
+            Event::SubmissionAcceptance => self.placements.len() <= MAX_RECIPIENTS,
             Event::SubmissionRejection => self.placements.is_empty(),
             _ => self.placements.len() == 1,
         };
@@ -195,6 +220,10 @@ impl Evidence {
         rule(
             self.reason.is_some() == self.event.is_negative(),
             "a negative event carries a reason, a positive one none",
+        )?;
+        rule(
+            self.reason.is_none_or(|reason| !reason.is_retryable()),
+            "what may be retried is not a final reason",
         )?;
         rule(
             self.refused.is_empty() || self.event == Event::SubmissionRejection,

@@ -85,6 +85,11 @@ impl BusinessStatus {
         }
     }
 
+    /// Whether it answers a recall.
+    pub const fn is_answer(self) -> bool {
+        matches!(self, Self::RecallAgreed | Self::RecallRefused)
+    }
+
     /// Whether it must give a reason: as a code, or as text.
     pub const fn needs_reason(self) -> bool {
         matches!(self, Self::Refused | Self::RecallRequested)
@@ -128,6 +133,9 @@ pub struct Status {
     pub to: AgencyCode,
     /// What.
     pub status: BusinessStatus,
+    /// For 15 and 16: SHA-256 of the recall's statement that this answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Digest>,
     /// A machine's reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<ErrorCode>,
@@ -155,6 +163,7 @@ impl Status {
             envelope,
             to,
             status,
+            answers: None,
             reason: None,
             text: None,
         }
@@ -170,6 +179,12 @@ impl Status {
         }
         if self.status.needs_reason() && self.reason.is_none() && self.text.is_none() {
             return wrong("this status needs a reason", ErrorCode::StatementMalformed);
+        }
+        if self.status.is_answer() != self.answers.is_some() {
+            return wrong(
+                "15 and 16 name the recall they answer",
+                ErrorCode::StatementMalformed,
+            );
         }
         let by_sender = self.signer.id == self.envelope.sender.id.into();
         let to_sender = self.to == self.envelope.sender.code;

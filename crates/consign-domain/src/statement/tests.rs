@@ -232,13 +232,62 @@ fn evidence_carries_what_its_event_needs() {
         change(&mut changed);
         Evidence::parse(&changed.to_bytes()).is_err()
     };
-    assert!(broken(|e| e.placements.clear()));
+    assert!(!broken(|_| ()));
     assert!(broken(|e| e.placements.reverse()));
     assert!(broken(|e| e.reason = Some(ErrorCode::Busy)));
     assert!(broken(|e| e.refused = vec!["H49".parse().unwrap()]));
     assert!(broken(|e| e.leaf = Some(1)));
     assert!(broken(|e| e.event = Event::SubmissionRejection));
     assert!(broken(|e| e.event = Event::ContentHandover));
+    assert!(broken(
+        |e| e.hub = "5a0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a02".parse().unwrap()
+    ));
+}
+
+#[test]
+fn only_the_recipient_signs_for_itself() {
+    let Party { id, code } = party("H49.13", 3);
+    let mut receipt = evidence(Event::ContentHandover, signer(id.into(), code.as_str()));
+    receipt.placements = vec![placement("H49.13", 3, 7)];
+    Evidence::parse(&receipt.to_bytes()).unwrap();
+    for other in [signer(party("H49", 1).id.into(), "H49"), hub_signer()] {
+        let mut forged = receipt.clone();
+        forged.signer = other;
+        let refusal = Evidence::parse(&forged.to_bytes()).unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::RoleNotPermitted);
+    }
+}
+
+#[test]
+fn a_refusal_is_final_and_says_so() {
+    let mut refused = evidence(Event::SubmissionRejection, hub_signer());
+    refused.reason = Some(ErrorCode::RecipientUnknown);
+    refused.refused = vec!["H49.99".parse().unwrap()];
+    Evidence::parse(&refused.to_bytes()).unwrap();
+    refused.reason = Some(ErrorCode::Busy);
+    assert!(Evidence::parse(&refused.to_bytes()).is_err());
+}
+
+/// JSON lets one thing be written in many ways; a statement does not.
+#[test]
+fn a_statement_has_one_form() {
+    let good = text(&acceptance());
+    for (from, to) in [
+        (
+            r#""event":"SubmissionAcceptance""#,
+            r#""event":{"SubmissionAcceptance":null}"#,
+        ),
+        (r#","content""#, r#","reason":null,"content""#),
+        (r#"hub-1"#, r#"hub\u002d1"#),
+        (r#","event""#, r#", "event""#),
+    ] {
+        assert!(good.contains(from), "{from}");
+        assert!(
+            Evidence::parse(good.replace(from, to).as_bytes()).is_err(),
+            "{to}"
+        );
+    }
+    assert!(Evidence::parse(format!("{good}\n").as_bytes()).is_err());
 }
 
 #[test]

@@ -1,8 +1,9 @@
 //! Seals: the CAdES signature over a manifest, the certificate behind it, and whether it
 //! is the issuer's.
 
-use consign_domain::directory::AgencyEntry;
+use consign_domain::directory::{AgencyEntry, KeyState};
 use consign_domain::document::Document;
+use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_pki::asic::SignatureLayer;
 use consign_pki::certificate::CertificateDetails;
@@ -10,9 +11,9 @@ use consign_pki::cms::{self, CadesSignature, CmsError};
 use consign_pki::path::{self, PathError, PathPurpose};
 use serde::Serialize;
 
-use super::{SEAL_USAGE, failed, with_causes};
+use super::{SEAL_USAGE, with_causes};
 use crate::directory::Directory;
-use crate::report::{Check, CheckOutcome, Report};
+use crate::report::{Check, Report};
 
 /// As of when a container is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,20 +90,8 @@ pub(super) fn check(
     let signature = match cms::parse_and_verify(&layer.signature_bytes, &layer.manifest_bytes) {
         Ok(signature) => signature,
         Err(error) => {
-            let sub_indication = match &error {
-                CmsError::MessageDigestMismatch => "HASH_FAILURE",
-                CmsError::Signature(_) => "SIG_CRYPTO_FAILURE",
-                CmsError::Algorithms { .. } => "CRYPTO_CONSTRAINTS_FAILURE",
-                _ => "FORMAT_FAILURE",
-            };
+            report.push(signature_fault(name, clause, &error));
             report.malformed |= matches!(error, CmsError::Encoding(_) | CmsError::NotSignedData);
-            report.push(failed(
-                name,
-                clause,
-                ErrorCode::SealInvalid,
-                sub_indication,
-                &error,
-            ));
             return None;
         }
     };
@@ -112,8 +101,47 @@ pub(super) fn check(
         .and_then(|info| info.organization.clone())
         .unwrap_or_default();
     report.passed(name, clause, format!("{}: {who}", layer.signature_name));
-    check_path(index, &signature, trust, at, report);
+    check_claimed_time(info.as_ref(), at, report);
+    check_path(index, layer, &signature, trust, at, report);
     info
+}
+
+/// An algorithm that is not known here may be known elsewhere: doubt, not failure.
+fn signature_fault(name: &'static str, clause: &'static str, error: &CmsError) -> Check {
+    let detail = with_causes(error);
+    let sub_indication = match error {
+        CmsError::Algorithms { .. } => {
+            let sub_indication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE";
+            return Check::indeterminate(name, clause, sub_indication, detail);
+        }
+        CmsError::MessageDigestMismatch => "HASH_FAILURE",
+        CmsError::Signature(_) => "SIG_CRYPTO_FAILURE",
+        _ => "FORMAT_FAILURE",
+    };
+    Check::failed(
+        name,
+        clause,
+        ErrorCode::SealInvalid,
+        Some(sub_indication),
+        detail,
+    )
+}
+
+/// A signer's clock proves nothing, but a time to come is worth a word.
+fn check_claimed_time(info: Option<&SealInfo>, at: JudgedAt, report: &mut Report) {
+    let Some(claimed) = info.and_then(|info| info.claimed_time) else {
+        return;
+    };
+    if claimed > at.time().plus_seconds(MAX_SKEW_SECONDS) {
+        report.push(Check::noted(
+            "seal-time",
+            "EN 319 122-1 §5.2.1",
+            format!(
+                "the signer's clock said {claimed}, judged as of {}",
+                at.time()
+            ),
+        ));
+    }
 }
 
 fn describe(layer: &SignatureLayer, signature: &CadesSignature) -> Option<SealInfo> {
@@ -131,6 +159,7 @@ fn describe(layer: &SignatureLayer, signature: &CadesSignature) -> Option<SealIn
 
 fn check_path(
     index: usize,
+    layer: &SignatureLayer,
     signature: &CadesSignature,
     trust: &SealTrust<'_>,
     at: JudgedAt,
@@ -162,16 +191,25 @@ fn check_path(
             );
             report.passed(name, clause, detail);
             if trust.directory().is_none() {
-                report.push(Check {
-                    name: "seal-revocation",
-                    clause: "EN 319 102-1 §5.2.5",
-                    outcome: CheckOutcome::Indeterminate,
-                    code: Some(ErrorCode::VerdictIndeterminate),
-                    sub_indication: Some("TRY_LATER"),
-                    detail: "no directory and no revocation data were given".to_owned(),
-                });
+                let detail = "no directory and no revocation data were given".to_owned();
+                let clause = "EN 319 102-1 §5.2.5";
+                report.push(Check::indeterminate(
+                    "seal-revocation",
+                    clause,
+                    "TRY_LATER",
+                    detail,
+                ));
             }
         }
+        // Another signer may come from another infrastructure, which nobody here judges.
+        Err(PathError::Untrusted) if index > 0 => report.push(Check::noted(
+            name,
+            clause,
+            format!(
+                "{}: no path to a pinned root; this signer is not judged",
+                layer.signature_name
+            ),
+        )),
         Err(error) => report.push(path_fault(name, clause, &error, trust, at)),
     }
 }
@@ -185,31 +223,32 @@ fn path_fault(
     at: JudgedAt,
 ) -> Check {
     let unproven = matches!(at, JudgedAt::Now(_));
-    let (undecided, sub_indication) = match error {
-        PathError::Expired { .. } => (unproven, "OUT_OF_BOUNDS_NO_POE"),
-        PathError::NotYetValid { .. } => (false, "NOT_YET_VALID"),
-        PathError::Untrusted => (trust.directory().is_none(), "NO_CERTIFICATE_CHAIN_FOUND"),
-        PathError::RevocationUnknown => (true, "TRY_LATER"),
-        PathError::Revoked => (false, "REVOKED"),
-        PathError::WeakKey { .. } | PathError::WeakAlgorithm { .. } => {
-            (false, "CRYPTO_CONSTRAINTS_FAILURE")
-        }
-        _ => (false, "CHAIN_CONSTRAINTS_FAILURE"),
-    };
-    let (outcome, code) = if undecided {
-        (CheckOutcome::Indeterminate, ErrorCode::VerdictIndeterminate)
-    } else {
-        (CheckOutcome::Failed, ErrorCode::SealCertificateNotValid)
+    let undecided = match error {
+        PathError::Expired { .. } if unproven => Some("OUT_OF_BOUNDS_NO_POE"),
+        PathError::Revoked if unproven => Some("REVOKED_NO_POE"),
+        PathError::Untrusted if trust.directory().is_none() => Some("NO_CERTIFICATE_CHAIN_FOUND"),
+        PathError::RevocationUnknown => Some("TRY_LATER"),
+        _ => None,
     };
     let detail = with_causes(error);
-    Check {
+    if let Some(sub_indication) = undecided {
+        return Check::indeterminate(name, clause, sub_indication, detail);
+    }
+    let sub_indication = match error {
+        PathError::Expired { .. } => Some("EXPIRED"),
+        PathError::NotYetValid { .. } => Some("NOT_YET_VALID"),
+        PathError::Revoked => Some("REVOKED"),
+        PathError::BadSignature => Some("SIG_CRYPTO_FAILURE"),
+        // The standard knows these as undecided; this policy decides them.
+        _ => None,
+    };
+    Check::failed(
         name,
         clause,
-        outcome,
-        code: Some(code),
-        sub_indication: Some(sub_indication),
+        ErrorCode::SealCertificateNotValid,
+        sub_indication,
         detail,
-    }
+    )
 }
 
 /// The first seal is one that the directory lists for the issuer.
@@ -222,73 +261,77 @@ pub(super) fn check_issuer(
 ) {
     let (name, clause) = ("seal-issuer", "Decree 30/2020/NĐ-CP, Article 5");
     let code = &document.issuer.code;
-    let (Some(directory), Some(seal)) = (trust.directory(), seal) else {
+    let Some(directory) = trust.directory() else {
         return;
     };
-    let push = |report: &mut Report, code, sub_indication, detail| {
-        let outcome = CheckOutcome::Failed;
-        let (code, sub_indication) = (Some(code), Some(sub_indication));
-        report.push(Check {
-            name,
-            clause,
-            outcome,
-            code,
-            sub_indication,
-            detail,
-        });
+    let failed =
+        |code, sub_indication, detail| Check::failed(name, clause, code, sub_indication, detail);
+    let Some(seal) = seal else {
+        let detail = "the issuer's seal could not be read".to_owned();
+        return report.push(failed(ErrorCode::SealInvalid, None, detail));
     };
     let Some(agency) = directory.agency_by_code(code) else {
         let detail = format!("the directory does not know the issuer {code}");
-        return push(
-            report,
-            ErrorCode::SenderUnknown,
-            "SIG_CONSTRAINTS_FAILURE",
-            detail,
-        );
+        return report.push(failed(ErrorCode::SenderUnknown, None, detail));
     };
-    match listed(agency, seal, at.time()) {
+    let when = at.time();
+    match listed(agency, seal, at) {
         Listing::Counts => {
-            let name_at = agency.name_at(at.time()).unwrap_or_default();
+            let name_at = agency.name_at(when).unwrap_or_default();
             report.passed(name, clause, format!("the seal of {code} {name_at}"));
         }
-        Listing::OutsideItsDates => {
+        Listing::Undecided(sub_indication) => {
             let detail = format!(
-                "the directory's dates for this seal of {code} exclude {}",
-                at.time()
+                "the directory's span for this seal of {code} excludes {when}; \
+                 nothing proves that the document is older"
             );
-            push(
-                report,
-                ErrorCode::SealCertificateNotValid,
-                "REVOKED",
-                detail,
-            );
+            report.push(Check::indeterminate(name, clause, sub_indication, detail));
+        }
+        Listing::Ended(sub_indication) => {
+            let detail = format!("the directory's span for this seal of {code} excludes {when}");
+            let code = ErrorCode::SealCertificateNotValid;
+            report.push(failed(code, Some(sub_indication), detail));
         }
         Listing::Absent => {
             let detail = format!("the directory does not list this seal for {code}");
-            push(
-                report,
-                ErrorCode::IssuerMismatch,
-                "SIG_CONSTRAINTS_FAILURE",
-                detail,
-            );
+            report.push(failed(ErrorCode::IssuerMismatch, None, detail));
         }
     }
 }
 
 enum Listing {
     Counts,
-    OutsideItsDates,
+    Undecided(&'static str),
+    Ended(&'static str),
     Absent,
 }
 
-fn listed(agency: &AgencyEntry, seal: &SealInfo, at: Timestamp) -> Listing {
-    match agency
+/// Whether a seal counts by the agency's entry.
+///
+/// A retired seal is out of use, not out of trust: with the time proven, what it sealed
+/// by its own word within its span stays good, however late it was sent. A revoked one
+/// counts only for what is proven to be older than the revocation.
+fn listed(agency: &AgencyEntry, seal: &SealInfo, at: JudgedAt) -> Listing {
+    let mut listed = agency
         .seals
         .iter()
-        .find(|entry| entry.certificate == seal.certificate)
-    {
-        Some(entry) if entry.validity.contains(at) => Listing::Counts,
-        Some(_) => Listing::OutsideItsDates,
-        None => Listing::Absent,
+        .filter(|entry| entry.certificate == seal.certificate);
+    let Some(entry) = listed.next() else {
+        return Listing::Absent;
+    };
+    let claimed = seal.claimed_time.unwrap_or(at.time());
+    let sealed_within = claimed <= at.time() && entry.validity.contains(claimed);
+    let within = entry.validity.contains(at.time());
+    match (entry.state, at) {
+        (KeyState::Revoked, JudgedAt::Proven(_)) if within => Listing::Counts,
+        (KeyState::Revoked, JudgedAt::Proven(_)) => Listing::Ended("REVOKED"),
+        (KeyState::Revoked, JudgedAt::Now(_)) => Listing::Undecided("REVOKED_NO_POE"),
+        _ if within => Listing::Counts,
+        (KeyState::Retired, JudgedAt::Proven(_)) if sealed_within => Listing::Counts,
+        (_, JudgedAt::Proven(time)) if time < entry.validity.from => {
+            Listing::Ended("NOT_YET_VALID")
+        }
+        (_, JudgedAt::Proven(_)) => Listing::Ended("EXPIRED"),
+        (_, JudgedAt::Now(_)) => Listing::Undecided("OUT_OF_BOUNDS_NO_POE"),
     }
 }

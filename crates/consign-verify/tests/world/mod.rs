@@ -6,7 +6,8 @@ use std::io::Cursor;
 
 use consign_domain::directory::{
     AgencyEntry, CodeEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryState, HubEntry,
-    KeyState, NameEntry, NodeEntry, StatementKeyEntry, StatementKeyKind, TlsEntry, Validity,
+    KeyState, KeyText, NameEntry, NodeEntry, SealEntry, StatementKeyEntry, StatementKeyKind,
+    TlsEntry, Validity,
 };
 use consign_domain::document::{
     Document, DocumentTag, DocumentType, FileEntry, Issuer, Number, Steering, Urgency,
@@ -113,13 +114,14 @@ impl Agency {
             encryption_keys: vec![EncryptionKeyEntry {
                 id: KeyId::from_bytes(recipient.key_id()),
                 kind: EncryptionKeyKind::X25519,
-                public: AgeRecipient::new(&recipient.to_text()).unwrap(),
+                public: KeyText::new(recipient.to_text()).unwrap(),
                 validity: always(),
                 state: KeyState::Active,
             }],
-            seals: vec![TlsEntry {
+            seals: vec![SealEntry {
                 certificate: Digest::from_bytes(certificate::fingerprint(&self.certificate)),
                 validity: always(),
+                state: KeyState::Active,
             }],
             state: EntryState::Active,
         }
@@ -130,7 +132,7 @@ pub(crate) fn key_entry(key: &StatementKey) -> StatementKeyEntry {
     StatementKeyEntry {
         id: KeyId::from_bytes(key.public().key_id()),
         kind: StatementKeyKind::Ed25519,
-        public: Digest::from_bytes(key.public().to_bytes()),
+        public: Digest::from_bytes(key.public().to_bytes()).into(),
         validity: always(),
         state: KeyState::Active,
     }
@@ -255,6 +257,8 @@ impl World {
             urgency: Urgency::Normal,
             due: None,
             in_reply_to: vec![],
+            amends: vec![],
+            copy_kind: None,
             places: vec![],
             pages: None,
             copies: None,
@@ -273,11 +277,30 @@ impl World {
     }
 
     pub(crate) fn container_sealed_by(&self, document: &Document, agency: &Agency) -> Vec<u8> {
+        self.container_of(document, document, agency)
+    }
+
+    /// The fields of one document beside the files of another.
+    pub(crate) fn container_of(
+        &self,
+        fields: &Document,
+        files: &Document,
+        agency: &Agency,
+    ) -> Vec<u8> {
+        self.container_with(&fields.to_bytes(), files, agency)
+    }
+
+    pub(crate) fn container_with(
+        &self,
+        fields: &[u8],
+        files: &Document,
+        agency: &Agency,
+    ) -> Vec<u8> {
         let mut writer = ContainerWriter::new(Cursor::new(Vec::new())).unwrap();
         writer
-            .add_file("document.json", "application/json", &*document.to_bytes())
+            .add_file("document.json", "application/json", fields)
             .unwrap();
-        for file in document.files() {
+        for file in files.files() {
             let content = format!("content of {}", file.name);
             writer
                 .add_file(
