@@ -1,0 +1,245 @@
+//! `consign hub`.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Args, Subcommand};
+use consign_domain::ErrorCode;
+use consign_domain::enrolment::MAX_BUNDLE;
+use consign_hub::{Config, HubError, SetupError};
+use consign_runtime::files;
+use consign_runtime::shutdown::{Shutdown, Tasks};
+use consign_runtime::telemetry;
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use super::{Outcome, absolute, quoted, serve};
+use crate::cli::chosen;
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+/// Make and run a relay hub.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  consign hub init HUB --address hub.example.vn:4433
+  consign hub install bundle.json --dir HUB
+  consign hub run HUB")]
+pub(crate) enum Hub {
+    /// Make keys, hub.toml and the request for the authority
+    Init(Init),
+    /// Put the authority's answer in place
+    Install(Install),
+    /// Run until told to stop
+    Run(Run),
+}
+
+/// Which hub.
+#[derive(Debug, Args)]
+struct Place {
+    /// The hub's directory
+    #[arg(long, env = "CONSIGN_HUB", hide_env_values = true, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Which hub, named first on its own.
+#[derive(Debug, Args)]
+struct Home {
+    /// The hub's directory
+    #[arg(value_name = "DIR")]
+    directory: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+}
+
+impl Place {
+    fn directory(&self) -> Result<PathBuf, Failure> {
+        let fix = "add --dir DIR, or: export CONSIGN_HUB=DIR";
+        let named = chosen(self.dir.as_ref(), "hub.toml", "no hub was named", fix)?;
+        Ok(absolute(&named))
+    }
+}
+
+impl Home {
+    fn directory(&self) -> Result<PathBuf, Failure> {
+        let named = self.directory.as_ref().map(|named| absolute(named));
+        named.map_or_else(|| self.place.directory(), Ok)
+    }
+}
+
+/// Make keys, hub.toml and the request for the authority.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign hub init HUB --address hub.example.vn:4433
+  consign hub init HUB --address 127.0.0.1:4433 --directory AUTHORITY/trust/directory")]
+pub(crate) struct Init {
+    #[command(flatten)]
+    home: Home,
+    /// Where nodes reach it
+    #[arg(long, value_name = "NAME:PORT", value_parser = address)]
+    address: String,
+    /// Its name in statements
+    #[arg(long, value_name = "NAME", default_value = "hub-1")]
+    code: String,
+    /// Where the authority publishes, if this machine sees it; else trust/directory in the hub's
+    /// directory, into which newer versions are copied
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
+}
+
+/// Put the authority's answer in place.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign hub install bundle.json --dir HUB")]
+pub(crate) struct Install {
+    /// The bundle that the authority issued
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    #[command(flatten)]
+    place: Place,
+}
+
+/// Run until told to stop.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign hub run HUB
+
+Ctrl-C or SIGTERM stops it in order; nothing acknowledged is lost by any other end either.")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    home: Home,
+}
+
+#[derive(Serialize)]
+struct Made {
+    hub: PathBuf,
+    request: PathBuf,
+    code: String,
+    address: String,
+}
+
+#[derive(Serialize)]
+struct Installed {
+    hub: PathBuf,
+    network: String,
+    directory_version: Option<u64>,
+    /// Whether the directory lists this hub.
+    listed: bool,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
+    match hub {
+        Hub::Init(arguments) => init(&arguments, output),
+        Hub::Install(arguments) => install(&arguments, output),
+        Hub::Run(arguments) => serve(serve_hub(arguments.home.directory()?, output)),
+    }
+}
+
+fn init(arguments: &Init, output: Output) -> Outcome {
+    let path = arguments.home.directory()?;
+    let request = consign_hub::init(&path, &arguments.address, &arguments.code)?;
+    if let Some(directory) = &arguments.directory {
+        let followed = consign_lab::follow_directory(&path, &absolute(directory));
+        followed.map_err(|error| Failure::of(ErrorCode::Usage, &error))?;
+    }
+    output.line(format_args!(
+        "The keys are in {}; they never leave it.",
+        quoted(&path)
+    ));
+    output.line(format_args!(
+        "Next, at the authority: consign authority issue {} --out bundle.json",
+        quoted(&request)
+    ));
+    let made = Made {
+        request,
+        code: arguments.code.clone(),
+        address: arguments.address.clone(),
+        hub: path,
+    };
+    output.object(true, &made);
+    Ok(exit::DONE)
+}
+
+fn install(arguments: &Install, output: Output) -> Outcome {
+    let path = arguments.place.directory()?;
+    let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
+    let installed = consign_hub::install(&path, &bundle)?;
+    output.line(format_args!("installed: a hub of {}", installed.network));
+    if !installed.listed {
+        output.line("The directory does not list it yet: consign authority publish");
+    }
+    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
+    let answer = Installed {
+        hub: path,
+        network: installed.network,
+        directory_version: installed.directory.map(|version| version.value()),
+        listed: installed.listed,
+    };
+    output.object(true, &answer);
+    Ok(exit::DONE)
+}
+
+async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
+    let config = Config::load(&directory.join("hub.toml"))?;
+    telemetry::init(config.log.format, &config.log.filter)?;
+    let shutdown = Shutdown::new();
+    let tasks = Tasks::new(shutdown.clone());
+    shutdown
+        .on_signals(&tasks)
+        .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
+    let hub = consign_hub::bind(config, rebuilding(output)).await?;
+    output.note(format_args!(
+        "consign hub: ready on {} ({}), pid {}",
+        hub.address(),
+        directory.display(),
+        std::process::id()
+    ));
+    Box::pin(hub.run(shutdown)).await?;
+    output.note("consign hub: stopped");
+    Ok(exit::DONE)
+}
+
+/// Shows how far the index is made anew.
+fn rebuilding(output: Output) -> impl Fn(usize, usize) + Send + Sync + 'static {
+    let bar: Mutex<Option<ProgressBar>> = Mutex::new(None);
+    move |done, all| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        let shown = bar.get_or_insert_with(|| output.spinner("making the index anew"));
+        shown.set_message(format!("making the index anew: segment {done} of {all}"));
+        if done >= all {
+            shown.finish_and_clear();
+        }
+    }
+}
+
+/// A name or an IP address, and a port.
+fn address(text: &str) -> Result<String, String> {
+    let port = text
+        .rsplit_once(':')
+        .map(|(host, port)| (host, port.parse::<u16>()));
+    match port {
+        Some((host, Ok(port))) if !host.is_empty() && port > 0 => Ok(text.to_owned()),
+        _ => Err("write NAME:PORT, as hub.example.vn:4433".to_owned()),
+    }
+}
+
+impl From<SetupError> for Failure {
+    fn from(error: SetupError) -> Self {
+        Self::of(ErrorCode::Usage, &error).fix("see: consign hub --help")
+    }
+}
+
+impl From<HubError> for Failure {
+    fn from(error: HubError) -> Self {
+        let failure = Self::of(error.code(), &error);
+        match error {
+            HubError::Directory { .. } => failure.fix("publish one: consign authority publish"),
+            HubError::Keys { .. } | HubError::Trust { .. } => {
+                failure.fix("enrol the hub: consign hub init, authority issue, hub install")
+            }
+            HubError::Listen { .. } => failure.fix("stop the other process, or change hub.toml"),
+            HubError::Lock { .. } => failure.fix("stop the process that runs there"),
+            _ => failure,
+        }
+    }
+}

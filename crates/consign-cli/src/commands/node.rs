@@ -1,0 +1,228 @@
+//! `consign node`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use consign_domain::AgencyCode;
+use consign_domain::enrolment::MAX_BUNDLE;
+use consign_domain::text::Line;
+use consign_node::keys::{self, KeysError, NewAgency};
+use consign_node::layout::NodeDirectory;
+use consign_pki::seal::KeyKind;
+use consign_runtime::files;
+use serde::Serialize;
+
+use super::{Outcome, absolute, quoted, serve};
+use crate::cli::{NodeChoice, NodeHome, agency_code};
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+mod running;
+
+/// Make and run a node for one or more agencies.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  consign node init NODE --name 'Nút Sở Nội vụ' --agency H49.13='Sở Nội vụ'
+  consign node install bundle.json --dir NODE
+  consign node run NODE")]
+pub(crate) enum Node {
+    /// Make keys and the request for the authority; also to add an agency later
+    Init(Init),
+    /// Put the authority's answer in place
+    Install(Install),
+    /// Run until told to stop
+    Run(Run),
+    /// Build the index of documents anew from the files
+    Reindex(Reindex),
+}
+
+/// Make keys and the request for the authority.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign node init NODE --name 'Nút Sở Nội vụ' \\
+      --agency H49.13='Sở Nội vụ tỉnh Quảng Ninh' --agency H49.14='Sở Y tế tỉnh Quảng Ninh'")]
+pub(crate) struct Init {
+    #[command(flatten)]
+    node: NodeHome,
+    /// What people call the node; the first agency's name where it is left out
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    /// An agency that it serves; may be repeated
+    #[arg(long, value_name = "CODE=NAME", value_parser = named_agency)]
+    agency: Vec<(AgencyCode, Line<200>)>,
+    /// The code of the agency above the agencies named
+    #[arg(long, value_name = "CODE", value_parser = agency_code)]
+    parent: Option<AgencyCode>,
+    /// The kind of the agencies' seal keys
+    #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
+    seal: Seal,
+}
+
+/// Kinds of seal keys that stock tools verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Seal {
+    /// ECDSA on P-256 with SHA-256
+    EcdsaP256,
+    /// RSA of 3072 bits with SHA-256
+    Rsa,
+    /// RSA of 4096 bits with SHA-256
+    Rsa4096,
+}
+
+/// Put the authority's answer in place.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign node install bundle.json --dir NODE")]
+pub(crate) struct Install {
+    /// The bundle that the authority issued
+    #[arg(value_name = "BUNDLE")]
+    bundle: PathBuf,
+    #[command(flatten)]
+    node: NodeChoice,
+}
+
+/// Run until told to stop.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign node run NODE
+
+Ctrl-C or SIGTERM stops it in order; nothing is lost by any other end either.")]
+pub(crate) struct Run {
+    #[command(flatten)]
+    node: NodeHome,
+}
+
+/// Build the index anew.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign node reindex NODE          with the node stopped")]
+pub(crate) struct Reindex {
+    #[command(flatten)]
+    node: NodeHome,
+}
+
+#[derive(Serialize)]
+struct Made {
+    node: PathBuf,
+    request: PathBuf,
+    agencies: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Installed {
+    node: PathBuf,
+    agencies: Vec<String>,
+    directory_version: Option<u64>,
+    changed: bool,
+    trust: PathBuf,
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(node: Node, output: Output) -> Outcome {
+    match node {
+        Node::Init(arguments) => init(arguments, output),
+        Node::Install(arguments) => install(&arguments, output),
+        Node::Run(arguments) => {
+            let directory = absolute(&arguments.node.directory()?);
+            serve(running::run(directory, output))
+        }
+        Node::Reindex(arguments) => {
+            let directory = absolute(&arguments.node.directory()?);
+            running::reindex(&directory, output)
+        }
+    }
+}
+
+fn init(arguments: Init, output: Output) -> Outcome {
+    let path = absolute(&arguments.node.directory()?);
+    let first = arguments.agency.first().map(|(_, name)| name.clone());
+    let name = match &arguments.name {
+        Some(name) => Line::tidy(name)?,
+        // An agency added later does not rename the node.
+        None => first.unwrap_or(Line::tidy("node")?),
+    };
+    let parent = arguments.parent;
+    let agency = |(code, name)| NewAgency {
+        code,
+        name,
+        parent: parent.clone(),
+    };
+    let agencies: Vec<NewAgency> = arguments.agency.into_iter().map(agency).collect();
+    let kind = match arguments.seal {
+        Seal::EcdsaP256 => KeyKind::EcdsaP256,
+        Seal::Rsa => KeyKind::Rsa3072,
+        Seal::Rsa4096 => KeyKind::Rsa4096,
+    };
+    let directory = NodeDirectory::new(&path);
+    keys::init(&directory, &name, &agencies, kind)?;
+    let request = directory.request_file();
+    output.line(format_args!(
+        "The keys are in {}; they never leave it.",
+        quoted(&path)
+    ));
+    output.line(format_args!(
+        "Next, at the authority: consign authority issue {} --out bundle.json",
+        quoted(&request)
+    ));
+    let made = Made {
+        node: path,
+        request,
+        agencies: agencies
+            .iter()
+            .map(|agency| agency.code.to_string())
+            .collect(),
+    };
+    output.object(true, &made);
+    Ok(exit::DONE)
+}
+
+fn install(arguments: &Install, output: Output) -> Outcome {
+    let path = absolute(&arguments.node.directory()?);
+    let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
+    let directory = NodeDirectory::new(&path);
+    let installed = keys::install(&directory, &bundle)?;
+    let codes: Vec<String> = installed.agencies.iter().map(ToString::to_string).collect();
+    if installed.changed {
+        output.line(format_args!("installed for {}", codes.join(", ")));
+    } else {
+        output.line("all of it was in place already");
+    }
+    output.line(format_args!("Next: consign node run {}", quoted(&path)));
+    let answer = Installed {
+        agencies: codes,
+        directory_version: installed.directory.map(|version| version.value()),
+        changed: installed.changed,
+        trust: directory.trust_dir().join("trust.json"),
+        node: path,
+    };
+    output.object(true, &answer);
+    Ok(exit::DONE)
+}
+
+fn named_agency(text: &str) -> Result<(AgencyCode, Line<200>), String> {
+    let (code, name) = text
+        .split_once('=')
+        .ok_or_else(|| "write CODE=NAME, as H49.13='Sở Nội vụ'".to_owned())?;
+    let name = Line::tidy(name).map_err(|error| error.to_string())?;
+    Ok((agency_code(code)?, name))
+}
+
+impl From<KeysError> for Failure {
+    fn from(error: KeysError) -> Self {
+        // Its texts end in what to do.
+        Self::of(error.code(), &error).fix("see: consign node --help")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agencies_are_named_with_their_code() {
+        let (code, name) = named_agency("000.00.13.H49= Sở Nội vụ ").unwrap();
+        assert_eq!((code.as_str(), name.as_str()), ("H49.13", "Sở Nội vụ"));
+        assert!(named_agency("H49.13").is_err());
+        assert!(named_agency("H49.13=").is_err());
+    }
+}

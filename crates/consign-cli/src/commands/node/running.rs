@@ -1,0 +1,105 @@
+//! `node run` and `node reindex`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use consign_domain::ErrorCode;
+use consign_node::client::ADDRESS;
+use consign_node::index::{self, IndexError};
+use consign_node::layout::NodeDirectory;
+use consign_node::run::RunError;
+use consign_runtime::clock::Clock;
+use consign_runtime::run_file::{Presence, RunFile};
+use consign_runtime::shutdown::{Shutdown, Tasks};
+use serde::Serialize;
+
+use crate::commands::{Outcome, quoted};
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+/// How often readiness is looked for.
+const GLANCE: Duration = Duration::from_millis(20);
+
+/// Runs the node until it is told to stop.
+pub(crate) async fn run(directory: PathBuf, output: Output) -> Outcome {
+    let shutdown = Shutdown::new();
+    let tasks = Tasks::new(shutdown.clone());
+    shutdown
+        .on_signals(&tasks)
+        .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
+    tasks.spawn_service("readiness", say_when_ready(directory.clone(), output));
+    Box::pin(consign_node::run::run(
+        &directory,
+        Clock::system(),
+        shutdown,
+    ))
+    .await?;
+    output.note("consign node: stopped");
+    Ok(exit::DONE)
+}
+
+/// One line on standard error once the node can be talked to.
+async fn say_when_ready(directory: PathBuf, output: Output) {
+    let mut glances = tokio::time::interval(GLANCE);
+    loop {
+        glances.tick().await;
+        let Ok(Presence::Running(said)) = RunFile::read(&directory) else {
+            continue;
+        };
+        if said.pid == std::process::id() {
+            let socket = said.addresses.get(ADDRESS).cloned().unwrap_or_default();
+            let pid = said.pid;
+            let place = directory.display();
+            output.note(format_args!(
+                "consign node: ready on {socket} ({place}), pid {pid}"
+            ));
+            return;
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Rebuilt {
+    node: PathBuf,
+    envelopes: u64,
+}
+
+/// Builds the index anew; the node must not run.
+pub(crate) fn reindex(path: &Path, output: Output) -> Outcome {
+    let directory = NodeDirectory::new(path);
+    let _lock = directory.lock().map_err(|error| {
+        Failure::of(error.code(), &error).fix("stop the node first, then run it again")
+    })?;
+    let bar = output.spinner("reading the files");
+    let envelopes = index::reindex(&directory, &mut |progress| {
+        bar.set_message(format!("{} of {} documents", progress.done, progress.total));
+    });
+    bar.finish_and_clear();
+    let envelopes = envelopes?;
+    output.line(format_args!(
+        "the index of {} has {envelopes} documents",
+        quoted(path)
+    ));
+    let node = path.to_owned();
+    output.object(true, &Rebuilt { node, envelopes });
+    Ok(exit::DONE)
+}
+
+impl From<IndexError> for Failure {
+    fn from(error: IndexError) -> Self {
+        Self::of(error.code(), &error).fix("check disk and files of the node, then run it again")
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let failure = Self::of(error.code(), &error);
+        match error {
+            RunError::Keys(_) | RunError::Trust { .. } | RunError::NoDirectory { .. } => failure
+                .fix("enrol the node: consign node init, authority issue --publish, node install"),
+            RunError::Socket(_) => failure.fix("stop the process that runs there"),
+            RunError::Config(_) => failure.fix("correct node.toml"),
+            _ => failure,
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! `consign verify`: judges a file with what is on this disk, and nothing else.
+//!
+//! It never touches the network. A container is judged first by the canonical profile;
+//! a statement is a `.json` file with its `.sig` beside it.
+
+mod answer;
+mod statement;
+mod trust;
+pub(crate) mod wording;
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use consign_domain::{Date, Timestamp};
+use consign_verify::container::{self, JudgedAt, Policy, Profile, SealTrust};
+
+use super::{Outcome, absolute, now};
+use crate::failure::Failure;
+use crate::output::Output;
+use answer::Answer;
+pub(crate) use trust::Trust;
+
+/// Judge a container or a signed statement, offline.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  consign verify letter.asice --trust trust/trust.json
+  consign verify letter.asice --trust trust.pem          roots alone: INDETERMINATE at best
+  consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
+  consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
+
+Exit codes: 0 TOTAL-PASSED, 10 TOTAL-FAILED, 11 INDETERMINATE, 12 malformed (which is not forged).")]
+pub(crate) struct Verify {
+    /// A container (.asice), or a statement (.json, with its signature in .sig beside it)
+    file: PathBuf,
+    /// trust.json, with the signed directory in directory/ beside it; or roots in PEM
+    #[arg(long, value_name = "FILE")]
+    trust: PathBuf,
+    /// The file is known to have existed then: a UTC time, or a day (its end in Vietnam)
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    at: Option<Timestamp>,
+    /// Stay off the network; it always does
+    #[arg(long)]
+    offline: bool,
+    /// Take a container from elsewhere, whose zip need not have our one form
+    #[arg(long)]
+    lenient: bool,
+    /// The file is a statement, and this is its signature (64 bytes)
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+}
+
+/// Judges the file and prints the verdict.
+pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
+    let trust = Trust::load(&verify.trust)?;
+    let at = verify
+        .at
+        .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);
+    let answer = match statement_signature(verify) {
+        Some(signature) => statement::judge(&verify.file, &signature, &trust, at.time())?,
+        None => judge_container(verify, &trust, at)?,
+    };
+    answer.print(output);
+    let code = answer.exit_code();
+    output.object(code == crate::failure::exit::DONE, &answer);
+    Ok(code)
+}
+
+/// The signature's file, if the file is a statement.
+fn statement_signature(verify: &Verify) -> Option<PathBuf> {
+    let json = verify
+        .file
+        .extension()
+        .is_some_and(|extension| extension == "json");
+    let beside = || json.then(|| verify.file.with_extension("sig"));
+    verify.signature.clone().or_else(beside)
+}
+
+fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
+    let file = open(&verify.file)?;
+    let profile = if verify.lenient {
+        Profile::Lenient
+    } else {
+        Profile::Canonical
+    };
+    let policy = Policy {
+        profile,
+        ..Policy::default()
+    };
+    let seal_trust = match trust.directory() {
+        Some(directory) => SealTrust::Directory {
+            roots: trust.roots(),
+            directory,
+        },
+        None => SealTrust::Roots {
+            roots: trust.roots(),
+        },
+    };
+    let judgement = container::judge(BufReader::new(file), &seal_trust, &policy, at);
+    Ok(Answer::of_container(
+        absolute(&verify.file),
+        judgement,
+        trust,
+    ))
+}
+
+fn open(path: &Path) -> Result<File, Failure> {
+    let file = File::open(path).map_err(|error| Failure::io("read", path, &error))?;
+    let plain = file.metadata().is_ok_and(|metadata| metadata.is_file());
+    if plain {
+        Ok(file)
+    } else {
+        let message = format!("{} is not a file", path.display());
+        Err(Failure::usage(message, "name the container itself"))
+    }
+}
+
+/// A UTC time, or a day: its last second in Vietnam.
+fn moment(text: &str) -> Result<Timestamp, String> {
+    if let Ok(time) = text.parse::<Timestamp>() {
+        return Ok(time);
+    }
+    let day: Date = text
+        .parse()
+        .map_err(|_| "write 2026-11-23T02:30:00Z, or a day as 2026-11-23".to_owned())?;
+    format!("{day}T16:59:59Z")
+        .parse()
+        .map_err(|_| "no such day".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_is_meant_to_its_end_in_vietnam() {
+        let end = moment("2026-11-23").unwrap();
+        assert_eq!(end.to_string(), "2026-11-23T16:59:59Z");
+        assert_eq!(end.date_in_vietnam().to_string(), "2026-11-23");
+        assert_eq!(
+            end.plus_seconds(1).date_in_vietnam().to_string(),
+            "2026-11-24"
+        );
+        assert_eq!(
+            moment("2026-11-23T02:30:00Z").unwrap().to_string(),
+            "2026-11-23T02:30:00Z"
+        );
+        assert!(moment("yesterday").is_err());
+    }
+}
