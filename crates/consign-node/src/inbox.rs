@@ -15,6 +15,8 @@
 
 mod advance;
 mod cursor;
+mod error;
+mod item;
 mod open;
 mod payload;
 mod receive;
@@ -31,7 +33,6 @@ use consign_domain::document::Urgency;
 use consign_domain::limits::MAX_WRAP;
 use consign_domain::statement::Envelope;
 use consign_domain::{Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement, Timestamp};
-use consign_runtime::files::FileError;
 use consign_verify::exchange;
 
 use crate::context::Context;
@@ -44,53 +45,9 @@ use crate::outbox::Outbox;
 use cursor::Cursor;
 use record::Lapse;
 
+pub use error::InboxError;
+pub use item::{Item, ItemContent};
 pub use payload::PayloadWriter;
-
-/// One item of an agency's inbox, as the hub offers it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Item {
-    /// Its place.
-    pub sequence: Sequence,
-    /// What it is.
-    pub content: ItemContent,
-}
-
-/// What an item is.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ItemContent {
-    /// Something was sent to the agency.
-    Envelope {
-        /// The sender's envelope.
-        envelope: SignedStatement,
-        /// The hub's acceptance.
-        acceptance: SignedStatement,
-        /// The ciphertext, if it travels with the item.
-        payload: Option<Bytes>,
-    },
-    /// Evidence about something that the agency sent.
-    Evidence {
-        /// The evidence.
-        evidence: SignedStatement,
-    },
-    /// A status said to the agency.
-    Status {
-        /// The status.
-        status: SignedStatement,
-        /// Its age-encrypted text, or nothing.
-        text: Bytes,
-    },
-}
-
-impl Item {
-    /// The digest of the item's statement: what a cursor carries.
-    pub fn digest(&self) -> Digest {
-        match &self.content {
-            ItemContent::Envelope { envelope, .. } => envelope.digest(),
-            ItemContent::Evidence { evidence } => evidence.digest(),
-            ItemContent::Status { status, .. } => status.digest(),
-        }
-    }
-}
 
 /// What became of items that the hub offered.
 #[derive(Debug, Default)]
@@ -159,63 +116,6 @@ pub struct InboxWork {
     pub urgency: Urgency,
     /// Size of its payload in bytes.
     pub payload_size: u64,
-}
-
-/// Why an operation on the inbox failed.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum InboxError {
-    /// Files.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// An item came that is not the next one.
-    #[error("the hub offered item {found}, the next is {expected}")]
-    Gap {
-        /// What must come.
-        expected: Sequence,
-        /// What came.
-        found: Sequence,
-    },
-    /// The hub says something else than before: it lied, or was restored from a backup.
-    #[error(
-        "the hub offers another item {sequence} than before; ask the hub's operator whether it was restored from a backup"
-    )]
-    Contradiction {
-        /// The item's place.
-        sequence: Sequence,
-    },
-    /// The item cannot be judged yet; nothing was stored.
-    #[error("the item cannot be judged yet ({code})")]
-    NotYet {
-        /// What is missing.
-        code: ErrorCode,
-    },
-    /// The wrap is not the one that the envelope names for this agency; nothing was stored.
-    #[error("the released wrap is not the one that the envelope names")]
-    Wrap,
-    /// The fetched payload is not the one that the envelope names; it was discarded.
-    #[error("the fetched payload is not the one that the envelope names")]
-    Payload,
-}
-
-impl InboxError {
-    /// The code to answer with.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::Node(fault) => fault.code(),
-            Self::Gap { .. } => ErrorCode::ProtocolViolation,
-            Self::Contradiction { .. } => ErrorCode::HubBehind,
-            Self::NotYet { code } => *code,
-            Self::Wrap => ErrorCode::WrapMismatch,
-            Self::Payload => ErrorCode::PayloadMismatch,
-        }
-    }
-}
-
-impl From<FileError> for InboxError {
-    fn from(fault: FileError) -> Self {
-        Self::Node(fault.into())
-    }
 }
 
 /// How much the inbox holds.

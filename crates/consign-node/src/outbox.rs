@@ -6,21 +6,19 @@
 //! later statuses are filed there. In memory is only what a start reads back from these
 //! files.
 
+mod record;
+mod submission;
+#[cfg(test)]
+mod tests;
 pub(crate) mod track;
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::Bytes;
 use consign_domain::document::{Document, Urgency};
-use consign_domain::statement::{Envelope, Event, Evidence, Status};
-use consign_domain::{
-    DocumentId, EnvelopeId, EnvelopeKey, ErrorCode, Sequence, SignedStatement, Timestamp,
-};
+use consign_domain::{DocumentId, EnvelopeId, EnvelopeKey, Timestamp};
 use consign_runtime::entropy;
-use consign_verify::Verified;
 
 use crate::compose::{
     ComposeError, ComposeFile, ComposeRequest, ComposeTag, Draft, Fresh, Sources, Staging,
@@ -28,18 +26,15 @@ use crate::compose::{
 use crate::context::Context;
 use crate::durable::{self, NewDirectory};
 use crate::error::NodeError;
-use crate::folder::{
-    ACCEPTANCE, COMPOSE, ENVELOPE, EVIDENCE, Folder, PAYLOAD, REJECTION, STATUS, WRAPS,
-    statement_name,
-};
+use crate::folder::{ACCEPTANCE, COMPOSE, ENVELOPE, Folder, PAYLOAD, REJECTION};
 use crate::index::Index;
 use crate::layout::AgencyHome;
 use crate::register::Registers;
 use crate::seal::{self, SealError};
 use track::Tracks;
 
-/// Largest file of wraps: 1,000 of the largest.
-const MAX_WRAPS: usize = 1_000 * (consign_domain::limits::MAX_WRAP + 4);
+pub use record::{RecordError, Recorded};
+pub use submission::{Submission, SubmissionPayload};
 
 /// Where a sent envelope stands as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -82,33 +77,6 @@ pub struct Pending {
     pub since: Timestamp,
 }
 
-/// What is submitted to the hub; the same bytes each time.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// The signed envelope.
-    pub signed: SignedStatement,
-    /// Its fields.
-    pub envelope: Envelope,
-    /// One wrap per recipient, in the order of `to`.
-    pub wraps: Vec<Bytes>,
-    /// The ciphertext.
-    pub payload: SubmissionPayload,
-}
-
-/// The ciphertext of a submission.
-#[derive(Debug, Clone)]
-pub enum SubmissionPayload {
-    /// It travels inside the message.
-    Inline(Bytes),
-    /// It is uploaded from this file.
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Its size in bytes.
-        size: u64,
-    },
-}
-
 /// A composed document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Composed {
@@ -127,40 +95,6 @@ pub struct Sealed {
     pub container_size: u64,
     /// Size of the ciphertext in bytes.
     pub payload_size: u64,
-}
-
-/// What taking in evidence or a status did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Recorded {
-    /// It is stored now.
-    New,
-    /// It was stored before.
-    Known,
-}
-
-/// Why evidence or a status was not taken in.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum RecordError {
-    /// Files.
-    #[error(transparent)]
-    Node(#[from] NodeError),
-    /// It does not fit the envelope that it names, or there is none.
-    #[error("it does not fit the envelope it names ({code})")]
-    Mismatch {
-        /// How.
-        code: ErrorCode,
-    },
-}
-
-impl RecordError {
-    /// The code to answer with.
-    pub fn code(&self) -> ErrorCode {
-        match self {
-            Self::Node(fault) => fault.code(),
-            Self::Mismatch { code } => *code,
-        }
-    }
 }
 
 /// What an agency sends.
@@ -395,162 +329,6 @@ impl Outbox {
     /// [`NodeError::UnknownEnvelope`].
     pub fn folder(&self, id: EnvelopeId) -> Result<Folder, NodeError> {
         self.find(id).ok_or(NodeError::UnknownEnvelope)
-    }
-
-    /// What to submit.
-    ///
-    /// # Errors
-    /// It is not sealed, or a file is damaged.
-    pub fn load_submission(&self, id: EnvelopeId) -> Result<Submission, NodeError> {
-        let folder = self.folder(id)?;
-        let (signed, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        let framed = Bytes::from(folder.required(WRAPS, MAX_WRAPS)?);
-        let wraps = seal::unframe(&framed)
-            .filter(|wraps| wraps.len() == envelope.to.as_slice().len())
-            .ok_or_else(|| NodeError::form(folder.file(WRAPS), "not a wrap per recipient"))?;
-        let size = envelope.payload.size;
-        let payload = match usize::try_from(size) {
-            Ok(bytes) if size <= consign_domain::limits::MAX_INLINE_PAYLOAD => {
-                SubmissionPayload::Inline(folder.required(PAYLOAD, bytes)?.into())
-            }
-            _ => SubmissionPayload::File {
-                path: folder.file(PAYLOAD),
-                size,
-            },
-        };
-        Ok(Submission {
-            signed,
-            envelope,
-            wraps,
-            payload,
-        })
-    }
-
-    /// Stores the hub's acceptance or refusal.
-    ///
-    /// # Errors
-    /// It is of another event, or about another envelope, or the system refused.
-    pub fn record_answer(
-        &self,
-        signed: &SignedStatement,
-        evidence: &Verified<Evidence>,
-    ) -> Result<Recorded, RecordError> {
-        let id = evidence.envelope.id;
-        let turn = self.turn(id);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = self.about(evidence.envelope.key())?;
-        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        track::check_answer(evidence, &envelope_bytes, &envelope)?;
-        // The first answer counts; the hub repeats it word for word.
-        if folder.has("acceptance.sig") || folder.has("rejection.sig") {
-            return Ok(Recorded::Known);
-        }
-        let (name, state) = match evidence.event {
-            Event::SubmissionRejection => (REJECTION, SentState::Rejected),
-            _ => (ACCEPTANCE, SentState::Accepted),
-        };
-        folder
-            .publish_statement(name, signed, &[])
-            .map_err(NodeError::from)?;
-        self.apply(id, &folder, evidence)?;
-        self.advance(id, state);
-        self.index
-            .set_sent(self.home.id(), id, state, evidence.reason);
-        self.index.answered(self.home.id(), id, evidence);
-        self.finalise(id)?;
-        Ok(Recorded::New)
-    }
-
-    /// Stores evidence about one recipient; moves the envelope to the archive once all are final.
-    ///
-    /// # Errors
-    /// It is about an envelope that is not here, or the system refused.
-    pub fn record_evidence(
-        &self,
-        sequence: Sequence,
-        signed: &SignedStatement,
-        evidence: &Verified<Evidence>,
-    ) -> Result<Recorded, RecordError> {
-        let id = evidence.envelope.id;
-        let turn = self.turn(id);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = self.about(evidence.envelope.key())?;
-        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        let code = track::check_evidence(evidence, &envelope_bytes, &envelope)?;
-        let name = statement_name(sequence, evidence.event.as_str(), code.as_str());
-        let new = folder.file_statement(EVIDENCE, &name, signed, &[])?;
-        if let Some(track) = self.apply(id, &folder, evidence)? {
-            self.index.set_recipient(self.home.id(), id, &code, &track);
-        }
-        self.finalise(id)?;
-        Ok(if new { Recorded::New } else { Recorded::Known })
-    }
-
-    /// Stores what a recipient says it does with the document; `plain` is its text, decrypted.
-    ///
-    /// # Errors
-    /// It is about an envelope that is not here, or the system refused.
-    pub fn record_status(
-        &self,
-        sequence: Sequence,
-        signed: &SignedStatement,
-        status: &Verified<Status>,
-        text: &[u8],
-        plain: Option<&str>,
-    ) -> Result<Recorded, RecordError> {
-        let id = status.envelope.id;
-        let turn = self.turn(id);
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = self.about(status.envelope.key())?;
-        let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        let code = track::check_status(status, &envelope_bytes, &envelope)?;
-        let name = statement_name(sequence, status.status.as_str(), code.as_str());
-        let mut beside: Vec<(&str, &[u8])> = Vec::new();
-        if !text.is_empty() {
-            beside.push(("age", text));
-        }
-        beside.extend(plain.map(|plain| ("txt", plain.as_bytes())));
-        let new = folder.file_statement(STATUS, &name, signed, &beside)?;
-        if let Some(shown) = track::shown_status(&folder, &code)? {
-            self.index.set_status(self.home.id(), id, &code, &shown);
-        }
-        Ok(if new { Recorded::New } else { Recorded::Known })
-    }
-
-    /// The folder of one of our envelopes that a statement is about.
-    fn about(&self, key: EnvelopeKey) -> Result<Folder, RecordError> {
-        let code = ErrorCode::EnvelopeUnknown;
-        if key.sender != self.home.id() {
-            return Err(RecordError::Mismatch { code });
-        }
-        self.find(key.id).ok_or(RecordError::Mismatch { code })
-    }
-
-    /// Follows one statement; gives the recipient's new state if it changed.
-    fn apply(
-        &self,
-        id: EnvelopeId,
-        folder: &Folder,
-        evidence: &Evidence,
-    ) -> Result<Option<track::Track>, NodeError> {
-        let known = match self.lock().entries.get_mut(&id) {
-            Some(entry) => entry.tracks.take(),
-            // Archived: every recipient was final.
-            None => return Ok(None),
-        };
-        let tracks = match known {
-            Some(mut tracks) => {
-                track::apply(&mut tracks, evidence);
-                tracks
-            }
-            None => track::read(folder)?,
-        };
-        let code = evidence.recipient().map(|recipient| &recipient.code);
-        let changed = code.and_then(|code| tracks.get(code)).copied();
-        if let Some(entry) = self.lock().entries.get_mut(&id) {
-            entry.tracks = Some(tracks);
-        }
-        Ok(changed)
     }
 
     /// Moves an envelope to the archive if every recipient is final.

@@ -28,6 +28,7 @@ use crate::folder::{CONTAINER, DOCUMENT, DocumentFile, FILES, PAYLOAD, REPORT, W
 use crate::seal::Hashing;
 
 /// How a step came out.
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Opening {
     /// The next may follow.
     Passed,

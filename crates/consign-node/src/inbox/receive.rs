@@ -85,7 +85,7 @@ pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) ->
             receipt.fault = Some(InboxError::Gap { expected, found });
             break;
         }
-        match take(inbox, item, context, &mut receipt) {
+        match take(inbox, &item, context, &mut receipt) {
             Ok(()) => {
                 digests.push(digest);
                 next = next.next();
@@ -115,12 +115,12 @@ fn position(first: Sequence, sequence: Sequence) -> Option<usize> {
 /// Stores one item, which is the next, or puts it aside.
 fn take(
     inbox: &Inbox,
-    item: Item,
+    item: &Item,
     context: &Context<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), InboxError> {
     let sequence = item.sequence;
-    match store(inbox, &item, context) {
+    match store(inbox, item, context) {
         Ok(Stored::Envelope) => receipt.envelopes.push(sequence),
         Ok(Stored::Tracked(id)) => receipt.tracked.push(id),
         Ok(Stored::Noted) => {}
@@ -131,7 +131,7 @@ fn take(
             return Err(InboxError::NotYet { code });
         }
         Err(Fault::Aside(code)) => {
-            put_aside(inbox, &item, code, context)?;
+            put_aside(inbox, item, code, context)?;
             receipt.aside.push((sequence, code));
         }
     }

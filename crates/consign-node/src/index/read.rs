@@ -60,7 +60,7 @@ impl Index {
             agency,
             &before,
             limit,
-            words,
+            words.as_ref(),
             received_row,
         )?;
         let next = |row: &ReceivedRow| row.sequence.to_string();
@@ -87,7 +87,15 @@ impl Index {
             filter(words.as_ref(), "sent", "s.envelope")
         );
         let connection = self.connection();
-        let rows = select(&connection, &sql, agency, &before, limit, words, sent_row)?;
+        let rows = select(
+            &connection,
+            &sql,
+            agency,
+            &before,
+            limit,
+            words.as_ref(),
+            sent_row,
+        )?;
         let next = |row: &SentRow| row.envelope_id.to_string();
         Ok(page(rows, limit, next))
     }
@@ -227,7 +235,7 @@ fn select<T>(
     agency: AgencyId,
     before: &dyn rusqlite::ToSql,
     limit: u32,
-    words: Option<String>,
+    words: Option<&String>,
     read: fn(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, IndexError> {
     let mut statement = connection.prepare_cached(sql)?;

@@ -1,1 +1,187 @@
+//! The index says what the files say, and finds what people type.
 
+use consign_domain::ErrorCode;
+
+use super::{DocumentRow, Index, ListQuery, reindex};
+use crate::compose::ComposeRequest;
+use crate::inbox::InboxStep;
+use crate::testing::{Network, envelope_id, payload_of, place, release, request};
+
+/// All rows of all tables, without numbers that only the index gives.
+fn dump(index: &Index) -> Vec<String> {
+    let connection = index.connection();
+    let mut lines = Vec::new();
+    for table in [
+        "SELECT * FROM sent",
+        "SELECT * FROM recipients",
+        "SELECT * FROM received",
+        "SELECT agency, kind, key, envelope, document, issuer, number, notation, issued_on FROM documents",
+        "SELECT kind, key, text FROM documents JOIN search ON search.rowid = documents.id",
+    ] {
+        let mut statement = connection.prepare(table).unwrap();
+        let columns = statement.column_count();
+        let mut rows = statement.query([]).unwrap();
+        while let Some(row) = rows.next().unwrap() {
+            let values = (0..columns).map(|column| format!("{:?}", row.get_ref(column).unwrap()));
+            lines.push(format!(
+                "{table}: {}",
+                values.collect::<Vec<_>>().join(", ")
+            ));
+        }
+    }
+    lines.sort();
+    lines
+}
+
+/// Three documents from the first agency to the second: opened, receipted, refused nowhere.
+fn traffic(network: &Network) {
+    let sender = network.seat(0);
+    let context = network.context(&sender);
+    let subjects = [
+        "Kế hoạch năm 2027",
+        "Quyết định về đất đai tại Quảng Ninh",
+        "Giấy mời họp",
+    ];
+    let mut sent = Vec::new();
+    for (number, subject) in (1..).zip(subjects) {
+        let request = ComposeRequest {
+            subject: subject.to_owned(),
+            ..request(&["H49.14", "H49.15"])
+        };
+        let submission = sender.send(envelope_id(number), request, &context);
+        let _ = payload_of(&submission);
+        sent.push(submission);
+    }
+    let recipient = network.seat(1);
+    let context = network.context(&recipient);
+    let inbox = recipient.agency.inbox();
+    for (number, submission) in (1..).zip(&sent) {
+        let item = network.item(&submission.signed, &payload_of(submission), place(number));
+        inbox.receive(vec![item], &context);
+        inbox.advance(place(number), &context).unwrap();
+        if number < 3 {
+            inbox
+                .store_release(&release(&submission.envelope, &submission.wraps, "H49.14"))
+                .unwrap();
+            assert_eq!(
+                inbox.advance(place(number), &context).unwrap(),
+                InboxStep::Done
+            );
+        }
+    }
+}
+
+#[test]
+fn rebuilding_gives_what_was_there() {
+    let network = Network::new();
+    traffic(&network);
+    for node in [network.node(0), network.node(1)] {
+        let live = dump(&Index::open(node).unwrap());
+        assert!(live.len() > 3, "{live:#?}");
+        let mut last = None;
+        let count = reindex(node, &mut |progress| last = Some(progress)).unwrap();
+        let last = last.unwrap();
+        assert_eq!((count, last.done, last.total), (3, 3, 3));
+        assert_eq!(dump(&Index::open(node).unwrap()), live);
+    }
+}
+
+#[test]
+fn a_broken_index_is_rebuilt_and_none_is_needed() {
+    let network = Network::new();
+    traffic(&network);
+    let node = network.node(1);
+    let live = dump(&Index::open(node).unwrap());
+    std::fs::write(
+        node.index_file(),
+        b"no database, but long enough to be taken for one",
+    )
+    .unwrap();
+    assert_eq!(dump(&Index::open(node).unwrap()), live);
+    std::fs::remove_file(node.index_file()).unwrap();
+    assert_eq!(dump(&Index::open(node).unwrap()), live);
+}
+
+#[test]
+fn search_ignores_diacritics_and_case() {
+    let network = Network::new();
+    traffic(&network);
+    let seat = network.seat(1);
+    let found = |search: &str| {
+        let query = ListQuery {
+            search: search.to_owned(),
+            ..ListQuery::default()
+        };
+        let rows = seat.index.received(seat.id(), &query).unwrap().rows;
+        rows.iter()
+            .map(|row| row.sequence.value())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(found("dat dai"), [2]);
+    assert_eq!(found("ĐẤT"), [2]);
+    assert_eq!(
+        found("quang ninh"),
+        [3, 2, 1],
+        "the sender's name has it as well"
+    );
+    assert_eq!(found("ke hoach 2027"), [1]);
+    assert_eq!(found("02/qd"), [2]);
+    assert_eq!(found("khong co"), Vec::<u64>::new());
+    assert_eq!(found("\" OR 1 -- *"), Vec::<u64>::new());
+    let sender = network.seat(0);
+    let query = ListQuery {
+        search: "ha long".to_owned(),
+        ..ListQuery::default()
+    };
+    assert_eq!(
+        sender.index.sent(sender.id(), &query).unwrap().rows.len(),
+        3
+    );
+}
+
+#[test]
+fn lists_go_on_where_they_ended() {
+    let network = Network::new();
+    traffic(&network);
+    let sender = network.seat(0);
+    let mut query = ListQuery {
+        limit: 2,
+        ..ListQuery::default()
+    };
+    let first = sender.index.sent(sender.id(), &query).unwrap();
+    assert_eq!(first.rows.len(), 2);
+    query.after.clone_from(&first.next);
+    let second = sender.index.sent(sender.id(), &query).unwrap();
+    assert_eq!((second.rows.len(), second.next.as_str()), (1, ""));
+    assert_eq!(second.rows[0].envelope_id, envelope_id(1));
+    query.after = "x".to_owned();
+    assert_eq!(
+        sender.index.sent(sender.id(), &query).unwrap_err().code(),
+        ErrorCode::Usage
+    );
+}
+
+#[test]
+fn a_document_is_found_by_the_beginning_of_an_id() {
+    let network = Network::new();
+    traffic(&network);
+    let seat = network.seat(1);
+    let rows = seat
+        .index
+        .received(seat.id(), &ListQuery::default())
+        .unwrap()
+        .rows;
+    let row = rows.last().unwrap();
+    let find = |id: &str| seat.index.find(seat.id(), id);
+    let expected = DocumentRow::Received(row.clone());
+    assert_eq!(find(&row.envelope_id.to_string()).unwrap(), expected);
+    assert_eq!(find(&row.document_id.to_uppercase()).unwrap(), expected);
+    assert_eq!(find(&row.envelope_id.to_string()[..30]).unwrap(), expected);
+    // All three were made in one millisecond.
+    let ambiguous = find(&row.envelope_id.to_string()[..13]).unwrap_err();
+    assert_eq!(ambiguous.code(), ErrorCode::Usage);
+    assert_eq!(find("0123456").unwrap_err().code(), ErrorCode::Usage);
+    assert_eq!(find("ffffffff").unwrap_err().code(), ErrorCode::NotFound);
+    let other = network.seat(0);
+    assert!(other.index.find(seat.id(), &row.document_id).is_err());
+}
