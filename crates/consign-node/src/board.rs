@@ -129,3 +129,69 @@ impl Board {
         self.bell.listen()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use consign_domain::document::Urgency;
+    use consign_domain::{EnvelopeId, EnvelopeKey, ErrorCode};
+
+    use super::*;
+
+    fn agency() -> AgencyId {
+        AgencyId::from_bytes([7; 16]).unwrap()
+    }
+
+    fn work(place: u64) -> InboxWork {
+        let mut id = [9; 16];
+        id[6] = 0x79;
+        id[8] = 0x89;
+        InboxWork {
+            sequence: Sequence::new(place).unwrap(),
+            key: EnvelopeKey {
+                sender: agency(),
+                id: EnvelopeId::from_bytes(id).unwrap(),
+            },
+            urgency: Urgency::Normal,
+            payload_size: 1,
+        }
+    }
+
+    fn key(place: u64) -> ItemKey {
+        ItemKey {
+            agency: agency(),
+            sequence: Sequence::new(place).unwrap(),
+        }
+    }
+
+    #[test]
+    fn an_envelope_is_looked_at_once_until_what_it_waits_for_has_come() {
+        let board = Board::default();
+        let held = || InboxStep::Held {
+            reason: ErrorCode::VerdictIndeterminate,
+        };
+        board.fill(agency(), &[work(1), work(2)]);
+        board.fill(agency(), &[work(1), work(2)]);
+        assert_eq!(board.asked().len(), 2);
+        board.post(key(1), held());
+        board.fill(agency(), &[work(1)]);
+        assert!(board.asked().is_empty(), "it waits");
+        assert_eq!(board.steps(|_| true).len(), 1);
+        board.ask(key(1));
+        assert!(board.step(key(1)).is_none(), "it is being looked at");
+        assert_eq!(board.asked().len(), 1);
+        board.clear(key(1));
+        board.post(key(1), held());
+        assert!(board.steps(|_| true).is_empty(), "it is archived");
+    }
+
+    #[tokio::test]
+    async fn steps_wake_whoever_listened_before() {
+        let board = Board::default();
+        board.fill(agency(), &[work(1)]);
+        let (mut posted, mut asked) = (board.on_posted(), board.on_asked());
+        board.post(key(1), InboxStep::Done);
+        posted.rung().await;
+        board.ask(key(1));
+        asked.rung().await;
+    }
+}

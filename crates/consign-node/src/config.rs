@@ -100,7 +100,7 @@ fn read_log(log: &mut Reader<'_>) -> Log {
         format: log
             .one_of("format", &[("text", Format::Text), ("json", Format::Json)])
             .or(Format::Text),
-        filter: log.string("filter").or("info".to_owned()),
+        filter: log.string("filter").or("info,certval=warn".to_owned()),
     }
 }
 

@@ -93,7 +93,14 @@ impl Listener {
 
 /// Wakes those who follow a sent envelope, and nobody else.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Followers(Arc<Mutex<HashMap<EnvelopeKey, (usize, Arc<Bell>)>>>);
+pub(crate) struct Followers(Arc<Mutex<HashMap<EnvelopeKey, Followed>>>);
+
+/// An envelope that somebody follows.
+#[derive(Debug, Default)]
+struct Followed {
+    count: usize,
+    bell: Bell,
+}
 
 /// Hears of one envelope until it is dropped.
 #[derive(Debug)]
@@ -106,18 +113,19 @@ pub(crate) struct Following {
 impl Followers {
     /// Something has changed for an envelope.
     pub(crate) fn tell(&self, key: EnvelopeKey) {
-        if let Some((_, bell)) = lock(&self.0).get(&key) {
-            bell.ring();
+        if let Some(followed) = lock(&self.0).get(&key) {
+            followed.bell.ring();
         }
     }
 
     /// Begins to follow an envelope.
     pub(crate) fn follow(&self, key: EnvelopeKey) -> Following {
-        let mut followed = lock(&self.0);
-        let (count, bell) = followed.entry(key).or_default();
-        *count += 1;
-        let listener = bell.listen();
-        drop(followed);
+        let listener = {
+            let mut all = lock(&self.0);
+            let followed = all.entry(key).or_default();
+            followed.count += 1;
+            followed.bell.listen()
+        };
         Following {
             followers: self.clone(),
             key,
@@ -135,11 +143,11 @@ impl Following {
 
 impl Drop for Following {
     fn drop(&mut self) {
-        let mut followed = lock(&self.followers.0);
-        if let Some((count, _)) = followed.get_mut(&self.key) {
-            *count -= 1;
-            if *count == 0 {
-                followed.remove(&self.key);
+        let mut all = lock(&self.followers.0);
+        if let Some(followed) = all.get_mut(&self.key) {
+            followed.count -= 1;
+            if followed.count == 0 {
+                all.remove(&self.key);
             }
         }
     }

@@ -71,7 +71,7 @@ fn statement_keys(byte: u8) -> Vec<StatementKeyEntry> {
     vec![StatementKeyEntry {
         id: KeyId::from_bytes(public.key_id()),
         kind: StatementKeyKind::Ed25519,
-        public: Digest::from_bytes(public.to_bytes()),
+        public: Digest::from_bytes(public.to_bytes()).into(),
         validity: validity(),
         state: KeyState::Active,
     }]

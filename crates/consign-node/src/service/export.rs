@@ -12,7 +12,7 @@ use tonic::Status;
 use crate::folder::ExportFile;
 
 /// Bytes in one message.
-const PIECE: u64 = 256 * 1024;
+const PIECE: usize = 256 * 1024;
 
 type Parts = mpsc::Sender<Result<v1::ExportPart, Status>>;
 
@@ -46,8 +46,8 @@ fn send(file: &ExportFile, parts: &Parts) -> std::io::Result<bool> {
     };
     let mut listening = say(Part::File(head));
     while listening {
-        let mut piece = Vec::with_capacity(PIECE as usize);
-        (&mut bytes).take(PIECE).read_to_end(&mut piece)?;
+        let mut piece = Vec::with_capacity(PIECE);
+        (&mut bytes).take(PIECE as u64).read_to_end(&mut piece)?;
         if piece.is_empty() {
             break;
         }

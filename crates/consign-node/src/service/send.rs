@@ -342,3 +342,32 @@ fn waiting_for(office: &Office, key: EnvelopeKey, state: SentState) -> String {
         (_, _, None) => "the connection to the hub".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_ends_where_its_caller_wants_or_nothing_more_can_come() {
+        use SentState::{Accepted, Composed, Final, Rejected, Sealed};
+        let cases = [
+            (Composed, Wait::Sealed, false, None),
+            (Sealed, Wait::Sealed, false, Some("sealed")),
+            (Sealed, Wait::Accepted, false, None),
+            (Accepted, Wait::Accepted, false, Some("accepted")),
+            (Accepted, Wait::Handover, false, None),
+            (Final, Wait::Handover, false, Some("handed-over")),
+            (Final, Wait::Handover, true, Some("failed")),
+            (Rejected, Wait::Sealed, false, Some("rejected")),
+            (Rejected, Wait::Handover, false, Some("rejected")),
+        ];
+        for (state, wait, failure, expected) in cases {
+            assert_eq!(
+                reached(state, wait, failure),
+                expected,
+                "{state:?} {wait:?}"
+            );
+        }
+        assert!(super::wait("for ever").is_err());
+    }
+}

@@ -1,6 +1,11 @@
 //! A network in a temporary directory: authority, one hub, nodes.
 
-#![allow(dead_code, reason = "each test takes what it needs")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_debug_implementations,
+    reason = "each test takes what it needs"
+)]
 
 mod node;
 
