@@ -176,6 +176,12 @@ impl Outbox {
         state.entries.insert(id, entry);
         drop(state);
         self.finalise(id)?;
+        if !self.lock().entries.contains_key(&id)
+            && let Some(archived) = self.find(id)
+        {
+            // The last evidence may have come between the files and the index.
+            self.index.put_sent(self.home.id(), &archived);
+        }
         Ok(())
     }
 

@@ -54,6 +54,9 @@ fn tidy(given: &str) -> String {
     let (stem, ending) = split(trimmed);
     let stem = cut(stem, MAX_NAME_BYTES - 8 - ending.len());
     let name = format!("{stem}{ending}");
+    if name.is_empty() {
+        return "file".to_owned();
+    }
     if usable(&name) {
         return name;
     }

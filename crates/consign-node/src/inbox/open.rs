@@ -8,7 +8,8 @@
 use std::io::BufReader;
 
 use consign_domain::ErrorCode;
-use consign_domain::limits::{MAX_PAYLOAD, MAX_WRAP};
+use consign_domain::document::Document;
+use consign_domain::limits::{MAX_DOCUMENT, MAX_PAYLOAD, MAX_WRAP};
 use consign_pki::asic::{Container, DOCUMENT_NAME};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity, decrypt_with, open_small};
 use consign_pki::wrap::{MAX_WRAP_PLAINTEXT, WrapPlaintext};
@@ -117,7 +118,11 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     let folder = received.folder;
     let directory = context.directory;
     if record::verdict(folder)?.indication == Indication::TotalPassed.as_str() {
-        return Ok(Opening::Passed);
+        // Judged before a stop; whom it is from and for is not in the report.
+        let bytes = folder.required(DOCUMENT, MAX_DOCUMENT)?;
+        let document = Document::parse(&bytes)
+            .map_err(|source| NodeError::damaged(folder.file(DOCUMENT), source))?;
+        return Ok(parties(received, Some(&document)));
     }
     if !directory.is_fresh(context.now) {
         return Ok(Opening::Held(ErrorCode::DirectoryExpired));
@@ -135,7 +140,7 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     let at = JudgedAt::Proven(received.acceptance.time);
     let judgement = container::judge(file, &trust, &Policy::default(), at);
     let outcome = match judgement.report.indication {
-        Indication::TotalPassed => parties(received, &judgement),
+        Indication::TotalPassed => parties(received, judgement.document.as_ref()),
         Indication::Indeterminate => {
             let code = judgement.report.code();
             Opening::Held(code.unwrap_or(ErrorCode::VerdictIndeterminate))
@@ -152,8 +157,8 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     Ok(outcome)
 }
 
-fn parties(received: &Received<'_>, judgement: &Judgement) -> Opening {
-    let Some(document) = &judgement.document else {
+fn parties(received: &Received<'_>, document: Option<&Document>) -> Opening {
+    let Some(document) = document else {
         return Opening::Refused(ErrorCode::DocumentInvalid);
     };
     match exchange::check_parties(&received.envelope, document, &received.file.code) {
@@ -214,6 +219,6 @@ fn read_document(received: &Received<'_>) -> Result<Vec<u8>, NodeError> {
     let budget = Policy::default().budget;
     let mut container =
         Container::open_canonical(durable::open(&path)?, &budget).map_err(damaged)?;
-    let limit = consign_domain::limits::MAX_DOCUMENT as u64;
+    let limit = MAX_DOCUMENT as u64;
     container.read(DOCUMENT_NAME, limit).map_err(damaged)
 }

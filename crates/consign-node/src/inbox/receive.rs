@@ -59,6 +59,7 @@ enum Stored {
 pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) -> Receipt {
     let mut cursor = inbox.cursor_lock();
     let mut receipt = Receipt::default();
+    let _batch = inbox.index.batch();
     let (mut next, mut digests) = (cursor.next(), Vec::new());
     for item in items {
         let (sequence, digest) = (item.sequence, item.digest());

@@ -1,15 +1,11 @@
 //! Receiving: the way of one envelope, a cut after each step, and hostile senders and hubs.
 
+mod forgery;
+
 use bytes::Bytes;
-use consign_domain::document::Urgency;
-use consign_domain::statement::{
-    AgeRecipient, BusinessStatus, Envelope, EnvelopeFields, PayloadInfo, Recipients,
-    Statement as _, Status,
-};
-use consign_domain::{Digest, EnvelopeId, ErrorCode, Salt, SignedStatement};
-use consign_log::Tree;
-use consign_pki::encryption::{EncryptionIdentity, EncryptionRecipient, encrypt_to, seal_small};
-use consign_pki::wrap::WrapPlaintext;
+use consign_domain::statement::{BusinessStatus, Statement as _, Status};
+use consign_domain::{Digest, EnvelopeId, ErrorCode, SignedStatement};
+use consign_pki::encryption::seal_small;
 
 use super::{Inbox, InboxError, InboxStep, Item, ItemContent};
 use crate::context::Context;
@@ -19,6 +15,7 @@ use crate::outbox::Submission;
 use crate::testing::{
     Network, Seat, code, cuts, envelope_id, now, payload_of, place, release, request, sign,
 };
+use forgery::{Forged, Forgery, forge};
 
 /// One document from the first agency to the others.
 fn sent(network: &Network, id: EnvelopeId, to: &[&str]) -> Submission {
@@ -190,136 +187,53 @@ fn receiving_survives_a_cut_after_each_step() {
 
 #[test]
 fn a_refusal_survives_a_cut_after_each_step() {
-    let network = Network::new();
-    let forged = forge(
-        &network,
-        &Forgery {
-            salt: true,
-            ..Forgery::default()
-        },
-    );
-    let work = tempfile::tempdir().unwrap();
-    let cuts = cuts(network.node(1), work.path(), || {
-        refused(&network, &network.seat(1), &forged);
-    });
-    let mut statuses = Vec::new();
-    for node in &cuts {
-        let seat = Seat::open(node);
-        let (reason, status) = refused(&network, &seat, &forged);
-        assert_eq!(reason, ErrorCode::ContentMismatch);
-        statuses.push(status);
-        let rows = seat
-            .index
-            .received(seat.id(), &ListQuery::default())
-            .unwrap()
-            .rows;
-        assert_eq!((rows.len(), rows[0].state.as_str()), (1, "refused"));
-        assert_eq!(rows[0].reason, "content-mismatch");
-    }
-}
-
-/// An envelope that an agency makes itself, to deceive a recipient.
-#[derive(Default)]
-struct Forgery {
-    /// The wrap's salt is another.
-    salt: bool,
-    /// The wrap names another recipient.
-    recipient: bool,
-    /// The wrap holds another identity than the payload is encrypted to.
-    identity: bool,
-    /// The wrap is no age file.
-    garbage_wrap: bool,
-    /// The payload is no age file.
-    garbage_payload: bool,
-    /// A byte of the container is changed, and committed to.
-    altered: bool,
-    /// The container is addressed to others.
-    addressee: bool,
-}
-
-struct Forged {
-    signed: SignedStatement,
-    envelope: Envelope,
-    wraps: Vec<Vec<u8>>,
-    payload: Vec<u8>,
-}
-
-fn forge(network: &Network, forgery: &Forgery) -> Forged {
-    let seat = network.seat(0);
-    let context = network.context(&seat);
-    let addressee = if forgery.addressee {
-        "H49.15"
-    } else {
-        "H49.14"
-    };
-    let id = envelope_id(1);
-    seat.send(id, request(&[addressee]), &context);
-    let folder = seat.agency.outbox().folder(id).unwrap();
-    let mut container = std::fs::read(folder.file(CONTAINER)).unwrap();
-    if forgery.altered {
-        let start = container
-            .windows(4)
-            .position(|bytes| bytes == b"%PDF")
-            .unwrap();
-        container[start] ^= 1;
-    }
-    let identity = EncryptionIdentity::generate();
-    let recipient = identity.recipient();
-    let mut payload = Vec::new();
-    encrypt_to(&recipient, container.as_slice(), &mut payload).unwrap();
-    if forgery.garbage_payload {
-        *payload.last_mut().unwrap() ^= 1;
-    }
-    let salt = [7; 32];
-    let to = code(if forgery.recipient {
-        "H49.15"
-    } else {
-        "H49.14"
-    });
-    let wrap = WrapPlaintext {
-        sender_id: seat.id().to_string(),
-        sender_code: "H49.13".to_owned(),
-        envelope_id: id.to_string(),
-        recipient_id: network.id_of(&to).to_string(),
-        recipient_code: to.to_string(),
-        salt: if forgery.salt { [8; 32] } else { salt },
-        identity: if forgery.identity {
-            EncryptionIdentity::generate()
-        } else {
-            EncryptionIdentity::from_text(&identity.to_text()).unwrap()
-        },
-    };
-    let agency = network.directory.agency_by_code(&code("H49.14")).unwrap();
-    let key = agency.encryption_key_at(now()).unwrap().public.as_str();
-    let key = EncryptionRecipient::from_text(key).unwrap();
-    let wraps = if forgery.garbage_wrap {
-        vec![b"no age file".to_vec()]
-    } else {
-        vec![seal_small(&key, wrap.render().unwrap().as_bytes()).unwrap()]
-    };
-    let envelope = Envelope::new(EnvelopeFields {
-        network: network.directory.head().network,
-        signer: seat.keys.signer(&network.directory, now()),
-        time: now(),
-        id,
-        to: Recipients::new(vec![code("H49.14")]).unwrap(),
-        expires: now().plus_seconds(86_400),
-        urgency: Urgency::Normal,
-        forwarded: false,
-        payload: PayloadInfo {
-            sha256: Digest::of(&payload),
-            size: payload.len() as u64,
-            recipient: AgeRecipient::new(&recipient.to_text()).unwrap(),
-        },
-        wraps: Digest::from_bytes(Tree::from_leaves(&wraps).root()),
-        content: Digest::commit(&Salt::from_bytes(salt), &Digest::of(&container)),
-    })
-    .unwrap();
-    Forged {
-        signed: sign(&seat.keys.statement, envelope.to_bytes()),
-        envelope,
-        wraps,
-        payload,
+    let plain = Forgery::default;
+    for (forgery, expected) in [
+        (
+            Forgery {
+                salt: true,
+                ..plain()
+            },
+            ErrorCode::ContentMismatch,
+        ),
+        (
+            Forgery {
+                addressee: true,
+                ..plain()
+            },
+            ErrorCode::AddresseeMismatch,
+        ),
+        (
+            Forgery {
+                altered: true,
+                ..plain()
+            },
+            ErrorCode::ContainerMalformed,
+        ),
+    ] {
+        let network = Network::new();
+        let forged = forge(&network, &forgery);
+        let work = tempfile::tempdir().unwrap();
+        let cuts = cuts(network.node(1), work.path(), || {
+            refused(&network, &network.seat(1), &forged);
+        });
+        for node in &cuts {
+            let seat = Seat::open(node);
+            let made = seat.agency.inbox().folder(forged.envelope.key());
+            let made = made
+                .ok()
+                .and_then(|folder| folder.signed("status/own-02").unwrap());
+            let (reason, status) = refused(&network, &seat, &forged);
+            assert_eq!(reason, expected);
+            assert!(made.is_none_or(|made| made == status), "never made anew");
+            let rows = seat
+                .index
+                .received(seat.id(), &ListQuery::default())
+                .unwrap()
+                .rows;
+            assert_eq!((rows.len(), rows[0].state.as_str()), (1, "refused"));
+            assert_eq!(rows[0].reason, expected.as_str());
+        }
     }
 }
 

@@ -16,13 +16,18 @@ const MAX_ROWS: u32 = 1_000;
 /// Shortest beginning of an id.
 const MIN_PREFIX: usize = 8;
 
+/// Counted only for the rows that are shown.
 const SENT: &str = "SELECT s.envelope, s.document, s.symbol, s.subject, s.document_type,
         s.issued_on, s.urgency, s.state, s.sent_at, s.reason,
-        count(r.code),
-        count(CASE WHEN r.state = 'handed-over' THEN 1 END),
-        count(CASE WHEN r.state = 'failed' THEN 1 END),
-        count(CASE WHEN r.status = '02' THEN 1 END)
-    FROM sent s LEFT JOIN recipients r ON r.agency = s.agency AND r.envelope = s.envelope";
+        (SELECT count(*) FROM recipients r
+            WHERE r.agency = s.agency AND r.envelope = s.envelope),
+        (SELECT count(*) FROM recipients r
+            WHERE r.agency = s.agency AND r.envelope = s.envelope AND r.state = 'handed-over'),
+        (SELECT count(*) FROM recipients r
+            WHERE r.agency = s.agency AND r.envelope = s.envelope AND r.state = 'failed'),
+        (SELECT count(*) FROM recipients r
+            WHERE r.agency = s.agency AND r.envelope = s.envelope AND r.status = '02')
+    FROM sent s";
 
 const RECEIVED: &str = "SELECT sequence, sender, sender_code, sender_name, envelope, document,
         symbol, subject, document_type, issued_on, urgency, state, verdict, reason,
@@ -83,7 +88,7 @@ impl Index {
         let words = fold::query(&query.search);
         let sql = format!(
             "{SENT} WHERE s.agency = ?1 AND s.envelope < ?2 {}
-             GROUP BY s.envelope ORDER BY s.envelope DESC LIMIT ?3",
+             ORDER BY s.envelope DESC LIMIT ?3",
             filter(words.as_ref(), "sent", "s.envelope")
         );
         let connection = self.connection();
@@ -261,7 +266,7 @@ fn row_of(
 ) -> Result<DocumentRow, IndexError> {
     let keys = params![agency.to_string(), key];
     let row = if kind == "sent" {
-        let sql = format!("{SENT} WHERE s.agency = ?1 AND s.envelope = ?2 GROUP BY s.envelope");
+        let sql = format!("{SENT} WHERE s.agency = ?1 AND s.envelope = ?2");
         connection
             .prepare_cached(&sql)?
             .query_row(keys, sent_row)

@@ -152,7 +152,15 @@ impl Index {
         read().unwrap_or_default()
     }
 
-    /// Runs one change as a transaction; a failure is logged here.
+    /// Makes what is written until the result is dropped durable together.
+    pub(crate) fn batch(&self) -> Batch<'_> {
+        let connection = self.connection();
+        // Inside another's batch, that one ends it.
+        let owner = connection.is_autocommit() && connection.execute_batch("BEGIN").is_ok();
+        Batch { index: self, owner }
+    }
+
+    /// Runs one change, whole or not at all; a failure is logged here.
     fn write(
         &self,
         what: &'static str,
@@ -160,14 +168,32 @@ impl Index {
     ) {
         let mut connection = self.connection();
         let run = || -> Result<(), IndexError> {
-            let transaction = connection.transaction()?;
-            change(&transaction)?;
-            transaction.commit()?;
+            let savepoint = connection.savepoint()?;
+            change(&savepoint)?;
+            savepoint.commit()?;
             Ok(())
         };
         if let Err(fault) = run() {
             let fault: &dyn std::error::Error = &fault;
             tracing::warn!(what, fault, "the index lags behind the files");
+        }
+    }
+}
+
+/// Several changes with one sync.
+#[derive(Debug)]
+pub(crate) struct Batch<'a> {
+    index: &'a Index,
+    owner: bool,
+}
+
+impl Drop for Batch<'_> {
+    fn drop(&mut self) {
+        if self.owner
+            && let Err(fault) = self.index.connection().execute_batch("COMMIT")
+        {
+            let fault: &dyn std::error::Error = &fault;
+            tracing::warn!(fault, "the index lags behind the files");
         }
     }
 }

@@ -72,6 +72,7 @@ impl Outbox {
         folder
             .publish_statement(name, signed, &[])
             .map_err(NodeError::from)?;
+        let _batch = self.index.batch();
         self.apply(id, &folder, evidence)?;
         self.advance(id, state);
         self.index

@@ -3,7 +3,7 @@
 use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::statement::{Envelope, Event, Evidence, Placement};
-use consign_domain::{ErrorCode, SignedStatement};
+use consign_domain::{Digest, ErrorCode, SignedStatement};
 use consign_verify::{Verified, verify_statement};
 
 use super::{Recorded, SentState};
@@ -183,6 +183,7 @@ fn files_are_as_long_as_announced() {
         staging.write(b"four"),
         Err(ComposeError::FileSize { .. })
     ));
+    drop(staging);
     let mut staging = begin();
     staging.begin_file(&open).unwrap();
     staging.write(b"12").unwrap();
@@ -261,6 +262,30 @@ fn sealing_survives_a_cut_after_each_step() {
         assert_eq!(outbox.pending().len(), 2);
         assert!(!seat.agency.home().outbox_entry(id).join("files").exists());
     }
+}
+
+#[test]
+fn the_stock_tools_open_what_was_sealed() {
+    let network = Network::new();
+    let seat = network.seat(0);
+    let context = network.context(&seat);
+    let submission = seat.send(envelope_id(1), request(&["H49.14"]), &context);
+    let folder = seat.agency.outbox().folder(envelope_id(1)).unwrap();
+    let opened = std::process::Command::new("age")
+        .args(["-d", "-i", "wrap.txt", "payload.age"])
+        .current_dir(folder.path())
+        .output()
+        .expect("this test needs `age` in PATH");
+    assert!(
+        opened.status.success(),
+        "{}",
+        String::from_utf8_lossy(&opened.stderr)
+    );
+    let container = std::fs::read(folder.file(crate::folder::CONTAINER)).unwrap();
+    assert_eq!(opened.stdout, container);
+    let salt = std::fs::read_to_string(folder.file(crate::folder::SALT)).unwrap();
+    let commitment = Digest::commit(&salt.trim().parse().unwrap(), &Digest::of(&container));
+    assert_eq!(commitment, submission.envelope.content);
 }
 
 #[test]
@@ -351,7 +376,7 @@ fn a_refusal_of_the_hub_is_final() {
         .envelope
         .reference(submission.signed.digest())
         .unwrap();
-    let reason = Some(ErrorCode::QuotaExceeded);
+    let reason = Some(ErrorCode::RecipientUnknown);
     let refusal = network.evidence(Event::SubmissionRejection, about, Vec::new(), reason);
     let outbox = seat.agency.outbox();
     let evidence = verified(&network, &refusal);
@@ -371,7 +396,7 @@ fn a_refusal_of_the_hub_is_final() {
         .rows;
     assert_eq!(
         (rows[0].state.as_str(), rows[0].reason.as_str()),
-        ("rejected", "quota-exceeded")
+        ("rejected", "recipient-unknown")
     );
     let recipients = seat.index.recipients(seat.id(), id).unwrap();
     assert_eq!(recipients[0].state, DeliveryState::Rejected.as_str());
