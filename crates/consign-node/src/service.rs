@@ -134,14 +134,16 @@ impl node_server::Node for Service {
         let request = request.into_inner();
         let desk = self.desk(&request.agency)?;
         let (index, id) = (Arc::clone(&self.office.index), request.id);
-        let files = self.office.at_desk(desk, move |desk, _| {
+        let listed = self.office.at_desk(desk, move |desk, _| {
             let row = index.find(desk.id(), &id).map_err(index_status)?;
-            let folder = select::folder(desk, &row).map_err(node_status)?;
-            folder.export().map_err(node_status)
+            let files = select::steady(|| select::folder(desk, &row), |folder| folder.export());
+            files.map(|files| (row, files)).map_err(node_status)
         });
-        let files = files.await?;
+        let (row, files) = listed.await?;
+        let desk = Arc::clone(desk);
+        let export = export::Export { desk, row, files };
         let (parts, stream) = mpsc::channel(WAITING);
-        tokio::task::spawn_blocking(move || export::export(files, &parts));
+        tokio::task::spawn_blocking(move || export::export(&export, &parts));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 

@@ -53,6 +53,22 @@ fn codes(office: &Office) -> String {
     codes.join(", ")
 }
 
+/// Reads from the files of a document, again if they were archived meanwhile: what is read is
+/// from one place.
+pub(super) fn steady<T>(
+    find: impl Fn() -> Result<Folder, NodeError>,
+    read: impl Fn(&Folder) -> Result<T, NodeError>,
+) -> Result<T, NodeError> {
+    loop {
+        let folder = find()?;
+        let result = read(&folder);
+        // A folder moves once in its life, from the outbox or inbox into the archive.
+        if find()?.path() == folder.path() {
+            return result;
+        }
+    }
+}
+
 /// Where the files of a document are.
 pub(super) fn folder(desk: &Desk, row: &DocumentRow) -> Result<Folder, NodeError> {
     match row {

@@ -294,7 +294,8 @@ async fn new_evidence(
     events: &Events,
 ) -> Result<bool, Status> {
     let views = office.at_desk(desk, move |desk, context| {
-        let statements = desk.agency.outbox().folder(id)?.statements()?;
+        let outbox = desk.agency.outbox();
+        let statements = select::steady(|| outbox.folder(id), |folder| folder.statements())?;
         let failed = |stored: &crate::folder::StoredStatement| {
             Evidence::parse(&stored.signed.statement)
                 .is_ok_and(|said| said.event == Event::ContentHandoverFailure)
@@ -361,13 +362,13 @@ mod tests {
             (Rejected, Wait::Sealed, false, Some("rejected")),
             (Rejected, Wait::Handover, false, Some("rejected")),
         ];
-        for (state, wait, failure, expected) in cases {
+        for (state, until, failure, expected) in cases {
             assert_eq!(
-                reached(state, wait, failure),
+                reached(state, until, failure),
                 expected,
-                "{state:?} {wait:?}"
+                "{state:?} {until:?}"
             );
         }
-        assert!(super::wait("for ever").is_err());
+        assert!(wait("for ever").is_err());
     }
 }

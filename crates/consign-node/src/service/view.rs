@@ -79,25 +79,30 @@ pub(super) fn document(
     id: &str,
 ) -> Result<v1::DocumentReply, Status> {
     let row = office.index.find(desk.id(), id).map_err(index_status)?;
-    let folder = select::folder(desk, &row).map_err(node_status)?;
-    let statements = folder.statements().map_err(node_status)?;
-    let files = folder.files().map_err(node_status)?;
-    let document = folder.document_json().map_err(node_status)?;
-    let report = folder.report_json().map_err(node_status)?;
+    let read = select::steady(
+        || select::folder(desk, &row),
+        |folder| {
+            Ok(v1::DocumentReply {
+                row: None,
+                document_json: folder.document_json()?.unwrap_or_default().into(),
+                report_json: folder.report_json()?.unwrap_or_default().into(),
+                files: folder.files()?.into_iter().map(file).collect(),
+                evidence: folder
+                    .statements()?
+                    .iter()
+                    .map(|stored| evidence(stored, context.directory))
+                    .collect(),
+                directory: folder.path().display().to_string(),
+            })
+        },
+    );
     let code = select::code(office, desk);
     Ok(v1::DocumentReply {
         row: Some(match row {
             DocumentRow::Received(row) => v1::document_reply::Row::Received(inbox_row(&code, row)),
             DocumentRow::Sent(row) => v1::document_reply::Row::Sent(sent_row(office, desk, row)),
         }),
-        document_json: document.unwrap_or_default().into(),
-        report_json: report.unwrap_or_default().into(),
-        files: files.into_iter().map(file).collect(),
-        evidence: statements
-            .iter()
-            .map(|stored| evidence(stored, context.directory))
-            .collect(),
-        directory: folder.path().display().to_string(),
+        ..read.map_err(node_status)?
     })
 }
 

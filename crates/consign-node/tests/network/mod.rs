@@ -4,7 +4,11 @@
     dead_code,
     unreachable_pub,
     missing_debug_implementations,
-    reason = "each test takes what it needs"
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "support for tests, of which each takes what it needs"
 )]
 
 mod node;
