@@ -66,6 +66,7 @@ checks![
     a_watcher_wakes,
     directories_never_go_back,
     many_at_once_leave_no_gap,
+    who_reads_meanwhile_sees_no_gap,
     one_to_nine_hundred,
     a_submission_must_be_sound,
 ];
@@ -405,6 +406,26 @@ fn many_at_once_leave_no_gap(store: &dyn Store) {
         assert_eq!(distinct.len(), inbox.len(), "an envelope was placed twice");
     }
     assert_eq!(whole_inbox(store, agency(5)).len(), 200);
+}
+
+fn who_reads_meanwhile_sees_no_gap(store: &dyn Store) {
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            for id in 1..=300 {
+                store.accept(submission(1, id, &[2])).wait().unwrap();
+            }
+        });
+        while !writer.is_finished() {
+            let last = store.inbox_state(agency(2)).unwrap().last;
+            let items = store.inbox(agency(2), None, ALL).unwrap();
+            let reached = last.map_or(0, Sequence::value);
+            assert!(items.len() as u64 >= reached, "an item was not there yet");
+            for (index, item) in items.iter().enumerate() {
+                assert_eq!(item.sequence.value(), index as u64 + 1);
+            }
+        }
+    });
+    assert_eq!(whole_inbox(store, agency(2)).len(), 300);
 }
 
 fn one_to_nine_hundred(store: &dyn Store) {

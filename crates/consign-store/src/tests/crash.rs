@@ -236,7 +236,8 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             }
         }
         totals.crashes.fetch_add(1, Ordering::Relaxed);
-        if bad_medium || random.below(3) == 0 {
+        let powered = bad_medium || random.below(3) == 0;
+        if powered {
             disk.kill();
         } else {
             disk.power_cut();
@@ -252,6 +253,10 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             _ => &totals.rebuilt,
         };
         fate.fetch_add(1, Ordering::Relaxed);
+        assert!(
+            powered || recovery.clean || recovery.index != IndexFate::Believed,
+            "an index was believed that went through a power cut"
+        );
         totals
             .rewritten
             .fetch_add(recovery.rewritten.into(), Ordering::Relaxed);

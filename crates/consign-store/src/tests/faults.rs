@@ -69,6 +69,9 @@ fn a_closed_store_opens_at_once() {
     assert_eq!(state.collected, Some(place(200)));
     assert_eq!(store.directory().unwrap(), Some(directory));
     assert!(recovery.position.segment > 3, "the segments are small");
+    drop(store);
+    let (_, recovery) = open(&disk, small()).unwrap();
+    assert!(!recovery.clean, "it was opened in between");
 }
 
 fn place(value: u64) -> Sequence {
