@@ -137,3 +137,24 @@ async fn a_recipient_that_was_away_gets_everything_in_order_once() {
     second.stop().await;
     hub.stop().await;
 }
+
+/// Minutes of work and four gigabytes of disk: run it with `--ignored`, alone.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes and gigabytes"]
+async fn a_gigabyte_passes_in_little_memory() {
+    let network = Network::build(&[&["H49.01"], &["H49.02"]]);
+    let hub = network.start_hub().await;
+    let first = network.start_node(0).await;
+    let second = network.start_node(1).await;
+    let document = Outgoing::new("H49.01", &["H49.02"], "Hồ sơ lớn").file(1 << 30);
+    let sent = first.send(&document, "handover").await;
+    assert_eq!(sent.state, "handed-over");
+    let row = second.opened("H49.02", &sent.envelope).await;
+    assert_eq!(row.verdict, "TOTAL-PASSED");
+    // Hub, both nodes and the test in one process.
+    let peak = network::peak_memory_kib();
+    assert!(peak < 160 * 1024, "{peak} KiB");
+    first.stop().await;
+    second.stop().await;
+    hub.stop().await;
+}

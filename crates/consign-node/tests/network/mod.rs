@@ -127,6 +127,13 @@ impl Network {
     }
 }
 
+/// The most memory that this process ever held (proc(5), `VmHWM`).
+pub fn peak_memory_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse().unwrap()
+}
+
 fn init_node(directory: &Path, codes: &[&str]) -> Vec<u8> {
     let agencies: Vec<NewAgency> = codes
         .iter()

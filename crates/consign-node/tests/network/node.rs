@@ -18,7 +18,7 @@ use tonic::transport::Channel;
 use tonic::{Status, Streaming};
 
 /// Nothing takes longer on a machine that works.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(240);
 const CHUNK: usize = 64 * 1024;
 
 pub struct Node {
@@ -31,7 +31,7 @@ pub struct Node {
 #[derive(Clone)]
 pub struct Outgoing {
     open: v1::SendOpen,
-    content: Vec<u8>,
+    size: usize,
 }
 
 /// What became of it.
@@ -56,23 +56,12 @@ impl Outgoing {
             subject: subject.to_owned(),
             ..v1::SendOpen::default()
         };
-        Self {
-            open,
-            content: Vec::new(),
-        }
+        Self { open, size: 0 }
     }
 
-    /// One file of so many bytes, which look like nothing that compresses.
+    /// One file of so many bytes, made as they are sent.
     pub fn file(mut self, size: usize) -> Self {
-        let mut state = 0x9E37_79B9_u32;
-        self.content = std::iter::repeat_with(|| {
-            state ^= state << 13;
-            state ^= state >> 17;
-            state ^= state << 5;
-            state.to_le_bytes()[0]
-        })
-        .take(size)
-        .collect();
+        self.size = size;
         self
     }
 
@@ -81,25 +70,41 @@ impl Outgoing {
         self
     }
 
-    fn requests(&self, wait: &str) -> Vec<v1::SendRequest> {
+    fn requests(&self, wait: &str) -> impl Iterator<Item = v1::SendRequest> + Send + use<> {
         let mut open = self.open.clone();
         wait.clone_into(&mut open.wait);
+        let size = self.size;
         let file = v1::FileOpen {
             name: "vanban.pdf".to_owned(),
             media_type: "application/pdf".to_owned(),
             title: String::new(),
-            size: self.content.len() as u64,
+            size: size as u64,
         };
-        let chunks = self.content.chunks(CHUNK);
-        let chunks = chunks.map(|chunk| Message::Chunk(chunk.to_vec().into()));
+        let chunks = (0..size.div_ceil(CHUNK)).map(move |place| {
+            let length = CHUNK.min(size - place * CHUNK);
+            Message::Chunk(noise(place, length).into())
+        });
         [Message::Open(open), Message::File(file)]
             .into_iter()
             .chain(chunks)
             .map(|message| v1::SendRequest {
                 message: Some(message),
             })
-            .collect()
     }
+}
+
+/// Bytes that look like nothing that compresses, the same each time.
+fn noise(place: usize, length: usize) -> Vec<u8> {
+    let mut state = 0x9E37_79B9_7F4A_7C15_u64 ^ (place as u64 + 1);
+    std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    })
+    .flatten()
+    .take(length)
+    .collect()
 }
 
 impl Watching {
