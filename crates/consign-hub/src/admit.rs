@@ -11,6 +11,7 @@
 mod envelope;
 mod receipt;
 mod refused;
+mod rules;
 mod staging;
 mod status;
 #[cfg(test)]
@@ -19,13 +20,14 @@ mod tests;
 use std::sync::Arc;
 
 use consign_domain::limits::MAX_SKEW_SECONDS;
-use consign_domain::{AgencyId, Sequence, Timestamp};
+use consign_domain::{AgencyId, EnvelopeKey, Sequence, Timestamp};
 use consign_runtime::clock::Clock;
 use consign_runtime::shutdown::Shutdown;
 use consign_store::{DirectoryNote, Health, Store, StoreError};
 use consign_verify::Directory;
 use tokio::sync::Semaphore;
-use tracing::error;
+use tracing::field::display;
+use tracing::{Span, error};
 
 pub(crate) use envelope::{EnvelopeIn, Staged};
 pub(crate) use receipt::Settlement;
@@ -120,10 +122,10 @@ impl Admission {
         work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
     ) -> Result<T, Refused> {
         let turn = Arc::clone(&self.checks).acquire_owned().await;
-        let this = Arc::clone(self);
+        let (this, span) = (Arc::clone(self), Span::current());
         let checked = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            work(&this)
+            span.in_scope(|| work(&this))
         });
         match checked.await {
             Ok(result) => result.inspect_err(|refused| {
@@ -176,6 +178,13 @@ impl Admission {
             _ => Err(StoreError::Failed.into()),
         }
     }
+}
+
+/// Names in the call's span what the call is about.
+fn name_in_span(key: EnvelopeKey, agency: AgencyId) {
+    let span = Span::current();
+    span.record("envelope_id", display(key.id));
+    span.record("agency", display(agency));
 }
 
 /// Nobody's clock is allowed to run ahead of ours by more than a little.

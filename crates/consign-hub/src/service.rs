@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
 use tonic::{Request, Response, Status, Streaming};
+use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 use crate::outgoing::Replies;
@@ -73,7 +74,12 @@ impl hub_server::Hub for Service {
     ) -> Reply<v1::UploadReply> {
         let (caller, _call) = self.0.enter(request.extensions())?;
         let relay = Arc::clone(&self.0);
-        let span = info_span!("upload", node = %caller.node);
+        let span = info_span!(
+            "upload",
+            node = %caller.node,
+            envelope_id = Empty,
+            agency = Empty
+        );
         let serve = upload::serve(relay, caller, request.into_inner());
         Ok(Response::new(Box::pin(serve.instrument(span)).await?))
     }

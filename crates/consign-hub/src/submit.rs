@@ -10,13 +10,19 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
+use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 use crate::admit::{EnvelopeIn, Refused};
 use crate::caller::Caller;
 use crate::relay::Relay;
 
-type Answering = Pin<Box<dyn Future<Output = v1::SubmitReply> + Send>>;
+/// An answer to come, with the bytes that its request holds until then.
+type Answering = Pin<Box<dyn Future<Output = (v1::SubmitReply, usize)> + Send>>;
+
+/// One stream may hold this part of the hub's budget for submissions, so that a node
+/// that floods meets its own bound first.
+const SHARE: usize = 8;
 
 /// Serves one stream until it ends, the node is dropped, or the hub stops; what was read
 /// by then is answered first.
@@ -28,15 +34,26 @@ pub(crate) async fn serve(
 ) {
     let mut changes = relay.directories.changes();
     let mut answering: FuturesUnordered<Answering> = FuturesUnordered::new();
+    let (most, share) = (
+        relay.limits.in_flight,
+        relay.limits.submission_bytes as usize / SHARE,
+    );
+    let mut held = 0_usize;
     let end = loop {
         tokio::select! {
-            Some(reply) = answering.next() => {
+            Some((reply, size)) = answering.next() => {
+                held = held.saturating_sub(size);
                 if out.send(Ok(reply)).await.is_err() {
                     return;
                 }
             }
-            message = inbound.next(), if answering.len() < relay.limits.in_flight => match message {
-                Some(Ok(request)) => answering.push(Box::pin(answer(Arc::clone(&relay), caller, request))),
+            message = inbound.next(), if answering.len() < most && held < share => match message {
+                Some(Ok(request)) => {
+                    let size = size_of(&request);
+                    held = held.saturating_add(size);
+                    let answer = answer(Arc::clone(&relay), caller, request);
+                    answering.push(Box::pin(async move { (answer.await, size) }));
+                }
                 Some(Err(status)) => break Some(status),
                 None => break None,
             },
@@ -48,7 +65,7 @@ pub(crate) async fn serve(
             () = relay.shutdown().wait() => break Some(Refused::Draining.into()),
         }
     };
-    while let Some(reply) = answering.next().await {
+    while let Some((reply, _)) = answering.next().await {
         if out.send(Ok(reply)).await.is_err() {
             return;
         }
@@ -59,8 +76,35 @@ pub(crate) async fn serve(
     }
 }
 
+/// The bytes that a request holds, but for small change.
+fn size_of(request: &v1::SubmitRequest) -> usize {
+    use v1::envelope_submission::Payload;
+
+    let statement = |signed: &Option<v1::SignedStatement>| {
+        signed.as_ref().map_or(0, |signed| signed.statement.len())
+    };
+    match &request.submission {
+        Some(Submission::Envelope(message)) => {
+            let wraps: usize = message.wraps.iter().map(bytes::Bytes::len).sum();
+            let payload = match &message.payload {
+                Some(Payload::Inline(bytes)) => bytes.len(),
+                _ => 0,
+            };
+            statement(&message.envelope) + wraps + payload
+        }
+        Some(Submission::Status(message)) => statement(&message.status) + message.text.len(),
+        None => 0,
+    }
+}
+
 async fn answer(relay: Arc<Relay>, caller: Caller, request: v1::SubmitRequest) -> v1::SubmitReply {
-    let span = info_span!("submit", node = %caller.node, call = request.call);
+    let span = info_span!(
+        "submit",
+        node = %caller.node,
+        call = request.call,
+        envelope_id = Empty,
+        agency = Empty
+    );
     let outcome = decide(relay, caller, request.submission)
         .instrument(span.clone())
         .await

@@ -1,11 +1,11 @@
 //! A small real network for tests: an authority on disk, a hub that was enrolled by it,
 //! and two nodes with their agencies' keys in memory. The clock stands still.
 
+mod calls;
 mod failing;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -27,10 +27,6 @@ use consign_pki::encryption::EncryptionIdentity;
 use consign_pki::issue::create_request;
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
-use consign_proto::v1::collect_reply::Message as Reply;
-use consign_proto::v1::collect_request::Message;
-use consign_proto::v1::submit_reply::Outcome;
-use consign_proto::v1::submit_request::Submission;
 use consign_proto::v1::{self, hub_client::HubClient};
 use consign_runtime::clock::Clock;
 use consign_runtime::entropy;
@@ -39,12 +35,10 @@ use consign_runtime::tls::{self, ConnectFault, PeerIdentity, TlsIdentity};
 use consign_store::{MemoryStore, Store};
 use consign_verify::TrustStore;
 use tempfile::TempDir;
-use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
 use tonic::transport::Channel;
 
+pub(crate) use calls::{Collecting, send};
 pub(crate) use failing::FailingStore;
 
 use crate::admit::{Admission, Parts};
@@ -404,140 +398,6 @@ impl Sealed {
                 None => Payload::Staged(true),
             }),
         }
-    }
-}
-
-/// How long a test waits for what must come.
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A node's `Collect`.
-pub(crate) struct Collecting {
-    say: mpsc::Sender<v1::CollectRequest>,
-    replies: Streaming<v1::CollectReply>,
-}
-
-impl Collecting {
-    /// Opens for agencies with how far each was stored.
-    pub(crate) async fn open(
-        hub: &mut HubClient<Channel>,
-        cursors: &[(AgencyId, u64, Digest)],
-        credit: u64,
-    ) -> Self {
-        let (say, said) = mpsc::channel(64);
-        let cursor = |(agency, sequence, digest): &(AgencyId, u64, Digest)| v1::Cursor {
-            agency: Bytes::copy_from_slice(&agency.to_bytes()),
-            sequence: *sequence,
-            digest: Bytes::copy_from_slice(digest.as_bytes()),
-        };
-        let open = v1::CollectOpen {
-            protocol: consign_proto::PROTOCOL,
-            agencies: cursors.iter().map(cursor).collect(),
-            credit,
-            directory: 1,
-        };
-        let collecting = Message::Open(open);
-        let message = Some(collecting);
-        say.send(v1::CollectRequest { message }).await.unwrap();
-        let replies = hub.collect(ReceiverStream::new(said)).await.unwrap();
-        Self {
-            say,
-            replies: replies.into_inner(),
-        }
-    }
-
-    pub(crate) async fn say(&self, message: Message) {
-        let message = Some(message);
-        let request = v1::CollectRequest { message };
-        self.say.send(request).await.unwrap();
-    }
-
-    pub(crate) async fn receipt(&self, signed: &SignedStatement) {
-        let message = consign_proto::signed_message(signed);
-        self.say(Message::Receipt(message)).await;
-    }
-
-    /// The next reply, `Ok(None)` at the end.
-    pub(crate) async fn try_next(&mut self) -> Result<Option<Reply>, ErrorCode> {
-        let next = tokio::time::timeout(PATIENCE, self.replies.message());
-        match next.await.expect("the hub says something in time") {
-            Ok(reply) => Ok(reply.map(|reply| reply.message.unwrap())),
-            Err(status) => Err(consign_proto::status_of(&status)),
-        }
-    }
-
-    pub(crate) async fn next(&mut self) -> Reply {
-        self.try_next().await.unwrap().expect("the stream goes on")
-    }
-
-    pub(crate) async fn welcome(&mut self) -> v1::CollectWelcome {
-        match self.next().await {
-            Reply::Welcome(welcome) => welcome,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(crate) async fn item(&mut self) -> v1::Item {
-        match self.next().await {
-            Reply::Item(item) => item,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    pub(crate) async fn release(&mut self) -> v1::Release {
-        match self.next().await {
-            Reply::Release(release) => release,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// The agency (empty for none) and code of a refusal.
-    pub(crate) async fn refusal(&mut self) -> (Vec<u8>, ErrorCode) {
-        match self.next().await {
-            Reply::Refusal(refusal) => (
-                refusal.agency.to_vec(),
-                refusal.fault.unwrap().code.parse().unwrap(),
-            ),
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-/// Submits through a stream of its own and gives the outcome.
-pub(crate) async fn submit(
-    hub: &mut HubClient<Channel>,
-    submission: Submission,
-) -> Result<Outcome, ErrorCode> {
-    let request = v1::SubmitRequest {
-        call: 42,
-        submission: Some(submission),
-    };
-    let replies = hub.submit(tokio_stream::once(request)).await;
-    let mut replies = match replies {
-        Ok(replies) => replies.into_inner(),
-        Err(status) => return Err(consign_proto::status_of(&status)),
-    };
-    let reply = tokio::time::timeout(PATIENCE, replies.message()).await;
-    match reply.expect("the hub answers in time") {
-        Ok(reply) => {
-            let reply = reply.expect("every request is answered");
-            assert_eq!(reply.call, 42);
-            match reply.outcome.unwrap() {
-                Outcome::Fault(fault) => Err(fault.code.parse().unwrap()),
-                outcome => Ok(outcome),
-            }
-        }
-        Err(status) => Err(consign_proto::status_of(&status)),
-    }
-}
-
-/// Submits an envelope and gives the hub's evidence.
-pub(crate) async fn send(
-    hub: &mut HubClient<Channel>,
-    sealed: &Sealed,
-) -> Result<Evidence, ErrorCode> {
-    match submit(hub, Submission::Envelope(sealed.message())).await? {
-        Outcome::Evidence(evidence) => Ok(Evidence::parse(&evidence.statement).unwrap()),
-        other => panic!("{other:?}"),
     }
 }
 

@@ -8,27 +8,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
-use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_WRAP};
+use consign_domain::limits::MAX_INLINE_PAYLOAD;
 use consign_domain::statement::{Envelope, EnvelopeRef, Event, Evidence};
 use consign_domain::{
-    AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeId, ErrorCode, SignedStatement,
-    Timestamp,
+    AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
 };
-use consign_log::Tree;
 use consign_proto::{Malformed, v1};
-use consign_store::{
-    Answer, PayloadIn, Placements, Refusal, Seal, StagedPayload, StoreError, Submission,
-};
+use consign_store::{Answer, PayloadIn, Refusal, StagedPayload, StoreError, Submission};
 use consign_verify::{Directory, Verified, verify_statement};
 use tracing::{debug, info};
 
+use super::rules::{check_payload, check_times, check_wraps, seal};
 use super::staging::Reservation;
-use super::{Admission, Refused, Rejection, not_ahead};
+use super::{Admission, Refused, Rejection, name_in_span, not_ahead};
 use crate::caller::Caller;
-use crate::identity::HubSigner;
-
-/// An envelope's id may state a time this far from the envelope's, in seconds.
-const MAX_ID_DISTANCE: u64 = 86_400;
 
 /// An envelope as it came in, of the right form and no more.
 #[derive(Debug)]
@@ -140,17 +133,14 @@ impl Admission {
         let (key, reply) = match decision {
             Decision::Known(evidence) => return Ok(evidence),
             Decision::Accept(submission) => (submission.key, self.store.accept(*submission)),
-            Decision::Reject(refusal) => {
-                info!(envelope_id = %refusal.key.id, agency = %refusal.key.sender, "envelope refused");
-                (refusal.key, self.store.refuse(refusal))
-            }
+            Decision::Reject(refusal) => (refusal.key, self.store.refuse(refusal)),
         };
         let answered = reply.await;
         if matches!(answered, Ok(_) | Err(StoreError::PayloadMissing)) {
             self.staging.forget(key);
         }
         let accepted = self.stored(answered)?;
-        debug!(envelope_id = %key.id, agency = %key.sender, repeated = accepted.repeated, "answered");
+        debug!(repeated = accepted.repeated, "answered");
         Ok(accepted.answer.evidence)
     }
 
@@ -242,6 +232,7 @@ impl Admission {
         let (directory, now) = (self.directories.current(), self.now());
         let envelope = verify_statement::<Envelope>(signed, &[Role::Agency], &directory)?;
         let key = envelope.key();
+        name_in_span(key, key.sender);
         caller.speaks_for(key.sender, &directory, now)?;
         let sha256 = signed.digest();
         if let Some(answer) = self.store.answer(key)? {
@@ -328,6 +319,7 @@ impl Admission {
         directory: DirectoryVersion,
     ) -> Refusal {
         let (key, digest) = (reference.key(), reference.sha256);
+        info!(reason = %rejection.reason, "envelope refused");
         let mut evidence = Evidence::new(
             self.signer.network,
             self.signer.signer(directory),
@@ -344,67 +336,5 @@ impl Admission {
             digest,
             evidence: self.signer.sign(&evidence),
         }
-    }
-}
-
-/// Signs the acceptance once the places are known; runs on a thread of the store.
-fn seal(
-    signer: Arc<HubSigner>,
-    reference: EnvelopeRef,
-    content: Digest,
-    directory: DirectoryVersion,
-) -> Seal {
-    Box::new(move |places: &Placements| {
-        let mut evidence = Evidence::new(
-            signer.network,
-            signer.signer(directory),
-            places.time,
-            Event::SubmissionAcceptance,
-            signer.hub,
-            reference,
-        );
-        evidence.placements.clone_from(&places.recipients);
-        evidence.content = Some(content);
-        Ok(signer.sign(&evidence))
-    })
-}
-
-fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Rejection> {
-    if id_time(envelope.id).distance(envelope.time) > MAX_ID_DISTANCE {
-        return Err(Rejection::of(ErrorCode::IdTimeMismatch));
-    }
-    if envelope.expires <= now {
-        return Err(Rejection::of(ErrorCode::EnvelopeExpired));
-    }
-    Ok(())
-}
-
-/// The time that a UUID of version 7 states (RFC 9562 §5.7): 48 bits of milliseconds.
-fn id_time(id: EnvelopeId) -> Timestamp {
-    let [a, b, c, d, e, f, ..] = id.to_bytes();
-    let milliseconds = u64::from_be_bytes([0, 0, a, b, c, d, e, f]);
-    Timestamp::from_unix_saturating(milliseconds / 1000)
-}
-
-fn check_wraps(envelope: &Envelope, wraps: &[Bytes]) -> Result<(), Rejection> {
-    let fit = wraps.len() == envelope.to.as_slice().len()
-        && wraps
-            .iter()
-            .all(|wrap| (1..=MAX_WRAP).contains(&wrap.len()))
-        && Digest::from_bytes(Tree::from_leaves(wraps).root()) == envelope.wraps;
-    if fit {
-        Ok(())
-    } else {
-        Err(Rejection::of(ErrorCode::WrapsMismatch))
-    }
-}
-
-fn check_payload(envelope: &Envelope, bytes: &[u8]) -> Result<(), Rejection> {
-    let fits =
-        bytes.len() as u64 == envelope.payload.size && Digest::of(bytes) == envelope.payload.sha256;
-    if fits {
-        Ok(())
-    } else {
-        Err(Rejection::of(ErrorCode::PayloadMismatch))
     }
 }

@@ -16,7 +16,7 @@ use consign_proto::v1;
 use consign_store::{StatusPost, StoredEnvelope};
 use consign_verify::{Verified, verify_statement};
 
-use super::{Admission, Refused, not_ahead};
+use super::{Admission, Refused, name_in_span, not_ahead};
 use crate::caller::Caller;
 
 impl Admission {
@@ -52,6 +52,7 @@ impl Admission {
         let (directory, now) = (self.directories.current(), self.now());
         let status = verify_statement::<Status>(&signed, &[Role::Agency], &directory)?;
         let signer = status.signer.id.as_agency();
+        name_in_span(status.envelope.key(), signer);
         caller.speaks_for(signer, &directory, now)?;
         self.may_decide(&directory, now)?;
         not_ahead(status.time, now)?;
