@@ -11,6 +11,8 @@ use consign_domain::{AgencyCode, AgencyId, Digest, ErrorCode, Salt};
 use consign_log::{Hash, PathError, Tree, leaf_hash, verify_path};
 use consign_pki::wrap::WrapPlaintext;
 
+use crate::directory::Directory;
+
 /// Why what was exchanged does not fit the envelope.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -183,29 +185,42 @@ pub fn check_content(
 }
 
 /// Checks that a container is from the envelope's sender, unless it is marked as
-/// forwarded, and for the recipient.
+/// forwarded, and for the recipient. Agencies are compared, not spellings: a document
+/// that names one by an earlier code of its own is still from or for it.
 ///
 /// # Errors
 /// [`ExchangeError::Issuer`], [`ExchangeError::Addressee`].
 pub fn check_parties(
     envelope: &Envelope,
     document: &Document,
-    recipient: &AgencyCode,
+    recipient: (AgencyId, &AgencyCode),
+    directory: &Directory,
 ) -> Result<(), ExchangeError> {
     if envelope.forwarded {
         return Ok(());
     }
-    if envelope.signer.code.agency() != Some(&document.issuer.code) {
-        let (issuer, sender) = (
-            document.issuer.code.clone(),
-            envelope.signer.code.to_string(),
-        );
+    let is = |code: &AgencyCode, agency: AgencyId| {
+        directory
+            .agency_by_code(code)
+            .is_some_and(|entry| entry.id == agency)
+    };
+    let issuer = &document.issuer.code;
+    if !is(issuer, envelope.signer.id.as_agency()) {
+        let (issuer, sender) = (issuer.clone(), envelope.signer.code.to_string());
         return Err(ExchangeError::Issuer { issuer, sender });
     }
-    if document.addressees.position(recipient).is_none() {
-        return Err(ExchangeError::Addressee {
-            recipient: recipient.clone(),
-        });
+    let (recipient, code) = recipient;
+    let named = document.addressees.position(code).is_some() && is(code, recipient);
+    if named
+        || document
+            .addressees
+            .as_slice()
+            .iter()
+            .any(|code| is(code, recipient))
+    {
+        return Ok(());
     }
-    Ok(())
+    Err(ExchangeError::Addressee {
+        recipient: code.clone(),
+    })
 }

@@ -9,6 +9,7 @@
 
 mod world;
 
+use consign_domain::directory::Entry;
 use consign_domain::{Digest, ErrorCode, Salt};
 use consign_log::Tree;
 use consign_pki::encryption::{EncryptionIdentity, open_small};
@@ -31,7 +32,13 @@ fn a_good_exchange_holds() {
     let plaintext = WrapPlaintext::parse(&opened).unwrap();
     let salt = check_wrap(&envelope, (world.recipient.id, &code), &plaintext).unwrap();
     check_content(&envelope, &salt, &Digest::of(&container)).unwrap();
-    check_parties(&envelope, &document, &code).unwrap();
+    check_parties(
+        &envelope,
+        &document,
+        (world.recipient.id, &code),
+        &world.directory,
+    )
+    .unwrap();
 }
 
 #[test]
@@ -100,12 +107,43 @@ fn changed_wraps_payloads_and_parties_are_refused() {
     check_payload(&envelope, size, envelope.payload.sha256).unwrap();
     assert!(check_payload(&envelope, size + 1, envelope.payload.sha256).is_err());
     assert!(check_payload(&envelope, size, Digest::of(b"")).is_err());
-    let refused = check_parties(&envelope, &document, &stranger).unwrap_err();
+    let directory = &world.directory;
+    let recipient = (world.recipient.id, &code);
+    let refused = check_parties(
+        &envelope,
+        &document,
+        (world.sender.id, &stranger),
+        directory,
+    )
+    .unwrap_err();
     assert_eq!(refused.code(), ErrorCode::AddresseeMismatch);
     document.issuer.code = "H49.13".parse().unwrap();
-    let refused = check_parties(&envelope, &document, &code).unwrap_err();
+    let refused = check_parties(&envelope, &document, recipient, directory).unwrap_err();
     assert_eq!(refused.code(), ErrorCode::IssuerMismatch);
     let mut forwarded = envelope;
     forwarded.forwarded = true;
-    check_parties(&forwarded, &document, &code).unwrap();
+    check_parties(&forwarded, &document, recipient, directory).unwrap();
+}
+
+/// A document sealed under a code that the agency has given up since.
+#[test]
+fn agencies_are_compared_and_not_spellings() {
+    let mut world = World::new();
+    let document = world.document();
+    let (mut envelope, ..) = world.envelope(&world.container(&document));
+    world.republish(|entries| {
+        for (entry, renamed) in entries.iter_mut().zip(["H50", "H50.13"]) {
+            if let Entry::Agency(agency) = entry {
+                let mut code = agency.codes[0].clone();
+                code.code = renamed.parse().unwrap();
+                agency.codes[0].validity.until = Some(world::now());
+                code.validity.from = world::now();
+                agency.codes.push(code);
+            }
+        }
+    });
+    envelope.signer.code = "H50".parse().unwrap();
+    let code = "H50.13".parse().unwrap();
+    let recipient = (world.recipient.id, &code);
+    check_parties(&envelope, &document, recipient, &world.directory).unwrap();
 }

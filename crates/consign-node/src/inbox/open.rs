@@ -122,7 +122,7 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
         let bytes = folder.required(DOCUMENT, MAX_DOCUMENT)?;
         let document = Document::parse(&bytes)
             .map_err(|source| NodeError::damaged(folder.file(DOCUMENT), source))?;
-        return Ok(parties(received, Some(&document)));
+        return Ok(parties(received, Some(&document), context));
     }
     if !directory.is_fresh(context.now) {
         return Ok(Opening::Held(ErrorCode::DirectoryExpired));
@@ -137,10 +137,15 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
         roots: context.trust.roots(),
         directory,
     };
-    let at = JudgedAt::Proven(received.acceptance.time);
+    // What is passed on may be older than any proof that came with it.
+    let at = if received.envelope.forwarded {
+        JudgedAt::Now(received.acceptance.time)
+    } else {
+        JudgedAt::Proven(received.acceptance.time)
+    };
     let judgement = container::judge(file, &trust, &Policy::default(), at);
     let outcome = match judgement.report.indication {
-        Indication::TotalPassed => parties(received, judgement.document.as_ref()),
+        Indication::TotalPassed => parties(received, judgement.document.as_ref(), context),
         Indication::Indeterminate => {
             let code = judgement.report.code();
             Opening::Held(code.unwrap_or(ErrorCode::VerdictIndeterminate))
@@ -157,11 +162,12 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     Ok(outcome)
 }
 
-fn parties(received: &Received<'_>, document: Option<&Document>) -> Opening {
+fn parties(received: &Received<'_>, document: Option<&Document>, context: &Context<'_>) -> Opening {
     let Some(document) = document else {
         return Opening::Refused(ErrorCode::DocumentInvalid);
     };
-    match exchange::check_parties(&received.envelope, document, &received.file.code) {
+    let recipient = (context.keys.id, &received.file.code);
+    match exchange::check_parties(&received.envelope, document, recipient, context.directory) {
         Ok(()) => Opening::Passed,
         Err(fault) => Opening::Refused(fault.code()),
     }
