@@ -3,6 +3,7 @@
 mod network;
 
 use consign_proto::v1;
+use consign_runtime::clock::Clock;
 use network::{Network, Outgoing};
 
 const LARGE: usize = 3 << 20;
@@ -135,6 +136,93 @@ async fn a_recipient_that_was_away_gets_everything_in_order_once() {
     assert_eq!(sequences, (1..=20).collect::<Vec<u64>>());
     first.stop().await;
     second.stop().await;
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn however_often_the_hub_goes_away_all_arrives_once() {
+    const DOCUMENTS: usize = 40;
+    let network = Network::build(&[&["H49.01"], &["H49.02"]]);
+    let mut hub = network.start_hub().await;
+    let first = network.start_node(0).await;
+    let second = network.start_node(1).await;
+    let sending = (0..DOCUMENTS).map(|number| {
+        let subject = format!("Công văn {number}");
+        let size = if number % 10 == 0 { 400_000 } else { 3_000 };
+        let document = Outgoing::new("H49.01", &["H49.02"], &subject).file(size);
+        let first = &first;
+        async move { first.send(&document, "handover").await }
+    });
+    let restarting = async {
+        for _ in 0..3 {
+            second.has_received("H49.02", 1).await;
+            hub.stop().await;
+            hub = network.start_hub().await;
+            first.connection("connected").await;
+        }
+        hub
+    };
+    let (sent, hub) = tokio::join!(futures_util::future::join_all(sending), restarting);
+    assert!(sent.iter().all(|sent| sent.state == "handed-over"));
+    for sent in &sent {
+        second.opened("H49.02", &sent.envelope).await;
+    }
+    assert_eq!(second.inbox("H49.02").await.len(), DOCUMENTS);
+    first.stop().await;
+    second.stop().await;
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_newer_directory_lets_a_new_node_in_without_a_restart() {
+    let network = Network::build(&[&["H49.01"]]);
+    let hub = network.start_hub().await;
+    let first = network.start_node(0).await;
+    network.enrol(1, &["H49.02"]);
+    let second = network.start_node(1).await;
+    let refused = second.connection("refused").await;
+    assert_eq!(refused.connection_code, "peer-unknown", "{refused:?}");
+    let early = Outgoing::new("H49.01", &["H49.02"], "Sớm").file(100);
+    let unknown = first.try_send(&early, "sealed").await.unwrap_err();
+    assert!(unknown.message().contains("H49.02"), "{unknown}");
+
+    network.publish();
+    let connected = second.connection("connected").await;
+    assert_eq!(connected.directory_version, 2);
+    assert!(connected.connection_reason.is_empty(), "{connected:?}");
+    first.has_directory(2).await;
+    let document = Outgoing::new("H49.01", &["H49.02"], "Nay đã có").file(100);
+    let sent = first.send(&document, "handover").await;
+    assert_eq!(sent.state, "handed-over");
+    first.stop().await;
+    second.stop().await;
+    hub.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_directory_holds_work_and_says_why() {
+    let network = Network::build(&[&["H49.01"], &["H49.02"]]);
+    let hub = network.start_hub().await;
+    let clock = Clock::shifted(0);
+    let first = network.start_node_at(0, clock.clone()).await;
+    first.connection("connected").await;
+    first.stop().await;
+    clock.advance(40 * 86_400);
+    let first = network.start_node_at(0, clock.clone()).await;
+    let refused = first.connection("refused").await;
+    assert_eq!(refused.connection_code, "directory-expired", "{refused:?}");
+    assert!(
+        refused
+            .connection_reason
+            .contains("the authority must publish")
+    );
+    let document = Outgoing::new("H49.01", &["H49.02"], "Giữ lại").file(100);
+    assert!(first.try_send(&document, "sealed").await.is_err());
+    first.stop().await;
+    clock.advance(-40 * 86_400);
+    let first = network.start_node_at(0, clock).await;
+    first.connection("connected").await;
+    first.stop().await;
     hub.stop().await;
 }
 

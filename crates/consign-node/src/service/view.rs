@@ -37,7 +37,8 @@ pub(super) fn inbox_row(code: &str, row: ReceivedRow) -> v1::InboxRow {
 /// A row with why it waits, where something holds it.
 pub(super) fn sent_row(office: &Office, desk: &Desk, row: SentRow) -> v1::SentRow {
     let (sender, id) = (desk.id(), row.envelope_id);
-    let held = office.held(EnvelopeKey { sender, id });
+    let waits = matches!(row.state.as_str(), "composed" | "sealed");
+    let held = office.held(EnvelopeKey { sender, id }).filter(|_| waits);
     let reason = held.map_or(row.reason, |cause| cause.code.to_string());
     v1::SentRow {
         agency: select::code(office, desk),

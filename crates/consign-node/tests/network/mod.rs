@@ -30,7 +30,6 @@ pub use node::{Node, Outgoing};
 
 pub struct Network {
     root: tempfile::TempDir,
-    nodes: usize,
 }
 
 /// A hub that runs in this process.
@@ -54,10 +53,7 @@ impl Network {
     /// Enrols a hub and one node for each list of agency codes, and publishes the directory.
     pub fn build(nodes: &[&[&str]]) -> Self {
         let root = tempfile::tempdir().unwrap();
-        let network = Self {
-            root,
-            nodes: nodes.len(),
-        };
+        let network = Self { root };
         let authority = network.authority();
         consign_authority::init(&authority, "Tỉnh Quảng Ninh", Lives::default(), now()).unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
@@ -79,11 +75,31 @@ impl Network {
             let bundle = network.issue(request);
             if place == 0 {
                 consign_hub::install(directory, &bundle).unwrap();
+                network.watch_authority(directory);
             } else {
                 keys::install(&NodeDirectory::new(directory), &bundle).unwrap();
             }
         }
         network
+    }
+
+    /// Has the hub look where the authority publishes.
+    fn watch_authority(&self, hub: &Path) {
+        let path = hub.join("hub.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let published = self.authority().join("trust").join("directory");
+        let line = format!("directory = {:?}", published.display().to_string());
+        let changed = text.replace("directory = \"trust/directory\"", &line);
+        assert_ne!(changed, text, "the key is in the file");
+        std::fs::write(&path, changed).unwrap();
+    }
+
+    /// Enrols one more node, which no directory lists before [`publish`](Self::publish).
+    pub fn enrol(&self, number: usize, codes: &[&str]) {
+        let directory = self.node(number);
+        let request = init_node(&directory, codes);
+        let bundle = self.issue(&request);
+        keys::install(&NodeDirectory::new(directory), &bundle).unwrap();
     }
 
     fn authority(&self) -> PathBuf {
@@ -95,7 +111,6 @@ impl Network {
     }
 
     pub fn node(&self, number: usize) -> PathBuf {
-        assert!(number < self.nodes.max(1) + 64);
         self.root.path().join(format!("node-{number}"))
     }
 
@@ -123,14 +138,22 @@ impl Network {
 
     /// Starts a node; it is ready when this returns.
     pub async fn start_node(&self, number: usize) -> Node {
-        Node::start(&self.node(number)).await
+        self.start_node_at(number, Clock::system()).await
+    }
+
+    /// Starts a node with a clock of its own; it is ready when this returns.
+    pub async fn start_node_at(&self, number: usize, clock: Clock) -> Node {
+        Node::start(&self.node(number), clock).await
     }
 }
 
 /// The most memory that this process ever held (proc(5), `VmHWM`).
 pub fn peak_memory_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
+    let line = status
+        .lines()
+        .find(|line| line.starts_with("VmHWM:"))
+        .unwrap();
     line.split_whitespace().nth(1).unwrap().parse().unwrap()
 }
 

@@ -157,10 +157,10 @@ async fn until<T, F: Future<Output = Option<T>>>(mut ask: impl FnMut() -> F) -> 
 }
 
 impl Node {
-    pub async fn start(directory: &Path) -> Self {
+    pub async fn start(directory: &Path, clock: Clock) -> Self {
         let shutdown = Shutdown::new();
         let (root, stop) = (directory.to_owned(), shutdown.clone());
-        let task = tokio::spawn(async move { run(&root, Clock::system(), stop).await.unwrap() });
+        let task = tokio::spawn(async move { run(&root, clock, stop).await.unwrap() });
         let node = Self {
             directory: directory.to_owned(),
             shutdown,
@@ -256,6 +256,25 @@ impl Node {
             }
         }
         files
+    }
+
+    /// The status, once the connection is as wanted.
+    pub async fn connection(&self, wanted: &str) -> v1::StatusReply {
+        until(|| async {
+            let status = self.status().await;
+            (status.connection == wanted).then_some(status)
+        })
+        .await
+    }
+
+    /// Returns when an agency's inbox has so many documents.
+    pub async fn has_received(&self, agency: &str, documents: usize) {
+        until(|| async { (self.inbox(agency).await.len() >= documents).then_some(()) }).await;
+    }
+
+    /// Returns when the node has this version of the directory.
+    pub async fn has_directory(&self, version: u64) {
+        until(|| async { (self.status().await.directory_version == version).then_some(()) }).await;
     }
 
     pub async fn status(&self) -> v1::StatusReply {
