@@ -82,8 +82,8 @@ pub(crate) struct Init {
     code: String,
     /// Where the authority publishes, if this machine sees it; else trust/directory in the hub's
     /// directory, into which newer versions are copied
-    #[arg(long, value_name = "DIR")]
-    directory: Option<PathBuf>,
+    #[arg(long = "directory", id = "published", value_name = "DIR")]
+    published: Option<PathBuf>,
 }
 
 /// Put the authority's answer in place.
@@ -138,7 +138,7 @@ pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
 fn init(arguments: &Init, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
     let request = consign_hub::init(&path, &arguments.address, &arguments.code)?;
-    if let Some(directory) = &arguments.directory {
+    if let Some(directory) = &arguments.published {
         let followed = consign_lab::follow_directory(&path, &absolute(directory));
         followed.map_err(|error| Failure::of(ErrorCode::Usage, &error))?;
     }

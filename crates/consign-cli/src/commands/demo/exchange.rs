@@ -208,7 +208,7 @@ fn tell(view: &EvidenceView, handed_over: &mut bool, stage: Stage) {
 /// Waits until a recipient has opened the document; gives the directory it is kept in.
 async fn opened(seat: &Seat, id: &str, stage: Stage) -> Result<PathBuf, Failure> {
     let reply = until(seat, id, |reply| match &reply.row {
-        Some(Row::Received(row)) => !row.verdict.is_empty() && row.state != "receipted",
+        Some(Row::Received(row)) => !row.verdict.is_empty() && is_archived(reply),
         _ => false,
     })
     .await?;
@@ -228,11 +228,18 @@ async fn opened(seat: &Seat, id: &str, stage: Stage) -> Result<PathBuf, Failure>
 /// Waits until the sender has everything; gives its directory and the evidence.
 async fn settled(sender: &Seat, id: &str) -> Result<(PathBuf, Vec<EvidenceView>), Failure> {
     let reply = until(sender, id, |reply| match &reply.row {
-        Some(Row::Sent(row)) => row.state == "final",
+        Some(Row::Sent(row)) => row.state == "final" && is_archived(reply),
         _ => false,
     })
     .await?;
     Ok((PathBuf::from(reply.directory), reply.evidence))
+}
+
+/// Whether the document lies where it stays.
+fn is_archived(reply: &DocumentReply) -> bool {
+    let directory = Path::new(&reply.directory);
+    let archive = |part: std::path::Component<'_>| part.as_os_str() == "archive";
+    directory.components().any(archive) && directory.join(CONTAINER).is_file()
 }
 
 async fn until(
