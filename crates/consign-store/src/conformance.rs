@@ -409,23 +409,23 @@ fn many_at_once_leave_no_gap(store: &dyn Store) {
 }
 
 fn who_reads_meanwhile_sees_no_gap(store: &dyn Store) {
+    let recipients: Vec<u32> = (2..402).collect();
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| {
-            for id in 1..=300 {
-                store.accept(submission(1, id, &[2])).wait().unwrap();
+            for id in 1..=60 {
+                let sent = submission(1, id, &recipients);
+                store.accept(sent).wait().unwrap();
             }
         });
         while !writer.is_finished() {
-            let last = store.inbox_state(agency(2)).unwrap().last;
-            let items = store.inbox(agency(2), None, ALL).unwrap();
-            let reached = last.map_or(0, Sequence::value);
-            assert!(items.len() as u64 >= reached, "an item was not there yet");
-            for (index, item) in items.iter().enumerate() {
-                assert_eq!(item.sequence.value(), index as u64 + 1);
-            }
+            // The last of the list: what is visible first in a careless order is seen here.
+            let last = store.inbox_state(agency(401)).unwrap().last;
+            let Some(last) = last else { continue };
+            let digest = store.item_digest(agency(401), last).unwrap();
+            assert!(digest.is_some(), "an item was not there yet");
         }
     });
-    assert_eq!(whole_inbox(store, agency(2)).len(), 300);
+    assert_eq!(whole_inbox(store, agency(2)).len(), 60);
 }
 
 fn one_to_nine_hundred(store: &dyn Store) {

@@ -251,3 +251,66 @@ pub(crate) fn sync_files(directory: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(name: &str, offset: u64) -> Row {
+        let mut value = Writer::default();
+        value.u64(1);
+        value.u64(offset);
+        value.raw(name.as_bytes());
+        Row {
+            key: Bytes::from(format!("e{name}")),
+            value: value.into_bytes(),
+        }
+    }
+
+    fn at(offset: u64) -> Position {
+        Position {
+            batch: offset,
+            segment: 1,
+            offset,
+        }
+    }
+
+    fn filled() -> (tempfile::TempDir, Index) {
+        let directory = tempfile::tempdir().unwrap();
+        let index = Index::open(directory.path()).unwrap();
+        let rows: Vec<Row> = (0..50).map(|n| row(&n.to_string(), n)).collect();
+        index.apply(&rows, at(50), Flush::Often).unwrap();
+        (directory, index)
+    }
+
+    #[test]
+    fn what_was_applied_is_there_and_counted() {
+        let (directory, index) = filled();
+        index.close().unwrap();
+        let index = Index::open(directory.path()).unwrap();
+        assert_eq!(index.position(), at(50));
+        index.verify().unwrap();
+        assert_eq!(index.get(b"e7").unwrap(), Some(row("7", 7).value));
+        assert_eq!(index.get(b"e99").unwrap(), None);
+    }
+
+    #[test]
+    fn a_row_that_went_or_changed_is_noticed() {
+        let (_directory, index) = filled();
+        index.db.remove(b"e7").unwrap();
+        assert_eq!(index.verify(), Err(IndexFault));
+        let (_directory, index) = filled();
+        index.db.insert(b"e7", row("8", 7).value.as_ref()).unwrap();
+        assert_eq!(index.verify(), Err(IndexFault));
+    }
+
+    #[test]
+    fn a_batch_taken_in_part_comes_again() {
+        let (_directory, index) = filled();
+        let (first, second) = (row("first", 60), row("second", 70));
+        index.db.insert(&first.key, first.value.as_ref()).unwrap();
+        index.verify().unwrap();
+        index.apply(&[first, second], at(80), Flush::Often).unwrap();
+        index.verify().unwrap();
+    }
+}

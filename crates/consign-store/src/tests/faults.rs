@@ -397,6 +397,15 @@ fn a_payload_that_is_not_here_is_not_accepted() {
     let fault = store.accept(sent).wait().unwrap_err();
     assert!(matches!(fault, StoreError::PayloadMissing), "{fault}");
     fill(&store, 1..=1);
+    // Room on the disk, but not above the low water: what is coming in would leave too little.
+    let free = disk.free_space().unwrap();
+    let fault = store.stage(agency(1), free - 1_000).unwrap_err();
+    assert!(matches!(fault, StoreError::Full), "{fault}");
+    let used = (64 << 20) - free;
+    disk.resize(used + (5 << 20));
+    assert!(store.stage(agency(1), 3 << 20).is_ok());
+    let fault = store.stage(agency(1), (9 << 20) / 2).unwrap_err();
+    assert!(matches!(fault, StoreError::Full), "{fault}");
 }
 
 #[test]
