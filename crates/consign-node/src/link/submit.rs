@@ -5,29 +5,28 @@
 //! nobody signed is shown and tried again rarely, silence means *unknown*. Payloads over
 //! 256 KiB are uploaded first, beside the others, so that they never delay small ones.
 
+mod answers;
+mod uploads;
+
 use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use consign_domain::statement::{Envelope, Event, Evidence};
-use consign_domain::{AgencyId, Digest, EnvelopeId, EnvelopeKey, ErrorCode, SignedStatement};
-use consign_proto::v1::{
-    self, envelope_submission::Payload, submit_reply::Outcome, submit_request,
-};
-use consign_proto::{required, signed, signed_message};
-use consign_verify::Verified;
+use consign_domain::statement::Envelope;
+use consign_domain::{AgencyId, Digest, EnvelopeId, EnvelopeKey};
+use consign_proto::signed_message;
+use consign_proto::v1::{self, envelope_submission::Payload, submit_request};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
-use tracing::{info, warn};
+use tracing::warn;
 
-use super::check::{CheckFault, Expected};
 use super::connection::Session;
 use super::fault::{LinkFault, PeerFault};
 use super::schedule::Schedule;
+use super::sleep_until;
 use super::state::Cause;
-use super::{payload, sleep_until};
 use crate::board::ItemKey;
 use crate::error::NodeError;
 use crate::inbox::{InboxError, InboxStep};
@@ -39,8 +38,6 @@ use crate::work::{pending, unwind};
 const WAITING: usize = 8;
 /// How soon something is tried again that was refused for good by nobody's signature.
 const RARELY: Duration = Duration::from_secs(600);
-/// How soon something is tried again whose answer did not verify.
-const DOUBTED: Duration = Duration::from_secs(60);
 /// How long an answer may take before the connection is taken for dead.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -279,168 +276,7 @@ impl<'a> Stream<'a> {
         Some(submit_request::Submission::Status(message))
     }
 
-    fn begin_uploads(&mut self, now: Instant) {
-        while let Some(key) = self.uploads.take(now) {
-            let session = self.session.clone();
-            self.uploading
-                .spawn(async move { (key, upload(&session, key).await) });
-        }
-    }
-
-    fn uploaded(&mut self, (key, result): (SentKey, Result<(), PeerFault>)) {
-        match result {
-            Ok(()) => {
-                self.staged.insert(key);
-                self.uploads.done(key);
-            }
-            Err(fault) => {
-                let least = patience(&fault);
-                let (envelope, now) = (envelope_key(key), self.office().clock.monotonic());
-                let cause = fault.cause;
-                warn!(%envelope, code = %cause.code, cause = %cause.text, "payload not uploaded, trying again");
-                self.office().hold(envelope, Some(cause));
-                self.uploads.later(key, now, least);
-            }
-        }
-    }
-
-    /// Takes an answer in.
-    async fn answered(&mut self, reply: v1::SubmitReply) -> Result<(), LinkFault> {
-        self.office().link.heard(self.office().now());
-        let Some(flying) = self.flying.remove(&reply.call) else {
-            return Err(LinkFault::Protocol {
-                rule: "it answers what was asked, once",
-            });
-        };
-        match (required(reply.outcome, "outcome")?, flying.job, flying.sent) {
-            (Outcome::Evidence(evidence), Job::Envelope(key), Some((envelope, digest))) => {
-                let evidence = signed(Some(evidence), "evidence")?;
-                match self.verify(&evidence, &envelope, digest).await? {
-                    Ok(verified) => self.record(key, evidence, verified),
-                    Err(fault) => self.doubt(key, &fault),
-                }
-                Ok(())
-            }
-            (Outcome::Status(_), Job::Status(key), _) => {
-                self.posted(key);
-                Ok(())
-            }
-            (Outcome::Fault(fault), job, _) => {
-                self.refused(job, fault.into());
-                Ok(())
-            }
-            _ => Err(LinkFault::Protocol {
-                rule: "it answers an envelope with evidence, a status as stored",
-            }),
-        }
-    }
-
-    /// Checks an answer; with a newer directory, if it needs one.
-    async fn verify(
-        &self,
-        evidence: &SignedStatement,
-        envelope: &Envelope,
-        digest: Digest,
-    ) -> Result<Result<Verified<Evidence>, CheckFault>, LinkFault> {
-        let judge = || {
-            let directory = self.office().keeper.newest();
-            let expected = Expected {
-                hub: self.session.hub,
-                directory: &directory,
-            };
-            expected.answer(evidence, envelope, digest)
-        };
-        match judge() {
-            Err(fault) if fault.needs_directory().is_some() => {
-                let mut client = self.session.client.clone();
-                self.office().keeper.sync(&mut client).await?;
-                Ok(judge())
-            }
-            judged => Ok(judged),
-        }
-    }
-
-    fn record(&mut self, key: SentKey, signed: SignedStatement, evidence: Verified<Evidence>) {
-        let office = Arc::clone(self.office());
-        let envelope = envelope_key(key);
-        match evidence.event {
-            Event::SubmissionAcceptance => info!(%envelope, "accepted by the hub"),
-            _ => warn!(%envelope, reason = ?evidence.reason, "refused by the hub, finally"),
-        }
-        self.settling.spawn(async move {
-            let Some(desk) = office.desk(key.0) else {
-                return Settled::Envelope(key, Ok(()));
-            };
-            let record = office.at_desk(desk, move |desk, _| {
-                desk.agency.outbox().record_answer(&signed, &evidence)
-            });
-            Settled::Envelope(key, record.await.map(drop))
-        });
-    }
-
-    fn posted(&mut self, key: ItemKey) {
-        let office = Arc::clone(self.office());
-        self.settling.spawn(async move {
-            let Some(desk) = office.desk(key.agency) else {
-                return Settled::Status(key, Ok(()));
-            };
-            let posted = office.at_desk(desk, move |desk, _| {
-                desk.agency.inbox().status_posted(key.sequence)
-            });
-            Settled::Status(key, posted.await)
-        });
-    }
-
-    fn settled(&mut self, settled: Settled) {
-        match settled {
-            Settled::Envelope(key, Ok(())) => {
-                self.staged.remove(&key);
-                self.jobs.done(Job::Envelope(key));
-                self.office().hold(envelope_key(key), None);
-            }
-            Settled::Status(key, Ok(())) => {
-                self.office().board.ask(key);
-                self.jobs.done(Job::Status(key));
-            }
-            Settled::Envelope(key, Err(fault)) => {
-                let (code, text) = (fault.code(), fault.to_string());
-                self.wait(
-                    Job::Envelope(key),
-                    Cause { code, text },
-                    Duration::from_secs(1),
-                );
-            }
-            Settled::Status(key, Err(fault)) => {
-                let (code, text) = (fault.code(), fault.to_string());
-                self.wait(
-                    Job::Status(key),
-                    Cause { code, text },
-                    Duration::from_secs(1),
-                );
-            }
-        }
-    }
-
-    /// An answer that does not verify is no answer.
-    fn doubt(&mut self, key: SentKey, fault: &CheckFault) {
-        let (code, text) = (
-            fault.code(),
-            format!("the hub's answer is not believed: {fault}"),
-        );
-        self.wait(Job::Envelope(key), Cause { code, text }, DOUBTED);
-    }
-
-    /// Nothing is decided: shown, and tried again.
-    fn refused(&mut self, job: Job, fault: PeerFault) {
-        if let (Job::Envelope(key), ErrorCode::PayloadMissing) = (job, fault.cause.code) {
-            // The hub let go of it, or never had it: upload, and submit again.
-            self.staged.remove(&key);
-            return self.jobs.again(job);
-        }
-        let least = patience(&fault);
-        self.wait(job, fault.cause, least);
-    }
-
+    /// Shown, and tried again.
     fn wait(&mut self, job: Job, cause: Cause, least: Duration) {
         let now = self.office().clock.monotonic();
         match job {
@@ -454,35 +290,6 @@ impl<'a> Stream<'a> {
             }
         }
         self.jobs.later(job, now, least);
-    }
-}
-
-async fn upload(session: &Session, (agency, id): SentKey) -> Result<(), PeerFault> {
-    let office = &session.office;
-    let Some(desk) = office.desk(agency) else {
-        return Ok(());
-    };
-    let loaded = office.at_desk(desk, move |desk, _| {
-        desk.agency.outbox().load_submission(id)
-    });
-    match loaded.await {
-        Ok(Submission {
-            signed,
-            payload: SubmissionPayload::File { path, size },
-            ..
-        }) => {
-            info!(envelope = %envelope_key((agency, id)), size, "uploading a payload");
-            payload::upload(session, &signed, path).await
-        }
-        // Small, or answered since it was listed: submitting will tell.
-        Ok(_) | Err(NodeError::UnknownEnvelope | NodeError::State { .. }) => Ok(()),
-        Err(fault) => Err(PeerFault {
-            cause: Cause {
-                code: fault.code(),
-                text: fault.to_string(),
-            },
-            retry_after: Duration::ZERO,
-        }),
     }
 }
 
