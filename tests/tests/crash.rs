@@ -241,10 +241,12 @@ fn senders_know(scratch: &Scratch, promised: &[Promise]) -> Result<()> {
     Ok(())
 }
 
-/// Each archive has every document once, with its container, and nothing waits.
+/// Each archive has every document once, with its container; nothing waits or was put aside.
 fn archives_agree(scratch: &Scratch, promised: &[Promise]) -> Result<()> {
     for (node, agency) in AGENCIES {
         let home = scratch.join(node).join("agencies").join(agency);
+        let aside = material::files_below(&home.join("aside"))?;
+        ensure!(aside.is_empty(), "items were put aside: {aside:?}");
         until(
             &format!("{agency}'s archive is complete"),
             Duration::from_secs(20),
