@@ -3,11 +3,14 @@
 mod crash;
 mod engines;
 mod faults;
+mod index;
 
 use std::path::Path;
 use std::sync::Arc;
 
-use crate::conformance::fixture;
+use crate::Store;
+use crate::conformance::fixture::{self, agency, key, submission};
+use crate::conformance::whole_inbox;
 use crate::disk::SimDisk;
 use crate::{JournalStore, OpenError, Options, Recovery};
 
@@ -38,5 +41,29 @@ const fn all() -> crate::InboxBudget {
     crate::InboxBudget {
         items: 100_000,
         bytes: 1 << 30,
+    }
+}
+
+fn sim(index: &tempfile::TempDir, capacity: u64) -> SimDisk {
+    SimDisk::new(7, capacity, index.path().join("index"))
+}
+
+fn fill(store: &JournalStore, ids: std::ops::RangeInclusive<u32>) {
+    let replies: Vec<_> = ids
+        .map(|id| store.accept(submission(1, id, &[2, 3])))
+        .collect();
+    for reply in replies {
+        reply.wait().unwrap();
+    }
+}
+
+fn assert_holds(store: &JournalStore, count: usize) {
+    for recipient in [2, 3] {
+        assert_eq!(whole_inbox(store, agency(recipient)).len(), count);
+    }
+    for id in 1..=u32::try_from(count).unwrap() {
+        let again = store.accept(submission(1, id, &[2, 3])).wait().unwrap();
+        assert!(again.repeated, "envelope {id} was taken for a new one");
+        assert_eq!(store.wraps(key(1, id)).unwrap().unwrap().len(), 2);
     }
 }

@@ -243,7 +243,7 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             disk.power_cut();
             match random.below(4) {
                 0 => drop(std::fs::remove_dir_all(index)),
-                1 if index.is_dir() => super::faults::damage(index, &mut random),
+                1 if index.is_dir() => super::index::damage(index, &mut random),
                 _ => {}
             }
         }
