@@ -19,8 +19,8 @@ use consign_domain::statement::{
 };
 use consign_domain::text::Line;
 use consign_domain::{
-    AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeId, EnvelopeKey, ErrorCode, KeyId,
-    NodeId, Sequence, SignedStatement, Timestamp,
+    AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeId, EnvelopeKey, KeyId, NodeId,
+    Sequence, SignedStatement, Timestamp,
 };
 use consign_log::Tree;
 use consign_pki::encryption::EncryptionIdentity;
