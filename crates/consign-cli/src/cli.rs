@@ -55,7 +55,7 @@ pub(crate) enum Command {
     #[command(subcommand)]
     Directory(directory::Directory),
     /// Seal a document and send it
-    Send(send::Send),
+    Send(Box<send::Send>),
     /// List documents received, newest first
     Inbox(inbox::Inbox),
     /// List documents sent, newest first

@@ -2,6 +2,11 @@
 //!
 //! These tests also make Cargo build the binary that the whole-network tests use.
 
+#![expect(
+    clippy::expect_used,
+    reason = "a test fails where its program cannot run"
+)]
+
 use std::process::{Command, Output};
 
 use serde_json::Value;

@@ -137,7 +137,7 @@ pub(crate) async fn run(demo: Demo, output: Output) -> Outcome {
         Err(failure) => Err(failure),
     };
     let stopped = running.stop().await.map_err(Failure::from);
-    stayed.and_then(|()| stopped).map(|()| exit::DONE)
+    stayed.and(stopped).map(|()| exit::DONE)
 }
 
 /// Says what there is, and waits for Ctrl-C unless it is to end at once.

@@ -39,7 +39,7 @@ pub(crate) fn run(command: Command, output: Output) -> Outcome {
         Command::Hub(hub) => hub::run(hub, output),
         Command::Node(node) => node::run(node, output),
         Command::Directory(directory) => directory::run(&directory, output),
-        Command::Send(send) => call(send::run(send, output)),
+        Command::Send(send) => call(send::run(*send, output)),
         Command::Inbox(inbox) => call(inbox::run(inbox, output)),
         Command::Sent(sent) => call(sent::run(sent, output)),
         Command::Show(show) => call(show::run(show, output)),

@@ -91,7 +91,7 @@ pub(super) async fn show(
     for seat in recipients {
         let directory = opened(seat, &id, stage).await?;
         let container = directory.join(CONTAINER);
-        judge(&container, seat, &trust, stage).await?;
+        judge(&container, seat, &trust, stage)?;
         received.push(Received {
             agency: seat.code.clone(),
             container,
@@ -271,7 +271,7 @@ async fn until(
 }
 
 /// Judges a received container again, as anybody can with the trust file.
-async fn judge(path: &Path, seat: &Seat, trust: &Trust, stage: Stage) -> Result<(), Failure> {
+fn judge(path: &Path, seat: &Seat, trust: &Trust, stage: Stage) -> Result<(), Failure> {
     let fault = |error| Failure::io("read", path, &error);
     let file = std::fs::File::open(path).map_err(fault)?;
     let directory = trust
