@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use consign_domain::{AgencyId, HubId};
+use consign_domain::{AgencyId, EnvelopeKey, ErrorCode, HubId};
 use consign_proto::v1::{self, collect_reply, collect_request::Message};
 use consign_proto::{PROTOCOL, envelope_key, id16, required, signed_message};
 use tokio::sync::mpsc;
@@ -168,7 +168,7 @@ async fn read(
         match required(reply.message, "message")? {
             Message::Item(item) => drop(items.send(item).await),
             Message::Release(release) => drop(wraps.send(release).await),
-            Message::Refusal(refusal) => refused(session, refusal)?,
+            Message::Refusal(refusal) => refused(session, refusal).await?,
             Message::Directory(changed) => newer_directory(session, changed.version).await?,
             Message::Drain(_) => return Err(LinkFault::Drain),
             Message::Welcome(_) => {
@@ -182,7 +182,7 @@ async fn read(
 
 /// A receipt was refused: said here, the envelope waits visibly. An agency's stream ended:
 /// the session ends with it if another node took it over, and goes on for the others if not.
-fn refused(session: &Session, refusal: v1::Refusal) -> Result<(), LinkFault> {
+async fn refused(session: &Session, refusal: v1::Refusal) -> Result<(), LinkFault> {
     let fault = PeerFault::from(required(refusal.fault, "fault")?);
     let (code, text) = (fault.cause.code, fault.cause.text.clone());
     let agency = desk_of(session, &refusal.agency).map(|desk| desk.agency.home().code().clone());
@@ -190,14 +190,41 @@ fn refused(session: &Session, refusal: v1::Refusal) -> Result<(), LinkFault> {
     if refusal.envelope.is_some() {
         let key = envelope_key(refusal.envelope, "envelope")?;
         warn!(envelope = %key, agency, %code, text, "the hub did not take a receipt");
+        if code == ErrorCode::AlreadySettled {
+            return lapsed(session, &refusal.agency, key).await;
+        }
         return Ok(());
     }
     warn!(agency, %code, text, "the hub does not serve an agency");
-    if session.desks.len() > 1 && code != consign_domain::ErrorCode::StreamFenced {
+    if session.desks.len() > 1 && code != ErrorCode::StreamFenced {
         session.office.link.noted(Some(fault.cause));
         return Ok(());
     }
     Err(LinkFault::Refused { code, text })
+}
+
+/// The envelope lapsed before the receipt came: there will be no wrap, and no use in asking.
+async fn lapsed(session: &Session, recipient: &[u8], key: EnvelopeKey) -> Result<(), LinkFault> {
+    let Some(desk) = desk_of(session, recipient) else {
+        return Ok(());
+    };
+    let office = &session.office;
+    let now = office.now();
+    let noted = office
+        .at_desk(desk, move |desk, _| {
+            desk.agency
+                .inbox()
+                .lapsed(key, ErrorCode::NotCollected, now)
+        })
+        .await;
+    match noted {
+        Ok(sequence) => office.board.ask(ItemKey {
+            agency: desk.agency.home().id(),
+            sequence,
+        }),
+        Err(error) => warn!(envelope = %key, %error, "a lapse could not be noted"),
+    }
+    Ok(())
 }
 
 /// Sends each receipt once on this connection; what is not answered goes again on the next.
