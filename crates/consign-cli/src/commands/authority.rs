@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use consign_authority::inspection::{End, Inspection};
 use consign_authority::{IssueOptions, Lives, PublishOptions};
 use consign_domain::PartyCode;
-use consign_domain::enrolment::MAX_REQUEST;
+use consign_domain::enrolment::{MAX_REQUEST, Request};
 use consign_runtime::files;
 use serde::Serialize;
 
@@ -220,8 +220,9 @@ fn issue(arguments: Issue, output: Output) -> Outcome {
     let path = absolute(&arguments.out.unwrap_or_else(beside));
     files::publish(&path, &bundle.to_bytes(), PUBLIC)?;
     output.line(format_args!("The answer is in {}", quoted(&path)));
-    if bundle.directory.is_none() {
-        output.line("It brings no directory yet: publish, then issue again for a node.");
+    let is_node = matches!(Request::parse(&request), Ok(Request::Node(_)));
+    if is_node && bundle.directory.is_none() {
+        output.line("It brings no directory, which a node needs: publish, then issue it again.");
     }
     if !arguments.publish {
         output.line(format_args!(

@@ -165,8 +165,8 @@ fn install(arguments: &Install, output: Output) -> Outcome {
     let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
     let installed = consign_hub::install(&path, &bundle)?;
     output.line(format_args!("installed: a hub of {}", installed.network));
-    if !installed.listed {
-        output.line("The directory does not list it yet: consign authority publish");
+    if installed.directory.is_some() && !installed.listed {
+        output.line("Its directory does not list this hub yet: consign authority publish");
     }
     output.line(format_args!("Next: consign hub run {}", quoted(&path)));
     let answer = Installed {

@@ -42,3 +42,25 @@ fn other_peoples_directories_are_left_alone() {
     let founded = Network::found(home.path(), &Plan::with_agencies(2), now, &mut |_| {});
     assert!(matches!(founded, Err(LabError::NotOurs { .. })));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_runs_and_leaves_nothing_running() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = consign_runtime::clock::Clock::system();
+    let now = Timestamp::from_unix_saturating(clock.now());
+    let plan = Plan::with_agencies(3);
+    let network = Network::found(home.path(), &plan, now, &mut |_| {}).unwrap();
+    // Twice: what was stopped starts again.
+    for _ in 0..2 {
+        let running = network.start(&clock).await.unwrap();
+        for node in network.nodes() {
+            let mut client = consign_node::client::connect(node).unwrap();
+            let status = client.status(consign_proto::v1::StatusRequest {}).await;
+            assert!(!status.unwrap().into_inner().agencies.is_empty());
+        }
+        running.stop().await.unwrap();
+        for directory in network.nodes().into_iter().chain([network.hub().as_path()]) {
+            assert!(!directory.join("run.json").exists());
+        }
+    }
+}

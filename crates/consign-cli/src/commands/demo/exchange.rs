@@ -8,9 +8,10 @@ use consign_lab::{Network, Running, Seat, sample};
 use consign_node::client;
 use consign_proto::v1::document_reply::Row;
 use consign_proto::v1::send_event::Event;
-use consign_proto::v1::{DocumentReply, DocumentRequest, EvidenceView, SendOpen};
+use consign_proto::v1::{DocumentReply, DocumentRequest, EvidenceView, SendEvent, SendOpen};
 use consign_verify::Indication;
 use consign_verify::container::{self, JudgedAt, Policy, SealTrust};
+use tonic::Streaming;
 
 use super::evidence;
 use super::{Document, Received, Stage};
@@ -21,7 +22,7 @@ use crate::failure::Failure;
 use crate::output::Tone;
 
 /// On one machine everything arrives long before.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// How often a node is asked whether it is done.
 const GLANCE: Duration = Duration::from_millis(15);
@@ -131,7 +132,7 @@ async fn send(sender: &Seat, letter: Letter, stage: Stage) -> Result<String, Fai
     let (requests, reading) = upload.begin(open);
     let mut events = node.send(requests).await?.into_inner();
     let (mut id, mut handed_over, mut refused) = (String::new(), false, None);
-    while let Some(event) = events.message().await? {
+    while let Some(event) = next(&mut events).await? {
         match event.event {
             Some(Event::Received(bytes)) => bar.set_position(bytes),
             Some(Event::Sealed(sealed)) => {
@@ -168,6 +169,13 @@ async fn send(sender: &Seat, letter: Letter, stage: Stage) -> Result<String, Fai
         )),
         None => Ok(id),
     }
+}
+
+/// What the node reports next; on one machine it always has something to say.
+async fn next(events: &mut Streaming<SendEvent>) -> Result<Option<SendEvent>, Failure> {
+    let silent = |_| Failure::new(ErrorCode::Unreachable, "nothing has happened for minutes");
+    let event = tokio::time::timeout(PATIENCE, events.message()).await;
+    Ok(event.map_err(silent)??)
 }
 
 fn reason(view: &EvidenceView) -> Option<ErrorCode> {

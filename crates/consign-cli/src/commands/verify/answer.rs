@@ -176,7 +176,11 @@ impl Answer {
                 file.sha256, file.name, file.size
             ));
         }
-        for line in wording::statement(&self.statement) {
+        let fields = wording::statement(&self.statement);
+        if !fields.is_empty() {
+            heading("Statement");
+        }
+        for line in fields {
             output.line(format_args!("  {line}"));
         }
         heading("Judged");

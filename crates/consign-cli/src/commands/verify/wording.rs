@@ -95,7 +95,7 @@ pub(crate) fn report_value(report: &Value, output: Output) -> Vec<String> {
             [] => String::new(),
             faults => format!(" [{}]", faults.join(", ")),
         };
-        format!("{}  {name:<18}  {detail}{faults}", output.paint(tone, word))
+        format!("{}  {name:<20} {detail}{faults}", output.paint(tone, word))
     };
     checks.unwrap_or(&empty).iter().map(line).collect()
 }
@@ -121,8 +121,8 @@ fn flatten(path: &str, value: &Value, lines: &mut Vec<String>) {
             .iter()
             .enumerate()
             .for_each(|(index, item)| flatten(&below(&index.to_string()), item, lines)),
-        Value::String(text) => lines.push(field(path, text)),
-        other => lines.push(field(path, &other.to_string())),
+        Value::String(text) => lines.push(format!("{path:<22} {text}")),
+        other => lines.push(format!("{path:<22} {other}")),
     }
 }
 
@@ -144,8 +144,8 @@ mod tests {
         assert_eq!(
             report_value(&report, Output::new(false)),
             [
-                "passed         file-digests        3 files",
-                "FAILED         seal-signature      changed [seal-invalid, HASH_FAILURE]"
+                "passed         file-digests         3 files",
+                "FAILED         seal-signature       changed [seal-invalid, HASH_FAILURE]"
             ]
         );
     }
@@ -156,9 +156,9 @@ mod tests {
         assert_eq!(
             statement(&value),
             [
-                "event        ContentHandover",
-                "hub.n.0      1",
-                "hub.n.1      a"
+                format!("{:<22} ContentHandover", "event"),
+                format!("{:<22} 1", "hub.n.0"),
+                format!("{:<22} a", "hub.n.1"),
             ]
         );
     }
