@@ -1,5 +1,7 @@
 //! Storing what the hub offers: each item is checked, and made durable or put aside.
 
+use std::sync::PoisonError;
+
 use consign_domain::directory::Role;
 use consign_domain::limits::MAX_STATUS_TEXT;
 use consign_domain::statement::{Envelope, Event, Evidence, Placement, Status};
@@ -13,7 +15,7 @@ use super::{Inbox, InboxError, Item, ItemContent, Receipt};
 use crate::context::Context;
 use crate::durable::NewDirectory;
 use crate::error::NodeError;
-use crate::folder::{ACCEPTANCE, ITEM, PAYLOAD, STATUS, statement_name};
+use crate::folder::{ACCEPTANCE, Folder, ITEM, PAYLOAD, STATUS, statement_name};
 use crate::layout::sequence_name;
 use crate::outbox::RecordError;
 
@@ -221,6 +223,11 @@ fn store_envelope(
     let sequence = offer.sequence;
     let [signed, acceptance] = offer.signed;
     let folder = inbox.folder_at(sequence);
+    // What was found at the start is brought on already: not while we look.
+    let turn = inbox.turn(sequence);
+    let _turn = turn
+        .as_ref()
+        .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
     if let Some(here) = folder.signed(ITEM)? {
         // Stored before a crash, and not yet recorded.
         return if here == *signed {
@@ -229,6 +236,9 @@ fn store_envelope(
         } else {
             Err(Fault::Stop(InboxError::Contradiction { sequence }))
         };
+    }
+    if is_archived(inbox, sequence, signed, envelope.key())? {
+        return Ok(Stored::Noted);
     }
     if is_known(inbox, envelope.key()) {
         return Err(Fault::Aside(ErrorCode::IdReused));
@@ -257,6 +267,20 @@ fn store_envelope(
     inbox.insert(sequence, envelope, offer.payload.is_some());
     inbox.index.put_received(inbox.home.id(), &folder);
     Ok(Stored::Envelope)
+}
+
+/// Whether this very item was stored before a crash and brought to its end after it, ahead of
+/// the cursor, which did not count it yet.
+fn is_archived(
+    inbox: &Inbox,
+    sequence: Sequence,
+    signed: &SignedStatement,
+    key: EnvelopeKey,
+) -> Result<bool, NodeError> {
+    let folder = Folder::new(inbox.home.archive_entry(key));
+    Ok(record::is_received(&folder)
+        && record::read_file(&folder)?.sequence == sequence
+        && folder.signed(ITEM)?.as_ref() == Some(signed))
 }
 
 /// Whether an envelope of this identity was stored before, at another place, or was sent

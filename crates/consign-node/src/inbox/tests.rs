@@ -185,6 +185,34 @@ fn receiving_survives_a_cut_after_each_step() {
     }
 }
 
+/// The node finds the item at its start and ends it before the hub offers it again.
+#[test]
+fn what_was_archived_ahead_of_the_cursor_is_recognised() {
+    let network = Network::new();
+    let submission = sent(&network, envelope_id(1), &["H49.14"]);
+    let item = || network.item(&submission.signed, &payload_of(&submission), place(1));
+    let seat = network.seat(1);
+    let first = seat
+        .agency
+        .inbox()
+        .receive(vec![item()], &network.context(&seat));
+    assert_eq!(first.stored, Some(place(1)));
+    std::fs::remove_file(seat.agency.home().cursor_file()).unwrap();
+    drop(seat);
+
+    let seat = network.seat(1);
+    let (inbox, context) = (seat.agency.inbox(), network.context(&seat));
+    assert_eq!(inbox.cursor(), None);
+    let step = inbox.advance(place(1), &context).unwrap();
+    assert!(matches!(step, InboxStep::SendReceipt(_)), "{step:?}");
+    let release = release(&submission.envelope, &submission.wraps, "H49.14");
+    inbox.store_release(&release).unwrap();
+    assert_eq!(inbox.advance(place(1), &context).unwrap(), InboxStep::Done);
+    let again = inbox.receive(vec![item()], &context);
+    assert!(again.fault.is_none() && again.aside.is_empty(), "{again:?}");
+    assert_eq!(again.stored, Some(place(1)));
+}
+
 #[test]
 fn a_refusal_survives_a_cut_after_each_step() {
     let plain = Forgery::default;
