@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import sys
+import urllib.parse
 import xml.etree.ElementTree as xml
 import zipfile
 
@@ -31,7 +32,8 @@ listed = {}
 for node in root.iter(ASIC + "DataObjectReference"):
     method = node.find(XMLDSIG + "DigestMethod").attrib["Algorithm"]
     assert method == SHA256, method
-    listed[node.attrib["URI"]] = base64.b64decode(node.find(XMLDSIG + "DigestValue").text)
+    name = urllib.parse.unquote(node.attrib["URI"])
+    listed[name] = base64.b64decode(node.find(XMLDSIG + "DigestValue").text)
 
 outside = [name for name in names if not name.startswith("META-INF/") and name != "mimetype"]
 assert sorted(listed) in (sorted(outside), sorted(outside + ["mimetype"])), (listed, outside)

@@ -109,8 +109,11 @@ fn is_exported_and_verified(network: &Network<'_>, id: &str) -> Result<()> {
     let files = material::files_below(&network.join("all"))?;
     for wanted in [
         "container.asice",
-        "envelope.json",
-        "envelope.sig",
+        "item.json",
+        "item.sig",
+        "acceptance.json",
+        "receipt.json",
+        "wrap.age",
         "wrap.txt",
     ] {
         let there = files.iter().any(|path| path.ends_with(wanted));

@@ -3,10 +3,11 @@
 use std::fs;
 
 use anyhow::{Context as _, Result, ensure};
-use consign_tests::network::free_port;
+use consign_tests::network::{ARRIVAL, free_port};
 use consign_tests::program::Invocation;
 use consign_tests::scratch::in_scratch;
 use consign_tests::service::Service;
+use consign_tests::waiting::until;
 use consign_tests::{Scratch, material};
 
 /// Where the commands stand.
@@ -34,6 +35,11 @@ fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
                 services.push(start(scratch, &command)?);
                 continue;
             }
+            if command.starts_with("consign send ") {
+                // A person sees in the terminals that all are connected.
+                wait_until_connected(scratch, "node-a")?;
+                wait_until_connected(scratch, "node-b")?;
+            }
             let answer = sh(scratch, &format!("{command} --json"))?;
             if command.starts_with("consign send ") {
                 let sent = answer.json()?;
@@ -56,6 +62,13 @@ fn commands() -> Result<Vec<String>> {
     let lines = lines.lines().map(str::trim);
     let commands = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
     Ok(commands.map(str::to_owned).collect())
+}
+
+fn wait_until_connected(scratch: &Scratch, node: &str) -> Result<()> {
+    until(&format!("{node} is connected"), ARRIVAL, || {
+        let status = scratch.ask(&format!("status --node {node}"))?;
+        Ok((status["connection"] == "connected").then_some(()))
+    })
 }
 
 /// Each in a terminal of its own.
