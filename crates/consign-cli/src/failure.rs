@@ -17,6 +17,8 @@ use consign_runtime::telemetry::TelemetryError;
 use consign_runtime::uds::SocketFault;
 use serde::Serialize;
 
+use crate::commands::quoted;
+
 /// Exit codes of every command.
 pub(crate) mod exit {
     /// Done, or nothing to do.
@@ -164,7 +166,7 @@ impl From<ClientError> for Failure {
     fn from(error: ClientError) -> Self {
         let fix = match &error {
             ClientError::NotRunning { directory } => {
-                format!("start it: consign node run --node {}", directory.display())
+                format!("start it: consign node run {}", quoted(directory))
             }
             _ => "check --node, or CONSIGN_NODE".to_owned(),
         };

@@ -86,7 +86,7 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 /// A path as one writes it in a command: in quotes where a shell would split it.
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+:@".contains(letter);
     if text.chars().all(plain) {
