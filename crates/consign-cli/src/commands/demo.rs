@@ -9,7 +9,7 @@ mod exchange;
 mod guide;
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use consign_domain::ErrorCode;
@@ -48,6 +48,9 @@ pub(crate) struct Demo {
     #[arg(long, value_name = "PDF")]
     file: Option<PathBuf>,
 }
+
+/// How long the services have to stop.
+const DRAIN: Duration = Duration::from_secs(45);
 
 /// What `--json` prints; the form is fixed.
 #[derive(Debug, Serialize)]
@@ -136,7 +139,9 @@ pub(crate) async fn run(demo: Demo, output: Output) -> Outcome {
         Ok(document) => stay(&network, &running, document, demo.once, &stop, output).await,
         Err(failure) => Err(failure),
     };
-    let stopped = running.stop().await.map_err(Failure::from);
+    let stopped = tokio::time::timeout(DRAIN, running.stop()).await;
+    let late = |_| Failure::new(ErrorCode::Internal, "the network did not stop in time");
+    let stopped = stopped.map_err(late).and_then(|stopped| Ok(stopped?));
     stayed.and(stopped).map(|()| exit::DONE)
 }
 

@@ -18,6 +18,7 @@ pub(crate) mod verify;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use consign_domain::{ErrorCode, Timestamp};
 use consign_proto::v1::node_client::NodeClient;
@@ -67,7 +68,10 @@ fn on(mut builder: tokio::runtime::Builder, work: impl Future<Output = Outcome>)
         .enable_all()
         .build()
         .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
-    runtime.block_on(Box::pin(work))
+    let outcome = runtime.block_on(Box::pin(work));
+    // What still blocks a thread was given its time and does not hold the program up.
+    runtime.shutdown_timeout(Duration::from_secs(2));
+    outcome
 }
 
 /// The node that runs in the directory chosen.
