@@ -102,7 +102,7 @@ fn without_a_node_the_error_is_the_command_that_starts_it() -> Result<()> {
             let error = answer.refused(1, "unreachable")?;
             let fix = error["fix"].as_str().unwrap_or_default();
             ensure!(
-                fix.contains("consign node run --node"),
+                fix.contains("consign node run '/"),
                 "the command: {fix}"
             );
             ensure!(fix.contains("my node'"), "as a shell takes it: {fix}");
