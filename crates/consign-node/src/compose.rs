@@ -1,6 +1,6 @@
 //! Composing: a request and files become a validated document with a number.
 //!
-//! What can be checked is checked before the files come ([`draft`]); the files are
+//! What can be checked is checked before the files come (`draft`); the files are
 //! streamed to disk as they come ([`Staging`]); the number is given last, when nothing can
 //! go wrong any more but the disk, so that no number is lost (Decree 30/2020, Article 15).
 

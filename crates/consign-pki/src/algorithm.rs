@@ -1,10 +1,10 @@
-//! Signature algorithms as data. [`PublicKey`] is the one place where X.509 and CMS
+//! Signature algorithms as data. `PublicKey` is the one place where X.509 and CMS
 //! signatures are checked.
 //!
 //! Three algorithms are in use: ECDSA P-256 with SHA-256 (the default), RSA PKCS#1 v1.5
 //! with SHA-256 from 2048 bits, and Ed25519 (RFC 8410; in CMS with SHA-512, RFC 8419).
-//! Adding one means adding a row to [`CMS_ALGORITHMS`] and an arm to
-//! [`PublicKey::verify`].
+//! Adding one means adding a row to `CMS_ALGORITHMS` and an arm to
+//! `PublicKey::verify`.
 
 mod public_key;
 

@@ -3,7 +3,7 @@
 //! What a caller may rely on is what a power cut leaves of a real disk, and no more:
 //! bytes of a file are safe after [`DiskFile::sync_data`], a name in a directory after
 //! [`Disk::sync_dir`]. Everything else may be there wholly, partly or not at all.
-//! [`RealDisk`] is a directory; [`SimDisk`] keeps to the letter of that contract, so
+//! [`RealDisk`] is a directory; `SimDisk` keeps to the letter of that contract, so
 //! that tests can cut the power anywhere.
 //!
 //! Paths are relative, with `/` between their parts.

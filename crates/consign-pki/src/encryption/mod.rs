@@ -3,7 +3,7 @@
 //!
 //! The age crate appends a random "grease" stanza to every header it writes. Ours have
 //! exactly one stanza, so that all headers are alike, one size, and can be checked byte
-//! by byte before any cryptography: [`header`] writes them, and refuses all others when
+//! by byte before any cryptography: `header` writes them, and refuses all others when
 //! reading. Payload encryption is the age crate's.
 //!
 //! Randomness (file keys, ephemeral shares, nonces) comes from the operating system
