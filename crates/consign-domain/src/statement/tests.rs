@@ -250,6 +250,9 @@ fn only_the_recipient_signs_for_itself() {
     let mut receipt = evidence(Event::ContentHandover, signer(id.into(), code.as_str()));
     receipt.placements = vec![placement("H49.13", 3, 7)];
     Evidence::parse(&receipt.to_bytes()).unwrap();
+    let mut renamed = receipt.clone();
+    renamed.signer.code = "H50.13".parse().unwrap();
+    Evidence::parse(&renamed.to_bytes()).unwrap();
     for other in [signer(party("H49", 1).id.into(), "H49"), hub_signer()] {
         let mut forged = receipt.clone();
         forged.signer = other;
