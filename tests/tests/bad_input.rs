@@ -101,10 +101,7 @@ fn without_a_node_the_error_is_the_command_that_starts_it() -> Result<()> {
             let answer = scratch.consign(&format!("{command} --node 'my node' --json"))?;
             let error = answer.refused(1, "unreachable")?;
             let fix = error["fix"].as_str().unwrap_or_default();
-            ensure!(
-                fix.contains("consign node run '/"),
-                "the command: {fix}"
-            );
+            ensure!(fix.contains("consign node run '/"), "the command: {fix}");
             ensure!(fix.contains("my node'"), "as a shell takes it: {fix}");
         }
         // And without a directory, how to name one.
@@ -255,7 +252,10 @@ fn enrolment_takes_only_what_fits() -> Result<()> {
         let line = "authority issue other/request.json --dir authority --json";
         let answer = scratch.consign(line)?;
         let said = answer.refused(2, "usage")?;
-        ensure!(said["message"].to_string().contains("H49.20"), "a code has one agency: {said}");
+        ensure!(
+            said["message"].to_string().contains("H49.20"),
+            "a code has one agency: {said}"
+        );
         Ok(())
     })
 }

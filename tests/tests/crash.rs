@@ -160,11 +160,10 @@ fn judge(scratch: &Scratch, promised: &[Promise]) -> Result<()> {
         let expected: BTreeSet<&str> = to_it.map(|promise| &*promise.id).collect();
         let rows = wait_for(scratch, node, agency, &expected)?;
         let seen = times_seen(&rows);
-        received += expected.iter().filter(|id| seen.contains_key(**id)).count();
-        lost += expected
-            .iter()
-            .filter(|id| !seen.contains_key(**id))
-            .count();
+        let is_here = |id: &&&str| rows.iter().any(|row| row["id"] == **id && opened(&row));
+        let here = expected.iter().filter(is_here).count();
+        received += here;
+        lost += expected.len() - here;
         twice += seen.values().filter(|times| **times > 1).count();
         let strangers = seen
             .keys()
@@ -197,16 +196,25 @@ fn wait_for(
 ) -> Result<Vec<Value>> {
     let arrived = until(&format!("{agency} has all"), 2 * ARRIVAL, || {
         let rows = inbox(scratch, node, agency)?;
-        let opened = |row: &&Value| row["state"] == "opened" && row["verdict"] == "TOTAL-PASSED";
         Ok((rows.iter().filter(opened).count() >= expected.len()).then_some(rows))
     });
     match arrived {
         Ok(rows) => Ok(rows),
         Err(error) => {
-            say(format_args!("{error}"));
-            inbox(scratch, node, agency)
+            let rows = inbox(scratch, node, agency)?;
+            let done = |id: &&&str| rows.iter().any(|row| row["id"] == **id && opened(&row));
+            let missing: Vec<_> = expected.iter().filter(|id| !done(id)).collect();
+            say(format_args!("{error}; not opened: {missing:?}"));
+            for row in rows.iter().filter(|row| !opened(row)) {
+                say(row);
+            }
+            Ok(rows)
         }
     }
+}
+
+fn opened(row: &&Value) -> bool {
+    row["state"] == "opened" && row["verdict"] == "TOTAL-PASSED"
 }
 
 fn times_seen(rows: &[Value]) -> BTreeMap<String, usize> {

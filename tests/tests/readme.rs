@@ -66,8 +66,10 @@ fn commands() -> Result<Vec<String>> {
 
 fn wait_until_connected(scratch: &Scratch, node: &str) -> Result<()> {
     until(&format!("{node} is connected"), ARRIVAL, || {
-        let status = scratch.ask(&format!("status --node {node}"))?;
-        Ok((status["connection"] == "connected").then_some(()))
+        let status = scratch.consign(&format!("status --node {node}"))?.good()?;
+        let text = status.text();
+        let mut lines = text.lines();
+        Ok(lines.any(|line| line.ends_with(" connected")).then_some(()))
     })
 }
 
