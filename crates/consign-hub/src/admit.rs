@@ -18,13 +18,16 @@ mod status;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use consign_domain::limits::MAX_SKEW_SECONDS;
+use consign_domain::statement::Signer;
 use consign_domain::{AgencyId, EnvelopeKey, Sequence, Timestamp};
 use consign_runtime::clock::Clock;
 use consign_runtime::shutdown::Shutdown;
 use consign_store::{DirectoryNote, Health, Store, StoreError};
-use consign_verify::Directory;
+use consign_verify::directory::KnownKey;
+use consign_verify::{Directory, StatementRefusal};
 use tokio::sync::Semaphore;
 use tracing::field::display;
 use tracing::{Span, error};
@@ -55,6 +58,8 @@ pub(crate) struct Admission {
     submissions: Arc<Semaphore>,
     /// Triggered when the store has failed.
     fatal: Shutdown,
+    /// It was logged that the directory does not let the hub sign.
+    muted: AtomicBool,
 }
 
 /// What an admission is put together from.
@@ -83,6 +88,7 @@ impl Admission {
             checks: Arc::new(Semaphore::new(4 * processors)),
             submissions: Arc::new(Semaphore::new(parts.limits.submission_bytes as usize)),
             fatal: parts.fatal,
+            muted: AtomicBool::new(false),
         }
     }
 
@@ -169,15 +175,53 @@ impl Admission {
         if !directory.is_fresh(now) {
             return Err(Refused::DirectoryExpired { version });
         }
-        if !lists_hub(directory, self.signer.hub, self.signer.certificate, now) {
-            return Err(Refused::HubNotListed { version });
-        }
+        self.may_sign(directory, now)?;
         match self.store.health().health {
             Health::Good => Ok(()),
             Health::Full => Err(StoreError::Full.into()),
             _ => Err(StoreError::Failed.into()),
         }
     }
+
+    /// Whether others will believe what the hub signs now: the directory lists it with
+    /// its certificate, and its statement key as active.
+    fn may_sign(&self, directory: &Directory, now: Timestamp) -> Result<(), Refused> {
+        let listed = lists_hub(directory, self.signer.hub, self.signer.certificate, now);
+        if listed && self.signer.counts(directory, now) {
+            self.muted.store(false, Ordering::Relaxed);
+            return Ok(());
+        }
+        let version = directory.version();
+        if !self.muted.swap(true, Ordering::Relaxed) {
+            error!(
+                %version,
+                "the directory does not list this hub as active with its certificate and \
+                 statement key; nothing new is accepted until it does"
+            );
+        }
+        Err(Refused::HubNotListed { version })
+    }
+}
+
+/// The signer knows no newer directory than the hub, which may say otherwise of keys,
+/// codes and nodes.
+fn not_newer(signer: &Signer, directory: &Directory) -> Result<(), Refused> {
+    let (needed, here) = (signer.directory, directory.version());
+    if needed > here {
+        Err(Refused::DirectoryBehind { needed, here })
+    } else {
+        Ok(())
+    }
+}
+
+/// A revoked key says nothing new, whatever time it claims.
+fn may_say_new(signer: &Signer, time: Timestamp, directory: &Directory) -> Result<(), Refused> {
+    let known = directory.key(signer.id, signer.key);
+    if known.is_some_and(KnownKey::may_sign_now) {
+        return Ok(());
+    }
+    let (signer, key) = (signer.id, signer.key);
+    Err(StatementRefusal::KeyNotValid { signer, key, time }.into())
 }
 
 /// Names in the call's span what the call is about.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use consign_domain::directory::KeyState;
 use consign_domain::statement::{Evidence, Signer, Statement};
 use consign_domain::{
     Digest, DirectoryVersion, HubId, KeyId, NetworkId, PartyCode, SignedStatement, Timestamp,
@@ -153,6 +154,12 @@ impl HubSigner {
             key: self.key_id,
             directory,
         }
+    }
+
+    /// Whether a directory lists the hub's statement key as the one to sign with.
+    pub(crate) fn counts(&self, directory: &Directory, at: Timestamp) -> bool {
+        let key = directory.key(self.hub.into(), self.key_id);
+        key.is_some_and(|key| key.entry.state == KeyState::Active && key.counts_at(at))
     }
 
     /// Signs evidence as it stands.

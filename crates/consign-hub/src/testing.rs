@@ -179,6 +179,20 @@ impl World {
         authority.publish(options, self.now()).unwrap();
     }
 
+    /// Publishes a directory that revokes an agency's statement key from an hour on.
+    pub(crate) fn revoke(&self, code: &str) {
+        let entry = format!("entries/{}.json", self.agency(code).id);
+        let path = self.authority().join(entry);
+        let mut record: serde_json::Value =
+            serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let key = &mut record["entry"]["statement_keys"][0];
+        assert!(key.is_object());
+        key["state"] = "revoked".into();
+        key["validity"]["until"] = self.now().plus_seconds(3_600).to_string().into();
+        std::fs::write(&path, record.to_string()).unwrap();
+        self.publish(|_| {});
+    }
+
     /// Enrols one more node, publishes, and waits for nobody.
     pub(crate) fn enrol(&self, codes: &[&str]) -> (TlsIdentity, Vec<TestAgency>) {
         let (request, key, agencies) = applicant(codes);

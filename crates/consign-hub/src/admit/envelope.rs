@@ -20,7 +20,7 @@ use tracing::{debug, info};
 
 use super::rules::{check_payload, check_times, check_wraps, seal};
 use super::staging::Reservation;
-use super::{Admission, Refused, Rejection, name_in_span, not_ahead};
+use super::{Admission, Refused, Rejection, may_say_new, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
 
 /// An envelope as it came in, of the right form and no more.
@@ -71,14 +71,6 @@ struct Good {
     reference: EnvelopeRef,
     recipients: Vec<(AgencyId, AgencyCode)>,
     directory: DirectoryVersion,
-}
-
-/// The two kinds of no.
-enum No {
-    /// Nothing is decided.
-    Now(Refused),
-    /// It is final.
-    Ever(Rejection),
 }
 
 /// What the envelope alone, without wraps and payload, comes to.
@@ -233,6 +225,7 @@ impl Admission {
         let envelope = verify_statement::<Envelope>(signed, &[Role::Agency], &directory)?;
         let key = envelope.key();
         name_in_span(key, key.sender);
+        not_newer(&envelope.signer, &directory)?;
         caller.speaks_for(key.sender, &directory, now)?;
         let sha256 = signed.digest();
         if let Some(answer) = self.store.answer(key)? {
@@ -242,15 +235,15 @@ impl Admission {
                 Err(Refused::IdReused)
             };
         }
+        may_say_new(&envelope.signer, envelope.time, &directory)?;
         self.may_decide(&directory, now)?;
         not_ahead(envelope.time, now)?;
         self.sender_is_active(key.sender, &directory)?;
         let reference = envelope.reference(sha256).ok_or(Refused::Role {
             rule: "an envelope is signed by an agency",
         })?;
-        let found = check_times(&envelope, now)
-            .map_err(No::Ever)
-            .and_then(|()| self.recipients(&envelope, &directory, now));
+        let found =
+            check_times(&envelope, now).and_then(|()| self.recipients(&envelope, &directory, now));
         match found {
             Ok(recipients) => Ok(Judged::Good(Box::new(Good {
                 envelope,
@@ -258,13 +251,12 @@ impl Admission {
                 recipients,
                 directory: directory.version(),
             }))),
-            Err(No::Ever(rejection)) => Ok(Judged::Rejected(self.reject(
+            Err(rejection) => Ok(Judged::Rejected(self.reject(
                 &envelope,
                 reference,
                 rejection,
                 directory.version(),
             ))),
-            Err(No::Now(refused)) => Err(refused),
         }
     }
 
@@ -279,14 +271,13 @@ impl Admission {
         }
     }
 
-    /// All recipients, or all of them that are unknown; those may be in a directory that
-    /// the sender has and the hub has not.
+    /// All recipients, or all of them that are unknown.
     fn recipients(
         &self,
         envelope: &Envelope,
         directory: &Directory,
         now: Timestamp,
-    ) -> Result<Vec<(AgencyId, AgencyCode)>, No> {
+    ) -> Result<Vec<(AgencyId, AgencyCode)>, Rejection> {
         let mut recipients = Vec::with_capacity(envelope.to.as_slice().len());
         let mut refused = Vec::new();
         for code in envelope.to.as_slice() {
@@ -297,16 +288,13 @@ impl Admission {
                 _ => refused.push(code.clone()),
             }
         }
-        let (needed, here) = (envelope.signer.directory, directory.version());
         if refused.is_empty() {
             Ok(recipients)
-        } else if needed > here {
-            Err(No::Now(Refused::DirectoryBehind { needed, here }))
         } else {
-            Err(No::Ever(Rejection {
+            Err(Rejection {
                 reason: ErrorCode::RecipientUnknown,
                 refused,
-            }))
+            })
         }
     }
 

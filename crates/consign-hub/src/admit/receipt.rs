@@ -5,14 +5,15 @@
 
 use std::sync::Arc;
 
+use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::statement::{Envelope, Event, Evidence, Statement};
 use consign_domain::{AgencyId, EnvelopeKey, SignedStatement};
 use consign_store::{Receipt, SettledBy, StoreError, StoredEnvelope};
-use consign_verify::{Verified, verify_statement};
+use consign_verify::{Directory, Verified, verify_statement};
 use tracing::debug;
 
-use super::{Admission, Refused, not_ahead};
+use super::{Admission, Refused, may_say_new, not_ahead, not_newer};
 use crate::caller::Caller;
 
 /// A delivery whose receipt is durable: the wrap may go.
@@ -26,6 +27,16 @@ pub(crate) struct Settlement {
     pub(crate) index: usize,
 }
 
+/// A receipt that fits its envelope.
+#[derive(Debug)]
+struct Judged {
+    receipt: Receipt,
+    settlement: Settlement,
+    /// Whether it may be the first one. One that was stored byte for byte before
+    /// releases its wrap again either way.
+    anew: Result<(), Refused>,
+}
+
 impl Admission {
     /// Settles a delivery by its recipient's receipt, durably.
     pub(crate) async fn receipt(
@@ -33,12 +44,20 @@ impl Admission {
         caller: Caller,
         signed: SignedStatement,
     ) -> Result<Settlement, Refused> {
-        let (receipt, settlement) = self
+        let Judged {
+            receipt,
+            settlement,
+            anew,
+        } = self
             .check(move |this| this.judge_receipt(caller, signed))
             .await?;
+        let said = receipt.statement.clone();
         let settled = self.stored(self.store.settle(receipt).await)?;
         if settled.by != SettledBy::Receipt {
             return Err(StoreError::AlreadySettled.into());
+        }
+        if settled.statement != said {
+            anew?;
         }
         debug!(
             envelope_id = %settlement.key.id,
@@ -49,11 +68,7 @@ impl Admission {
         Ok(settlement)
     }
 
-    fn judge_receipt(
-        &self,
-        caller: Caller,
-        signed: SignedStatement,
-    ) -> Result<(Receipt, Settlement), Refused> {
+    fn judge_receipt(&self, caller: Caller, signed: SignedStatement) -> Result<Judged, Refused> {
         let (directory, now) = (self.directories.current(), self.now());
         let evidence = verify_statement::<Evidence>(&signed, &[Role::Agency], &directory)?;
         if evidence.event != Event::ContentHandover {
@@ -62,6 +77,7 @@ impl Admission {
             });
         }
         let recipient = evidence.signer.id.as_agency();
+        not_newer(&evidence.signer, &directory)?;
         caller.speaks_for(recipient, &directory, now)?;
         not_ahead(evidence.time, now)?;
         let key = evidence.envelope.key();
@@ -72,14 +88,15 @@ impl Admission {
             });
         }
         let index = fit(&evidence, recipient, &stored)?;
+        let delivery = stored.deliveries.get(index).ok_or(Refused::NotARecipient)?;
+        let anew = match (self.may_settle(&evidence, &directory), delivery.state) {
+            (Err(refused), state) if state != DeliveryState::HandedOver => return Err(refused),
+            (anew, _) => anew,
+        };
         let receipt = Receipt {
             key,
             recipient,
-            sequence: stored
-                .deliveries
-                .get(index)
-                .map(|delivery| delivery.sequence)
-                .ok_or(Refused::NotARecipient)?,
+            sequence: delivery.sequence,
             envelope: stored.digest,
             statement: signed,
         };
@@ -88,7 +105,24 @@ impl Admission {
             recipient,
             index,
         };
-        Ok((receipt, settlement))
+        Ok(Judged {
+            receipt,
+            settlement,
+            anew,
+        })
+    }
+
+    /// Whether a receipt may settle what is not settled yet.
+    fn may_settle(
+        &self,
+        evidence: &Verified<Evidence>,
+        directory: &Directory,
+    ) -> Result<(), Refused> {
+        may_say_new(&evidence.signer, evidence.time, directory)?;
+        if self.behind.is_raised() {
+            return Err(Refused::HubBehind);
+        }
+        Ok(())
     }
 }
 

@@ -58,8 +58,8 @@ pub(crate) enum Refused {
         /// The version in force.
         version: DirectoryVersion,
     },
-    /// The directory in force does not list this hub.
-    #[error("directory version {version} does not list this hub; the authority must")]
+    /// The directory in force does not list this hub, or not with the keys it has.
+    #[error("directory version {version} does not list this hub with its keys; the authority must")]
     HubNotListed {
         /// The version in force.
         version: DirectoryVersion,

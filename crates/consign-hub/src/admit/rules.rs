@@ -12,11 +12,19 @@ use consign_store::{Placements, Seal};
 use super::Rejection;
 use crate::identity::HubSigner;
 
-/// An envelope's id may state a time this far from the envelope's, in seconds.
-const MAX_ID_DISTANCE: u64 = 86_400;
+/// An envelope's id may state a time this far after the envelope's, in seconds.
+const MAX_ID_AHEAD: u64 = 86_400;
+/// And so far before it: the id is made when the document is handed in, and its sealing
+/// may wait for a key or for the network.
+const MAX_ID_AGE: u64 = 90 * 86_400;
 
 pub(super) fn check_times(envelope: &Envelope, now: Timestamp) -> Result<(), Rejection> {
-    if id_time(envelope.id).distance(envelope.time) > MAX_ID_DISTANCE {
+    let id = id_time(envelope.id);
+    let (earliest, latest) = (
+        envelope.time.minus_seconds(MAX_ID_AGE),
+        envelope.time.plus_seconds(MAX_ID_AHEAD),
+    );
+    if id < earliest || id > latest {
         return Err(Rejection::of(ErrorCode::IdTimeMismatch));
     }
     if envelope.expires <= now {

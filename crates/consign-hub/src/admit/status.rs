@@ -16,7 +16,7 @@ use consign_proto::v1;
 use consign_store::{StatusPost, StoredEnvelope};
 use consign_verify::{Verified, verify_statement};
 
-use super::{Admission, Refused, name_in_span, not_ahead};
+use super::{Admission, Refused, may_say_new, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
 
 impl Admission {
@@ -53,7 +53,9 @@ impl Admission {
         let status = verify_statement::<Status>(&signed, &[Role::Agency], &directory)?;
         let signer = status.signer.id.as_agency();
         name_in_span(status.envelope.key(), signer);
+        not_newer(&status.signer, &directory)?;
         caller.speaks_for(signer, &directory, now)?;
+        may_say_new(&status.signer, status.time, &directory)?;
         self.may_decide(&directory, now)?;
         not_ahead(status.time, now)?;
         if status.text.is_some() == text.is_empty() {

@@ -1,6 +1,7 @@
 //! Each check of the gate by its own fault, with real signatures.
 
 mod exchange;
+mod keys;
 
 use std::sync::Arc;
 
@@ -101,9 +102,13 @@ async fn what_is_wrong_for_ever_is_refused_in_writing() {
         (
             ErrorCode::IdTimeMismatch,
             scene.letter(|letter| {
-                let two_days = (now.as_unix() - 2 * 86_400) * 1000;
-                let id = entropy::uuid_v7(two_days).unwrap();
-                letter.fields.id = EnvelopeId::from_bytes(id).unwrap();
+                letter.fields.id = id_of(now.minus_seconds(90 * 86_400 + 1));
+            }),
+        ),
+        (
+            ErrorCode::IdTimeMismatch,
+            scene.letter(|letter| {
+                letter.fields.id = id_of(now.plus_seconds(86_400 + 1));
             }),
         ),
         (
@@ -147,6 +152,21 @@ async fn what_is_wrong_for_ever_is_refused_in_writing() {
         assert_eq!(rejection.event, Event::SubmissionRejection, "{reason}");
         assert_eq!(rejection.reason, Some(reason));
         assert!(scene.is_answered(&sealed), "{reason}");
+    }
+}
+
+fn id_of(time: Timestamp) -> EnvelopeId {
+    EnvelopeId::from_bytes(entropy::uuid_v7(time.as_unix() * 1000).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn an_id_may_be_older_than_a_late_sealing() {
+    let scene = Scene::new();
+    let now = scene.world.now();
+    for made in [now.minus_seconds(90 * 86_400), now.plus_seconds(86_400)] {
+        let sealed = scene.letter(|letter| letter.fields.id = id_of(made));
+        let answer = scene.submit(&sealed).await.unwrap();
+        assert_eq!(answer.event, Event::SubmissionAcceptance);
     }
 }
 
