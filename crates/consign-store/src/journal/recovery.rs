@@ -148,15 +148,15 @@ fn find_spans(disk: &dyn Disk, segments: &Segments) -> Result<Spans, OpenError> 
         let damaged = OpenError::Damaged { segment, offset: 0 };
         let Opened { base, stamp, start } =
             scan::open_segment(file.as_ref(), segment)?.ok_or(damaged)?;
-        if let Some((before, span)) = spans
-            .last_key_value()
-            .map(|(number, span)| (*number, *span))
-        {
-            if base.previous.segment != before || before + 1 != segment {
-                return Err(OpenError::Missing {
-                    segment: base.previous.segment,
-                });
-            }
+        let before = spans.last_key_value().map(|(n, span)| (*n, *span));
+        // The first segment that there is must be the first that there was.
+        let previous = before.map_or(0, |(number, _)| number);
+        if base.previous.segment != previous || previous + 1 != segment {
+            return Err(OpenError::Missing {
+                segment: base.previous.segment,
+            });
+        }
+        if let Some((before, span)) = before {
             let end = base.previous;
             if end.offset < span.start.offset || file_ends_before(segments, end)? {
                 return Err(OpenError::Damaged {
