@@ -37,11 +37,24 @@ impl RealDisk {
     }
 }
 
+/// Makes a directory and those above it, each with its name on the disk.
 fn make_dir(path: &Path) -> io::Result<()> {
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
+    let missing = path
+        .ancestors()
+        .take_while(|directory| !directory.as_os_str().is_empty() && !directory.is_dir());
+    let missing: Vec<_> = missing.collect();
+    for directory in missing.into_iter().rev() {
+        match std::fs::DirBuilder::new().mode(0o700).create(directory) {
+            // Someone else was faster.
+            Err(_) if directory.is_dir() => {}
+            made => made?,
+        }
+        let above = directory
+            .parent()
+            .filter(|above| !above.as_os_str().is_empty());
+        File::open(above.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
 }
 
 #[derive(Debug)]
@@ -187,5 +200,29 @@ impl Disk for RealDisk {
 
     fn index_dir(&self) -> PathBuf {
         self.root.join("index")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn directories_are_made_all_the_way_and_for_us_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let root = place.path().join("one/two");
+        for _ in 0..2 {
+            let disk = RealDisk::new(&root).unwrap();
+            disk.create_dir("three/four").unwrap();
+        }
+        for made in ["one", "one/two", "one/two/three", "one/two/three/four"] {
+            let metadata = place.path().join(made).metadata().unwrap();
+            assert_eq!(metadata.permissions().mode() & 0o777, 0o700, "{made}");
+        }
+        std::fs::write(root.join("file"), b"").unwrap();
+        assert!(RealDisk::new(root.join("file")).is_err());
+        assert!(RealDisk::new(root.join("file/below")).is_err());
     }
 }
