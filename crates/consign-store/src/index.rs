@@ -8,9 +8,11 @@
 //! Batches are kept to about 20 envelopes, each flushed: larger ones let sled's memory
 //! grow without bound. Values never reach the size that sled does not sync.
 
+use std::fs::{File, TryLockError};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -48,7 +50,9 @@ pub(crate) enum Flush {
 /// An open index.
 #[derive(Debug)]
 pub(crate) struct Index {
-    db: sled::Db,
+    /// Gone once it is closed.
+    db: Option<sled::Db>,
+    directory: PathBuf,
     mark: Mutex<Mark>,
 }
 
@@ -74,15 +78,15 @@ impl Index {
             .path(directory)
             .cache_capacity(CACHE)
             .flush_every_ms(None);
-        let db = guarded(|| config.open())?;
-        let mark = match guarded(|| db.get(MARK))? {
-            None => Mark::default(),
-            Some(bytes) => Mark::decode(Bytes::copy_from_slice(&bytes)).map_err(|_| IndexFault)?,
+        let mut index = Self {
+            db: Some(guarded(|| config.open())?),
+            directory: directory.to_owned(),
+            mark: Mutex::default(),
         };
-        Ok(Self {
-            db,
-            mark: Mutex::new(mark),
-        })
+        if let Some(bytes) = index.get(MARK)? {
+            index.mark = Mutex::new(Mark::decode(bytes).map_err(|_| IndexFault)?);
+        }
+        Ok(index)
     }
 
     /// How far it has followed the journal.
@@ -97,8 +101,9 @@ impl Index {
             position: mark.position,
             ..Mark::default()
         };
+        let db = self.db()?;
         guarded(|| {
-            for row in self.db.iter() {
+            for row in db.iter() {
                 let (key, value) = row?;
                 if key.as_ref() != MARK && mark.covers(&value) {
                     found.add(&key, &value);
@@ -115,8 +120,16 @@ impl Index {
 
     /// The value of a row.
     pub(crate) fn get(&self, key: &[u8]) -> Result<Option<Bytes>, IndexFault> {
-        let value = guarded(|| self.db.get(key))?;
+        let db = self.db()?;
+        let value = guarded(|| db.get(key))?;
         Ok(value.map(|value| Bytes::copy_from_slice(&value)))
+    }
+
+    /// Whether there is a row whose key begins so.
+    pub(crate) fn has(&self, prefix: &[u8]) -> Result<bool, IndexFault> {
+        let db = self.db()?;
+        let first = guarded(|| db.scan_prefix(prefix).next().transpose())?;
+        Ok(first.is_some())
     }
 
     /// Takes the rows of all batches up to a position, and flushes.
@@ -126,6 +139,7 @@ impl Index {
         position: Position,
         flush: Flush,
     ) -> Result<(), IndexFault> {
+        let db = self.db()?;
         let mut mark = self.mark();
         mark.position = position;
         for row in rows {
@@ -139,37 +153,72 @@ impl Index {
             envelopes += usize::from(row.key.first() == Some(&b'e'));
             if envelopes >= ENVELOPES || count >= ROWS {
                 let full = std::mem::take(&mut batch);
-                guarded(|| self.db.apply_batch(full))?;
+                guarded(|| db.apply_batch(full))?;
                 if flush == Flush::Often {
-                    guarded(|| self.db.flush())?;
+                    guarded(|| db.flush())?;
                 }
                 (envelopes, count) = (0, 0);
             }
         }
         batch.insert(MARK, mark.encode().as_ref());
-        guarded(|| self.db.apply_batch(batch))?;
-        guarded(|| self.db.flush())?;
+        guarded(|| db.apply_batch(batch))?;
+        guarded(|| db.flush())?;
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner) = mark;
         Ok(())
     }
 
-    /// Lets go of an index that is not worth closing.
-    pub(crate) fn abandon(self) {
-        if self.close().is_err() {
-            tracing::warn!("the index did not close");
-        }
+    /// Closes the index.
+    pub(crate) fn close(mut self) -> Result<(), IndexFault> {
+        let db = self.db()?;
+        let flushed = guarded(|| db.flush().map(|_| ()));
+        flushed.and(self.release())
     }
 
-    /// Closes the index; its drop may panic as well.
-    pub(crate) fn close(self) -> Result<(), IndexFault> {
-        let flushed = guarded(|| self.db.flush().map(|_| ()));
-        let dropped = catch_unwind(AssertUnwindSafe(move || drop(self)));
-        flushed.and(dropped.map_err(|_| IndexFault))
+    /// Lets sled go, whose drop may panic as well and whose threads hold on to the
+    /// directory for a while after it.
+    fn release(&mut self) -> Result<(), IndexFault> {
+        let Some(db) = self.db.take() else {
+            return Ok(());
+        };
+        let dropped = catch_unwind(AssertUnwindSafe(move || drop(db)));
+        await_release(&self.directory);
+        dropped.map_err(|_| IndexFault)
+    }
+
+    fn db(&self) -> Result<&sled::Db, IndexFault> {
+        self.db.as_ref().ok_or(IndexFault)
     }
 
     fn mark(&self) -> Mark {
         *self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Drop for Index {
+    fn drop(&mut self) {
+        if self.release().is_err() {
+            tracing::warn!("the index did not close");
+        }
+    }
+}
+
+/// Most milliseconds that the end of sled's threads is waited for.
+const PATIENCE: u32 = 5_000;
+
+/// Waits until nobody has the directory locked: opened before that, a good index would
+/// be taken for a bad one.
+fn await_release(directory: &Path) {
+    let Ok(file) = File::open(directory.join("db")) else {
+        return;
+    };
+    for _ in 0..PATIENCE {
+        match file.try_lock() {
+            // Free again with the file.
+            Ok(()) | Err(TryLockError::Error(_)) => return,
+            Err(TryLockError::WouldBlock) => std::thread::park_timeout(Duration::from_millis(1)),
+        }
+    }
+    tracing::warn!("the index is still held by its own threads");
 }
 
 impl Mark {
@@ -244,10 +293,10 @@ pub(crate) fn sync_files(directory: &Path) -> std::io::Result<()> {
             if entry.file_type()?.is_dir() {
                 pending.push(entry.path());
             } else {
-                std::fs::File::open(entry.path())?.sync_all()?;
+                File::open(entry.path())?.sync_all()?;
             }
         }
-        std::fs::File::open(&directory)?.sync_all()?;
+        File::open(&directory)?.sync_all()?;
     }
     Ok(())
 }
@@ -295,12 +344,36 @@ mod tests {
     }
 
     #[test]
+    fn a_closed_index_opens_at_once_however_it_was_let_go() {
+        let (directory, mut index) = filled();
+        for round in 0..60 {
+            if round % 2 == 0 {
+                index.close().unwrap();
+            } else {
+                drop(index);
+            }
+            index = Index::open(directory.path()).unwrap();
+        }
+        index.verify().unwrap();
+        drop(index);
+        // A mark that is none: what was opened is let go again.
+        let db = sled::open(directory.path()).unwrap();
+        db.insert(MARK, b"no mark").unwrap();
+        drop(db);
+        await_release(directory.path());
+        assert_eq!(Index::open(directory.path()).unwrap_err(), IndexFault);
+        let db = sled::open(directory.path()).unwrap();
+        db.remove(MARK).unwrap();
+    }
+
+    #[test]
     fn a_row_that_went_or_changed_is_noticed() {
         let (_directory, index) = filled();
-        index.db.remove(b"e7").unwrap();
+        index.db().unwrap().remove(b"e7").unwrap();
         assert_eq!(index.verify(), Err(IndexFault));
         let (_directory, index) = filled();
-        index.db.insert(b"e7", row("8", 7).value.as_ref()).unwrap();
+        let other = row("8", 7).value;
+        index.db().unwrap().insert(b"e7", other.as_ref()).unwrap();
         assert_eq!(index.verify(), Err(IndexFault));
     }
 
@@ -308,7 +381,8 @@ mod tests {
     fn a_batch_taken_in_part_comes_again() {
         let (_directory, index) = filled();
         let (first, second) = (row("first", 60), row("second", 70));
-        index.db.insert(&first.key, first.value.as_ref()).unwrap();
+        let db = index.db().unwrap();
+        db.insert(&first.key, first.value.as_ref()).unwrap();
         index.verify().unwrap();
         index.apply(&[first, second], at(80), Flush::Often).unwrap();
         index.verify().unwrap();
