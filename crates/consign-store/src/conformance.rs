@@ -449,6 +449,8 @@ fn a_submission_must_be_sound(store: &dyn Store) {
     assert!(matches!(fault, StoreError::WrapsMismatch), "{fault}");
     let fault = store.accept(submission(1, 1, &[])).wait().unwrap_err();
     assert!(matches!(fault, StoreError::WrapsMismatch), "{fault}");
+    let fault = store.accept(submission(1, 1, &[2, 3, 2])).wait();
+    assert!(matches!(fault, Err(StoreError::RecipientTwice)));
     let mut giant = submission(1, 1, &[2]);
     giant.wraps = vec![Bytes::from(vec![0; 4096])];
     let fault = store.accept(giant).wait().unwrap_err();

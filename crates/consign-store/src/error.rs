@@ -2,7 +2,7 @@
 
 use std::io;
 
-use consign_domain::ErrorCode;
+use consign_domain::{Digest, ErrorCode};
 
 /// Making the hub's signed answer failed.
 #[derive(Debug, thiserror::Error)]
@@ -64,6 +64,15 @@ pub enum StoreError {
         /// Where in its file.
         offset: u64,
     },
+    /// A payload that was durable does not read back as it was written.
+    #[error("the stored payload {digest} is damaged")]
+    PayloadDamaged {
+        /// Its SHA-256, which names its file.
+        digest: Digest,
+    },
+    /// The same agency is among the recipients twice.
+    #[error("an agency is among the recipients twice")]
+    RecipientTwice,
     /// The index gave a row that cannot be one of ours.
     #[error("the index is damaged")]
     Index,
@@ -92,10 +101,13 @@ impl StoreError {
             Self::PayloadMissing => ErrorCode::PayloadMissing,
             Self::PayloadMismatch => ErrorCode::PayloadMismatch,
             Self::WrapsMismatch => ErrorCode::WrapsMismatch,
+            Self::RecipientTwice => ErrorCode::StatementMalformed,
             Self::TooLarge => ErrorCode::TooLarge,
-            Self::Failed | Self::Damaged { .. } | Self::Index | Self::Io { .. } => {
-                ErrorCode::StorageFailed
-            }
+            Self::Failed
+            | Self::Damaged { .. }
+            | Self::PayloadDamaged { .. }
+            | Self::Index
+            | Self::Io { .. } => ErrorCode::StorageFailed,
         }
     }
 }

@@ -124,6 +124,8 @@ impl JournalStore {
         let index = self.take_index();
         let held = lock(&self.lock).take();
         if self.shared.is_poisoned() {
+            // Before the directory is free for others.
+            drop(index);
             return Err(StoreError::Failed);
         }
         if let Some(index) = index {
@@ -178,7 +180,14 @@ impl JournalStore {
 
     fn is_full(&self) -> bool {
         let free = self.shared.disk.free_space().unwrap_or(0);
-        self.shared.spares.load(Ordering::SeqCst) < RESERVE || free < self.shared.options.low_water
+        let Options {
+            segment_bytes,
+            low_water,
+            ..
+        } = self.shared.options;
+        // A reserve that the disk has room for again is filled when someone next asks.
+        let reserved = self.shared.spares.load(Ordering::SeqCst) >= RESERVE;
+        free < low_water || (!reserved && free < segment_bytes.saturating_add(low_water))
     }
 }
 
@@ -213,9 +222,7 @@ impl Drop for JournalStore {
         drop(lock(&self.requests).take());
         self.shared.room_changed();
         self.join();
-        if let Some(index) = self.take_index() {
-            index.abandon();
-        }
+        drop(self.take_index());
     }
 }
 

@@ -13,6 +13,7 @@ use crate::journal::files::{JOURNAL, PAYLOADS, STAGING, Segments};
 use crate::journal::marks::Marks;
 use crate::journal::recovery::{self, Recovered, Spans};
 use crate::journal::rows::Row;
+use crate::staging;
 use crate::store::Clock;
 use crate::types::Position;
 
@@ -168,6 +169,8 @@ pub struct Recovery {
     pub rewritten: bool,
     /// Where a batch was cut off that nobody was answered for.
     pub torn: Option<Position>,
+    /// Payloads that were staged whole and never accepted; their files were removed.
+    pub unnamed: u64,
     /// Where the journal goes on.
     pub position: Position,
 }
@@ -237,6 +240,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
         replayed,
         rewritten: recovered.rewritten,
         torn: recovered.torn,
+        unnamed: staging::remove_unnamed(disk.as_ref(), &index)?,
         position: recovered.writer.end(),
     };
     Ok(Opened {
@@ -256,7 +260,7 @@ fn believe(directory: &Path) -> Option<Index> {
     if index.verify().is_ok() && index.position() != Position::default() {
         return Some(index);
     }
-    index.abandon();
+    drop(index);
     None
 }
 
@@ -264,7 +268,7 @@ fn believe(directory: &Path) -> Option<Index> {
 fn catch_up(index: Index, segments: &Segments, recovered: &Recovered) -> Option<(Index, u64)> {
     let position = index.position();
     if !recovered.spans.contains(position) {
-        index.abandon();
+        drop(index);
         return None;
     }
     let mut replayed = 0;
@@ -279,7 +283,7 @@ fn catch_up(index: Index, segments: &Segments, recovered: &Recovered) -> Option<
     match caught_up {
         Ok(()) => Some((index, replayed)),
         Err(_) => {
-            index.abandon();
+            drop(index);
             None
         }
     }

@@ -71,7 +71,15 @@ pub struct PayloadSource {
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
     Memory(Bytes),
-    File { file: Arc<dyn DiskFile>, start: u64 },
+    Journal {
+        file: Arc<dyn DiskFile>,
+        segment: u64,
+        start: u64,
+    },
+    File {
+        file: Arc<dyn DiskFile>,
+        digest: Digest,
+    },
 }
 
 impl PayloadSource {
@@ -99,10 +107,23 @@ impl PayloadSource {
                 let start = usize::try_from(offset).map_err(|_| StoreError::TooLarge)?;
                 Ok(bytes.slice(start..start + length))
             }
-            Place::File { file, start } => {
-                let place = start.saturating_add(offset);
-                let bytes = read_exact(file.as_ref(), place, length)?;
-                bytes.map(Bytes::from).ok_or(StoreError::PayloadMissing)
+            Place::Journal {
+                file,
+                segment,
+                start,
+            } => {
+                let offset = start.saturating_add(offset);
+                let bytes = read_exact(file.as_ref(), offset, length)?;
+                bytes.map(Bytes::from).ok_or(StoreError::Damaged {
+                    segment: *segment,
+                    offset,
+                })
+            }
+            Place::File { file, digest } => {
+                let bytes = read_exact(file.as_ref(), offset, length)?;
+                bytes
+                    .map(Bytes::from)
+                    .ok_or(StoreError::PayloadDamaged { digest: *digest })
             }
         }
     }

@@ -213,7 +213,10 @@ impl Shared {
         };
         let length = accepted.wraps.iter().map(|wrap| usize::from(*wrap)).sum();
         let offset = place.bulk + accepted.payload.bulk();
-        let mut bulk = self.segments.bulk(place.segment, offset, length)?;
+        let sum = accepted.wraps_crc;
+        let mut bulk = self
+            .segments
+            .checked_bulk(place.segment, offset, length, sum)?;
         let wraps = accepted.wraps.iter();
         Ok(Some(
             wraps
@@ -230,13 +233,19 @@ impl Shared {
             return Ok(None);
         };
         let place = match accepted.payload {
-            PayloadFact::Bulk { .. } => Place::File {
-                file: self.segments.file(place.segment)?,
-                start: place.bulk,
-            },
+            PayloadFact::Bulk { size, crc } => {
+                // Checked here once: a piece of it has no sum of its own.
+                self.segments
+                    .checked_bulk(place.segment, place.bulk, size as usize, crc)?;
+                Place::Journal {
+                    file: self.segments.file(place.segment)?,
+                    segment: place.segment,
+                    start: place.bulk,
+                }
+            }
             PayloadFact::File { digest, .. } => Place::File {
                 file: self.disk.open(&payload_path(digest))?,
-                start: 0,
+                digest,
             },
         };
         Ok(Some(PayloadSource::new(accepted.payload.size(), place)))
@@ -296,15 +305,9 @@ impl Shared {
     ) -> Result<ItemBody, StoreError> {
         let payload = match accepted.payload {
             PayloadFact::Bulk { size, crc } if u64::from(size) <= MAX_INLINE_PAYLOAD => {
-                let bytes = self
-                    .segments
-                    .bulk(place.segment, place.bulk, size as usize)?;
-                if crc32fast::hash(&bytes) != crc {
-                    return Err(StoreError::Damaged {
-                        segment: place.segment,
-                        offset: place.bulk,
-                    });
-                }
+                let bytes =
+                    self.segments
+                        .checked_bulk(place.segment, place.bulk, size as usize, crc)?;
                 ItemPayload::Inline(bytes)
             }
             _ => ItemPayload::OnRequest,

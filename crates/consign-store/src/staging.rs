@@ -2,6 +2,7 @@
 //! files of their own, through the disk seam, and are durable before any frame names them.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -10,7 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
+use crate::index::Index;
 use crate::journal::files::{PAYLOADS, STAGING, payload_directory, payload_path};
+use crate::journal::rows::file_prefix;
 use crate::payload::{StagedPayload, StagedRef};
 
 /// Largest payload that the journal itself takes, in bytes.
@@ -18,6 +21,31 @@ pub(crate) const MAX_JOURNALED: u64 = 1 << 20;
 
 /// Numbers the files of one process; what an earlier one left is removed on opening.
 static NEXT: AtomicU64 = AtomicU64::new(1);
+
+/// Removes the files of payloads that were finished and never accepted; gives how many.
+/// The index must have followed the journal to its end.
+pub(crate) fn remove_unnamed(disk: &dyn Disk, index: &Index) -> io::Result<u64> {
+    let mut removed = 0;
+    for first in 0..=u8::MAX {
+        let directory = format!("{PAYLOADS}/{first:02x}");
+        let names = match disk.list(&directory) {
+            Err(fault) if fault.kind() == io::ErrorKind::NotFound => continue,
+            names => names?,
+        };
+        for name in names {
+            let path = format!("{directory}/{name}");
+            // What has another name is not ours; what the index cannot tell stays.
+            let unnamed = name.parse().is_ok_and(|digest| {
+                payload_path(digest) == path && index.has(&file_prefix(digest)) == Ok(false)
+            });
+            if unnamed {
+                disk.remove(&path)?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
 
 /// A payload in memory.
 #[derive(Debug)]

@@ -1,5 +1,6 @@
 //! The plain types that the verbs take and give.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use bytes::Bytes;
@@ -79,6 +80,10 @@ impl Submission {
         let (recipients, wraps) = (self.recipients.len(), self.wraps.len());
         if recipients == 0 || recipients > MAX_RECIPIENTS || recipients != wraps {
             return Err(StoreError::WrapsMismatch);
+        }
+        let mut agencies = BTreeSet::new();
+        if !self.recipients.iter().all(|(id, _)| agencies.insert(*id)) {
+            return Err(StoreError::RecipientTwice);
         }
         let inline = match &self.payload {
             PayloadIn::Inline(bytes) => bytes.len() as u64,

@@ -4,7 +4,8 @@
 //! A file's bytes are kept twice, as the page cache shows them and as the medium holds
 //! them, with the writes in between. A cut applies a random choice of those, each cut
 //! into sectors of 512 bytes. Names of a directory are a journal of their own: a cut
-//! keeps a random beginning of what was not synced.
+//! keeps a random beginning of what was not synced. A directory is a name like others, in
+//! the one above it: what it holds goes with it.
 
 mod medium;
 
@@ -13,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile, DiskLock};
-use medium::{Change, Contents, Name, State};
+use medium::{Change, Contents, DIRECTORY, Name, State, above};
 
 /// What goes wrong, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,7 +123,9 @@ impl SimDisk {
 
     /// All paths, in order.
     pub fn paths(&self) -> Vec<String> {
-        self.state().names.keys().cloned().collect()
+        let state = self.state();
+        let files = state.names.iter().filter(|(_, id)| **id != DIRECTORY);
+        files.map(|(path, _)| path.clone()).collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -231,7 +234,10 @@ impl SimDisk {
     fn rename_or_remove(&self, path: &str, to: Option<&str>) -> io::Result<()> {
         let mut state = self.state();
         state.operate()?;
-        let id = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let id = state.id(path)?;
+        if let Some(to) = to {
+            state.is_directory(above(to))?;
+        }
         let change = match to {
             Some(to) => Name::Move(path.to_owned(), to.to_owned(), id),
             None => Name::Remove(path.to_owned()),
@@ -255,6 +261,7 @@ impl Disk for SimDisk {
     fn create(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.state();
         state.operate()?;
+        state.is_directory(above(path))?;
         let id = state.files.len();
         state.files.push(Contents::default());
         let change = Name::Set(path.to_owned(), id);
@@ -269,7 +276,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &str) -> io::Result<Arc<dyn DiskFile>> {
         let state = self.state();
         state.alive()?;
-        let id = *state.names.get(path).ok_or(io::ErrorKind::NotFound)?;
+        let id = state.id(path)?;
         Ok(Arc::new(SimFile {
             disk: self.clone(),
             id,
@@ -291,12 +298,23 @@ impl Disk for SimDisk {
             let name = path.strip_prefix(directory)?.strip_prefix('/')?;
             (!name.contains('/')).then(|| name.to_owned())
         };
-        Ok(state.names.keys().filter_map(inside).collect())
+        let files = state.names.iter().filter(|(_, id)| **id != DIRECTORY);
+        Ok(files.filter_map(|(path, _)| inside(path)).collect())
     }
 
-    fn create_dir(&self, _directory: &str) -> io::Result<()> {
-        // Directories are parts of names here: they come with the first file.
-        self.state().alive()
+    fn create_dir(&self, directory: &str) -> io::Result<()> {
+        let mut state = self.state();
+        state.operate()?;
+        let ends = directory.match_indices('/').map(|(at, _)| at);
+        for end in ends.chain([directory.len()]) {
+            let path = directory.get(..end).unwrap_or_default();
+            if state.is_directory(path).is_err() {
+                let change = Name::Set(path.to_owned(), DIRECTORY);
+                change.apply(&mut state.names);
+                state.pending_names.push(change);
+            }
+        }
+        Ok(())
     }
 
     fn sync_dir(&self, directory: &str) -> io::Result<()> {

@@ -115,13 +115,24 @@ impl Segments {
         }
     }
 
-    /// Bytes of a segment's bulk.
-    pub(crate) fn bulk(
+    /// Bytes of a segment's bulk, checked.
+    pub(crate) fn checked_bulk(
         &self,
         segment: u64,
         offset: u64,
         length: usize,
+        crc: u32,
     ) -> Result<Bytes, StoreError> {
+        let bytes = self.bulk(segment, offset, length)?;
+        if crc32fast::hash(&bytes) == crc {
+            Ok(bytes)
+        } else {
+            Err(StoreError::Damaged { segment, offset })
+        }
+    }
+
+    /// Bytes of a segment's bulk.
+    fn bulk(&self, segment: u64, offset: u64, length: usize) -> Result<Bytes, StoreError> {
         let file = self.file(segment)?;
         read_exact(file.as_ref(), offset, length)?
             .map(Bytes::from)

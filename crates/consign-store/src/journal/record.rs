@@ -46,6 +46,8 @@ pub(crate) struct AcceptedRecord {
     pub(crate) payload: PayloadFact,
     /// The length of each wrap; the bulk has them after the payload.
     pub(crate) wraps: Vec<u16>,
+    /// The CRC-32 of all wraps.
+    pub(crate) wraps_crc: u32,
 }
 
 /// Where a payload is.
@@ -221,6 +223,7 @@ impl AcceptedRecord {
         for length in &self.wraps {
             to.u16(*length);
         }
+        to.u32(self.wraps_crc);
     }
 
     fn read(from: &mut Reader) -> Result<Self, Malformed> {
@@ -254,6 +257,7 @@ impl AcceptedRecord {
         };
         let count = from.count(2)?;
         let wraps = (0..count).map(|_| from.u16()).collect::<Result<_, _>>()?;
+        let wraps_crc = from.u32()?;
         Ok(Self {
             key,
             digest,
@@ -265,6 +269,7 @@ impl AcceptedRecord {
             recipients,
             payload,
             wraps,
+            wraps_crc,
         })
     }
 }

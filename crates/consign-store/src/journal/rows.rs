@@ -8,12 +8,13 @@
 //! | `i` agency sequence (big-endian) | kind, statement digest |
 //! | `s` sender id recipient | receipt or expiry |
 //! | `p` addressee, status digest | sequence |
+//! | `f` payload digest, sender id | nothing: a file that a record names |
 
 use bytes::Bytes;
 use consign_domain::limits::MAX_RECIPIENTS;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
 
-use super::record::Record;
+use super::record::{PayloadFact, Record};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::types::{Outcome, SettledBy};
 
@@ -92,6 +93,23 @@ pub(crate) fn posted_key(addressee: AgencyId, status: Digest) -> Bytes {
     to.into_bytes()
 }
 
+/// What the keys of all rows begin with that name a payload's file.
+pub(crate) fn file_prefix(payload: Digest) -> Bytes {
+    let mut to = Writer::default();
+    to.u8(b'f');
+    to.digest(payload);
+    to.into_bytes()
+}
+
+/// The key of the row that says that an envelope's payload has a file: with the envelope,
+/// since others may name the same file, and a row is written once.
+fn file_key(payload: Digest, key: EnvelopeKey) -> Bytes {
+    let mut to = Writer::default();
+    to.raw(&file_prefix(payload));
+    to.key(key);
+    to.into_bytes()
+}
+
 /// Appends the rows of a record.
 pub(crate) fn project(record: &Record, place: Locator, rows: &mut Vec<Row>) {
     let mut item = |agency, sequence, digest| {
@@ -120,6 +138,14 @@ pub(crate) fn project(record: &Record, place: Locator, rows: &mut Vec<Row>) {
                 key: answer_key(accepted.key),
                 value: row.encode(),
             });
+            if let PayloadFact::File { digest, .. } = accepted.payload {
+                let mut to = Writer::default();
+                place.write(&mut to);
+                rows.push(Row {
+                    key: file_key(digest, accepted.key),
+                    value: to.into_bytes(),
+                });
+            }
         }
         Record::Refused(refusal) => {
             let row = AnswerRow {
@@ -283,7 +309,7 @@ pub(crate) fn posted_sequence(bytes: Bytes) -> Result<Sequence, Malformed> {
 /// At least the bytes that a record's rows take in a footer.
 pub(crate) fn estimate(record: &Record) -> u64 {
     match record {
-        Record::Accepted(accepted) => 128 * (accepted.recipients.len() as u64 + 1),
+        Record::Accepted(accepted) => 128 * (accepted.recipients.len() as u64 + 2),
         Record::Refused(_) => 128,
         Record::Settled(_) | Record::Status(_) => 256,
         Record::Collected { .. } | Record::Directory(_) => 0,

@@ -40,6 +40,7 @@ fn accepted(id: u32, recipients: &[u32], payload: PayloadFact) -> Record {
         recipients: places.collect(),
         payload,
         wraps: recipients.iter().map(|_| 12).collect(),
+        wraps_crc: 0x0a0b_0c0d,
     }))
 }
 

@@ -32,7 +32,11 @@ pub(crate) fn run(
     loop {
         let job = jobs.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(job) = job else { return };
+        // A ticket that never comes would let the committer hold back what came after it
+        // for ever: told to stop, it finds that the store is over and drops all that wait.
+        let stop = |ticket| drop(committer.send((ticket, Work::Stop)));
         if shared.is_over() {
+            stop(job.ticket);
             continue;
         }
         let SealJob {
@@ -53,6 +57,7 @@ pub(crate) fn run(
                 // The answer is dropped, which tells of the failure, after this.
                 let fault = fault.as_ref().map(|fault| fault as &dyn std::error::Error);
                 shared.poison("an acceptance could not be signed", fault);
+                stop(ticket);
             }
         }
     }
@@ -77,6 +82,8 @@ fn seal(submission: Submission, places: Placements) -> Result<Sealed, Option<Sea
         .iter()
         .map(|wrap| u16::try_from(wrap.len()).unwrap_or(u16::MAX))
         .collect();
+    let mut sum = crc32fast::Hasher::new();
+    submission.wraps.iter().for_each(|wrap| sum.update(wrap));
     bulk.extend(submission.wraps);
     let record = AcceptedRecord {
         key: submission.key,
@@ -89,6 +96,7 @@ fn seal(submission: Submission, places: Placements) -> Result<Sealed, Option<Sea
         recipients: places.recipients,
         payload,
         wraps,
+        wraps_crc: sum.finalize(),
     };
     Ok(Sealed { record, bulk })
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use consign_domain::SignedStatement;
+use consign_domain::{Digest, SignedStatement};
 
 use super::{open, scratch};
 use crate::conformance::fixture::{self, Random};
@@ -37,6 +37,8 @@ struct Model {
     refused: BTreeMap<u32, SignedStatement>,
     settled: BTreeMap<(u32, u32), SignedStatement>,
     posted: BTreeSet<u32>,
+    /// Items that were read, by inbox and place.
+    seen: BTreeMap<(u32, u64), Digest>,
 }
 
 enum Asked {
@@ -107,15 +109,8 @@ impl Model {
     fn hear(&mut self, asked: Asked, totals: &Totals) {
         let heard = match asked {
             Asked::Accept(id, reply) | Asked::Refuse(id, reply) => {
-                reply.wait().ok().map(|accepted| {
-                    let answers = match accepted.answer.outcome {
-                        crate::Outcome::Accepted => &mut self.accepted,
-                        crate::Outcome::Refused => &mut self.refused,
-                    };
-                    let evidence = accepted.answer.evidence;
-                    let first = answers.entry(id).or_insert_with(|| evidence.clone());
-                    assert_eq!(*first, evidence, "two answers for {id}");
-                })
+                let accepted = reply.wait().ok();
+                accepted.map(|accepted| self.keep(id, accepted.answer))
             }
             Asked::Settle(id, recipient, reply) => reply.wait().ok().map(|settled| {
                 self.settled.insert((id, recipient), settled.statement);
@@ -129,11 +124,47 @@ impl Model {
             .fetch_add(u64::from(heard.is_some()), Ordering::Relaxed);
     }
 
+    /// Reads while others write: what is seen is durable, whoever else was told of it.
+    fn look(&mut self, store: &JournalStore, random: &mut Random) {
+        let number = 1 + random.small(AGENCIES + 1);
+        // A dead disk shows nothing.
+        let items = store.inbox(fixture::agency(number), None, super::all());
+        for item in items.unwrap_or_default() {
+            let place = (number, item.sequence.value());
+            let first = *self.seen.entry(place).or_insert(item.digest);
+            assert_eq!(first, item.digest, "two items at {place:?}");
+        }
+        let id = 1 + random.small(self.next_id.max(1));
+        let Some((sender, _)) = self.sent.get(&id) else {
+            return;
+        };
+        if let Ok(Some(answer)) = store.answer(fixture::key(*sender, id)) {
+            self.keep(id, answer);
+        }
+    }
+
+    fn keep(&mut self, id: u32, answer: crate::Answer) {
+        let answers = match answer.outcome {
+            crate::Outcome::Accepted => &mut self.accepted,
+            crate::Outcome::Refused => &mut self.refused,
+        };
+        let evidence = answer.evidence;
+        let first = answers.entry(id).or_insert_with(|| evidence.clone());
+        assert_eq!(*first, evidence, "two answers for {id}");
+    }
+
     /// Everything answered is there, once, and nothing is there in part.
     fn check(&self, store: &JournalStore) {
         let inboxes: BTreeMap<u32, _> = (1..=AGENCIES + 1)
             .map(|number| (number, whole_inbox(store, fixture::agency(number))))
             .collect();
+        for ((number, place), digest) in &self.seen {
+            let item = usize::try_from(place - 1)
+                .ok()
+                .and_then(|at| inboxes[number].get(at));
+            let found = item.map(|item| item.digest);
+            assert_eq!(found, Some(*digest), "what {number} saw at {place}");
+        }
         let times = |number: u32, digest| {
             let items = inboxes[&number].iter();
             items.filter(|item| item.digest == digest).count()
@@ -210,6 +241,8 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
     let mut random = Random(seed);
     let disk = SimDisk::new(seed, 16 << 20, index);
     let mut model = Model::default();
+    // In which segment the store was closed, if nobody has opened it since.
+    let mut closed = None;
     for _ in 0..=random.below(3) {
         let after = 1 + random.below(90);
         let bad_medium = random.below(4) == 0;
@@ -219,9 +252,13 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             Fault::Crash { after }
         });
         if let Ok((store, _)) = open(&disk, options()) {
+            closed = None;
             let mut asked = Vec::new();
             for _ in 0..60 {
                 asked.push(model.ask(&store, &mut random));
+                if random.below(4) == 0 {
+                    model.look(&store, &mut random);
+                }
                 if random.below(4) == 0 {
                     asked.drain(..).for_each(|asked| model.hear(asked, totals));
                 }
@@ -233,6 +270,7 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             if random.below(4) == 0 {
                 // A close that the crash may cut short.
                 drop(store.close());
+                closed = Some(store.health().journal.segment);
             }
         }
         totals.crashes.fetch_add(1, Ordering::Relaxed);
@@ -248,6 +286,11 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
             }
         }
         let (store, recovery) = open(&disk, options()).unwrap();
+        assert!(
+            !recovery.clean || closed == Some(recovery.position.segment - 1),
+            "a store was believed to be closed that was not, or was opened since"
+        );
+        closed = None;
         let fate = match recovery.index {
             IndexFate::Believed => &totals.believed,
             _ => &totals.rebuilt,
@@ -267,6 +310,7 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
         model.check(&store);
         if random.below(2) == 0 {
             store.close().unwrap();
+            closed = Some(store.health().journal.segment);
         }
     }
     totals.torn.fetch_add(disk.tally().torn, Ordering::Relaxed);

@@ -78,6 +78,11 @@ fn a_full_disk_takes_nothing_new_and_goes_on_settling() {
     assert_eq!(store.health().health, Health::Full);
 
     disk.resize(64 << 20);
+    assert_eq!(
+        store.health().health,
+        Health::Good,
+        "a hub that is told of a full disk never asks"
+    );
     let recovered = (0..1000).any(|_| store.accept(submission(1, 101, &[2, 3])).wait().is_ok());
     assert!(recovered, "the store did not recover by itself");
     store.close().unwrap();
@@ -163,6 +168,35 @@ fn an_acceptance_that_cannot_be_signed_poisons() {
     assert_holds(&store, 10);
 }
 
+/// What was signed after it is held back by the committer: it must not wait for ever.
+#[test]
+fn what_comes_after_a_failed_signature_is_answered() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    let (third_is_here, wait) = std::sync::mpsc::channel::<()>();
+    let mut first = submission(1, 1, &[2]);
+    first.seal = Box::new(move |_| {
+        assert!(wait.recv().is_err());
+        Err(SealError("no key".into()))
+    });
+    let mut third = submission(1, 3, &[2]);
+    let sign = std::mem::replace(
+        &mut third.seal,
+        Box::new(|_| Err(SealError("replaced".into()))),
+    );
+    // Two sign: the one that signs the third has handed the second on.
+    third.seal = Box::new(move |places| {
+        drop(third_is_here);
+        sign(places)
+    });
+    let replies = [first, submission(1, 2, &[2]), third].map(|submission| store.accept(submission));
+    for reply in replies {
+        assert!(matches!(reply.wait(), Err(StoreError::Failed)));
+    }
+    assert_eq!(store.health().health, Health::Poisoned);
+}
+
 #[test]
 fn a_directory_has_one_store() {
     let directory = tempfile::tempdir().unwrap();
@@ -220,6 +254,44 @@ fn staged_files_survive_and_leftovers_do_not() {
 }
 
 #[test]
+fn a_payload_that_was_never_sent_is_removed() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    let stage = |byte| {
+        let payload = vec![byte; 1_100_000];
+        let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
+        stage.write(&payload).unwrap();
+        PayloadIn::Staged(stage.finish(Digest::of(&payload)).unwrap())
+    };
+    let (named, _unnamed) = (stage(1), stage(2));
+    for id in 1..=2 {
+        let mut sent = submission(1, id, &[2]);
+        sent.payload = named.clone();
+        store.accept(sent).wait().unwrap();
+    }
+    drop(store);
+    disk.kill();
+    let files = || {
+        let paths = disk.paths().into_iter();
+        paths.filter(|path| path.starts_with("payloads/")).count()
+    };
+    assert_eq!(files(), 2);
+    for unnamed in [1, 0] {
+        let (store, recovery) = open(&disk, small()).unwrap();
+        assert_eq!((recovery.unnamed, files()), (unnamed, 1));
+        for id in 1..=2 {
+            let source = store.payload(key(1, id)).unwrap().unwrap();
+            assert_eq!(source.read_at(1_099_999, 9).unwrap(), [1_u8].as_slice());
+        }
+        store.close().unwrap();
+        drop(store);
+        // The second time with an index that is made anew, from footers.
+        fs::remove_dir_all(disk.index_dir()).unwrap();
+    }
+}
+
+#[test]
 fn a_payload_that_is_not_here_is_not_accepted() {
     let payload = vec![9; 1_100_000];
     let digest = Digest::of(&payload);
@@ -258,20 +330,88 @@ fn what_is_damaged_or_missing_is_named() {
     fill(&store, 1..=300);
     store.close().unwrap();
     drop(store);
-    disk.tamper("journal/0000000000000002.segment", |bytes| bytes[5000] ^= 1);
+    let second = "journal/0000000000000002.segment";
+    let (wrap, wrapped) = find(&disk.bytes(second).unwrap(), "wrap of ");
+    let (payload, paid) = find(&disk.bytes(second).unwrap(), "payload ");
+    disk.tamper(second, |bytes| {
+        bytes[wrap] ^= 1;
+        bytes[payload] ^= 1;
+    });
     fs::remove_dir_all(disk.index_dir()).unwrap();
     // The footer has the rows: the index comes back, and the damage is named when read.
     let (store, _) = open(&disk, small()).unwrap();
-    let named = (1..=300)
-        .filter_map(|id| store.wraps(key(1, id)).and(store.payload(key(1, id))).err())
-        .chain(store.inbox(agency(2), None, super::all()).err())
-        .all(|fault| matches!(fault, StoreError::Damaged { segment: 2, .. }));
-    assert!(named);
-    assert!(store.inbox(agency(2), None, super::all()).is_err());
+    let is_named = |fault| matches!(fault, StoreError::Damaged { segment: 2, .. });
+    assert!(is_named(store.wraps(key(1, wrapped)).unwrap_err()));
+    assert!(is_named(store.payload(key(1, paid)).unwrap_err()));
+    assert!(is_named(
+        store.inbox(agency(2), None, super::all()).unwrap_err()
+    ));
+    for id in (1..=300).filter(|id| ![wrapped, paid].contains(id)) {
+        store.wraps(key(1, id)).unwrap().unwrap();
+        store.payload(key(1, id)).unwrap().unwrap();
+    }
     drop(store);
-    disk.remove("journal/0000000000000002.segment").unwrap();
+    disk.remove(second).unwrap();
     let missing = open(&disk, small()).unwrap_err();
-    assert!(matches!(missing, OpenError::Missing { .. }), "{missing}");
+    assert!(
+        matches!(missing, OpenError::Missing { segment: 2 }),
+        "{missing}"
+    );
+}
+
+/// Where a word first stands, and the number after it.
+fn find(bytes: &[u8], word: &str) -> (usize, u32) {
+    let mut places = bytes.windows(word.len());
+    let at = places.position(|part| part == word.as_bytes()).unwrap();
+    let rest = &bytes[at + word.len()..];
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let number = std::str::from_utf8(&rest[..digits]).unwrap();
+    (at, number.parse().unwrap())
+}
+
+#[test]
+fn a_missing_beginning_is_named() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=300);
+    store.close().unwrap();
+    drop(store);
+    for segment in [1, 2] {
+        let path = format!("journal/{segment:016x}.segment");
+        disk.remove(&path).unwrap();
+        let missing = open(&disk, small()).unwrap_err();
+        assert!(
+            matches!(missing, OpenError::Missing { segment: found } if found == segment),
+            "{missing}"
+        );
+    }
+}
+
+#[test]
+fn a_payload_file_that_was_cut_is_damaged() {
+    let payload = vec![9; 1_100_000];
+    let digest = Digest::of(&payload);
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
+    stage.write(&payload).unwrap();
+    let mut sent = submission(1, 1, &[2]);
+    sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
+    store.accept(sent).wait().unwrap();
+    let path = disk
+        .paths()
+        .into_iter()
+        .find(|path| path.starts_with("payloads/"));
+    disk.tamper(&path.unwrap(), |bytes| bytes.truncate(1_000_000));
+    let source = store.payload(key(1, 1)).unwrap().unwrap();
+    assert_eq!(source.read_at(0, 100).unwrap().len(), 100);
+    let fault = source.read_at(999_999, 100).unwrap_err();
+    assert!(
+        matches!(fault, StoreError::PayloadDamaged { digest: found } if found == digest),
+        "{fault}"
+    );
 }
 
 #[test]

@@ -7,6 +7,14 @@ use super::{Fault, SimTally};
 
 const SECTOR: usize = 512;
 
+/// What stands for a directory in place of a file's number.
+pub(super) const DIRECTORY: usize = usize::MAX;
+
+/// The directory that a path is in; the empty path is the root.
+pub(super) fn above(path: &str) -> &str {
+    path.rsplit_once('/').map_or("", |(directory, _)| directory)
+}
+
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) random: u64,
@@ -133,6 +141,30 @@ impl State {
             name.apply(&mut self.durable_names);
         }
         self.names = self.durable_names.clone();
+        // What was made durable in a directory that itself was not is nowhere. In their
+        // order a directory comes before what it holds.
+        for path in self.durable_names.keys() {
+            if !above(path).is_empty() && !self.names.contains_key(above(path)) {
+                self.names.remove(path);
+                self.tally.names_lost += 1;
+            }
+        }
+        self.durable_names = self.names.clone();
+    }
+
+    /// That a directory is there; the root always is.
+    pub(super) fn is_directory(&self, path: &str) -> io::Result<()> {
+        match self.names.get(path) {
+            Some(&DIRECTORY) => Ok(()),
+            _ if path.is_empty() => Ok(()),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The number of a file.
+    pub(super) fn id(&self, path: &str) -> io::Result<usize> {
+        let id = self.names.get(path).filter(|id| **id != DIRECTORY);
+        id.copied().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
     pub(super) fn lose_writes(&mut self) {
@@ -214,6 +246,6 @@ impl Name {
         let path = match self {
             Self::Set(path, _) | Self::Remove(path) | Self::Move(_, path, _) => path,
         };
-        path.rsplit_once('/').map_or("", |(directory, _)| directory)
+        above(path)
     }
 }
