@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use consign_domain::{AgencyId, EnvelopeKey};
 use consign_proto::v1::{self, collect_reply::Message};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tonic::Streaming;
 
 use crate::admit::Refused;
@@ -40,6 +40,9 @@ use crate::relay::{Relay, id_bytes};
 
 /// Replies waiting for the transport.
 pub(crate) const QUEUE: usize = 32;
+/// Bytes that one stream may hold of the hub's budget for deliveries, so that a slow
+/// reader meets its own bound first.
+const SHARE: usize = 2 * 1024 * 1024;
 /// How long a node may leave a reply untaken before its stream ends and frees what it holds.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -52,6 +55,8 @@ struct Session {
     caller: Caller,
     hold: Hold,
     credit: Credit,
+    /// What this stream may hold of the hub's budget for deliveries.
+    share: Arc<Semaphore>,
     out: Sender,
 }
 

@@ -4,15 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::EnvelopeKey;
 use consign_domain::delivery::DeliveryState;
+use consign_domain::{AgencyId, EnvelopeKey};
 use consign_proto::v1;
 use consign_store::{PayloadSource, StoreError};
 use tokio::sync::mpsc;
 
 use crate::admit::Refused;
 use crate::caller::Caller;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Held, Outgoing};
 use crate::relay::{Relay, agency_id};
 
 /// A piece on the wire.
@@ -20,12 +20,22 @@ const PIECE: u32 = 256 * 1024;
 /// How long a node may leave a piece untaken.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// A payload on its way to a recipient.
+#[derive(Debug)]
+pub(crate) struct Fetch {
+    caller: Caller,
+    recipient: AgencyId,
+    source: PayloadSource,
+    /// The next byte.
+    offset: u64,
+}
+
 /// Finds the payload, if the caller may have it, and from where.
 pub(crate) async fn open(
     relay: &Relay,
     caller: Caller,
     request: v1::FetchPayloadRequest,
-) -> Result<(PayloadSource, u64), Refused> {
+) -> Result<Fetch, Refused> {
     let key: EnvelopeKey = consign_proto::envelope_key(request.envelope, "envelope")?;
     let recipient = agency_id(&request.recipient)?;
     relay.speaks_for(caller, recipient)?;
@@ -45,20 +55,23 @@ pub(crate) async fn open(
             rule: "the offset is beyond the end of the payload",
         });
     }
-    Ok((source, request.offset))
+    Ok(Fetch {
+        caller,
+        recipient,
+        source,
+        offset: request.offset,
+    })
 }
 
-/// Sends the payload from `offset` to its end.
+/// Sends the rest of the payload.
 pub(crate) async fn send(
     relay: Arc<Relay>,
-    caller: Caller,
-    source: PayloadSource,
-    mut offset: u64,
+    mut fetch: Fetch,
     out: mpsc::Sender<Outgoing<v1::PayloadChunk>>,
 ) {
-    while offset < source.size() {
+    while fetch.offset < fetch.source.size() {
         let read = tokio::select! {
-            read = piece(&relay, caller, source.clone(), offset) => read,
+            read = piece(&relay, &fetch) => read,
             () = relay.shutdown().wait() => Err(Refused::Draining),
             () = out.closed() => return,
         };
@@ -67,29 +80,26 @@ pub(crate) async fn send(
             Err(refused) => Outgoing::end(refused),
         };
         let last = outgoing.is_end();
-        offset += outgoing.held() as u64;
+        fetch.offset += outgoing.held() as u64;
         if out.send_timeout(outgoing, PATIENCE).await.is_err() || last {
             return;
         }
     }
 }
 
-async fn piece(
-    relay: &Relay,
-    caller: Caller,
-    source: PayloadSource,
-    offset: u64,
-) -> Result<Outgoing<v1::PayloadChunk>, Refused> {
-    relay.authorise(caller)?;
-    let mut permit = Arc::clone(&relay.delivery)
+async fn piece(relay: &Relay, fetch: &Fetch) -> Result<Outgoing<v1::PayloadChunk>, Refused> {
+    let permit = Arc::clone(&relay.delivery)
         .acquire_many_owned(PIECE)
         .await
         .map_err(|_| Refused::Draining)?;
+    // The wait may have been long, and the agency may have moved to another node.
+    relay.speaks_for(fetch.caller, fetch.recipient)?;
+    let (source, offset) = (fetch.source.clone(), fetch.offset);
     let read = tokio::task::spawn_blocking(move || source.read_at(offset, PIECE as usize));
     let data = read.await.map_err(|_| Refused::Draining)??;
     if data.is_empty() {
         return Err(StoreError::PayloadMissing.into());
     }
-    let held = permit.split(data.len());
+    let held = Held::new(permit, None).split(data.len());
     Ok(Outgoing::holding(v1::PayloadChunk { data }, held))
 }

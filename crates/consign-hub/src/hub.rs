@@ -197,6 +197,12 @@ impl StatusHandle {
     pub fn status(&self) -> HubStatus {
         self.0.status()
     }
+
+    /// Bytes of the delivery budget that nobody holds.
+    #[cfg(test)]
+    pub(crate) fn free_budget(&self) -> usize {
+        self.0.delivery.available_permits()
+    }
 }
 
 impl Hub {

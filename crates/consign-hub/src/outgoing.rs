@@ -10,11 +10,39 @@ use tonic::Status;
 
 use crate::admit::Refused;
 
+/// Shares of the budgets that a reply counts against: the hub's, and its stream's.
+#[derive(Debug)]
+pub(crate) struct Held {
+    hub: OwnedSemaphorePermit,
+    stream: Option<OwnedSemaphorePermit>,
+}
+
+impl Held {
+    /// Shares of the hub's budget and, where one stream may hold but a part of it, of
+    /// the stream's.
+    pub(crate) const fn new(
+        hub: OwnedSemaphorePermit,
+        stream: Option<OwnedSemaphorePermit>,
+    ) -> Self {
+        Self { hub, stream }
+    }
+
+    /// Takes so many bytes out; all that there are, if there are fewer.
+    pub(crate) fn split(&mut self, bytes: usize) -> Option<Self> {
+        let part =
+            |permit: &mut OwnedSemaphorePermit| permit.split(bytes.min(permit.num_permits()));
+        Some(Self {
+            hub: part(&mut self.hub)?,
+            stream: self.stream.as_mut().and_then(part),
+        })
+    }
+}
+
 /// A reply, or the status that ends the stream.
 #[derive(Debug)]
 pub(crate) struct Outgoing<T> {
     reply: Result<T, Status>,
-    held: Option<OwnedSemaphorePermit>,
+    held: Option<Held>,
 }
 
 impl<T> Outgoing<T> {
@@ -27,7 +55,7 @@ impl<T> Outgoing<T> {
     }
 
     /// A reply with its share of the budget.
-    pub(crate) const fn holding(reply: T, held: Option<OwnedSemaphorePermit>) -> Self {
+    pub(crate) const fn holding(reply: T, held: Option<Held>) -> Self {
         Self {
             reply: Ok(reply),
             held,
@@ -49,9 +77,7 @@ impl<T> Outgoing<T> {
 
     /// Its share of the budget, in bytes.
     pub(crate) fn held(&self) -> usize {
-        self.held
-            .as_ref()
-            .map_or(0, OwnedSemaphorePermit::num_permits)
+        self.held.as_ref().map_or(0, |held| held.hub.num_permits())
     }
 }
 

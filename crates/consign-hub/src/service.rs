@@ -89,9 +89,9 @@ impl hub_server::Hub for Service {
         request: Request<v1::FetchPayloadRequest>,
     ) -> Reply<Self::FetchPayloadStream> {
         let (caller, call) = self.0.enter(request.extensions())?;
-        let (source, offset) = fetch::open(&self.0, caller, request.into_inner()).await?;
+        let fetch = fetch::open(&self.0, caller, request.into_inner()).await?;
         let (out, replies) = mpsc::channel(PIECES);
-        let send = fetch::send(Arc::clone(&self.0), caller, source, offset, out);
+        let send = fetch::send(Arc::clone(&self.0), fetch, out);
         self.0.tasks.spawn("fetch", async move {
             let _call = call;
             Box::pin(send).await;

@@ -10,11 +10,10 @@ use consign_proto::v1::{self, collect_reply::Message};
 use consign_store::{InboxBudget, InboxItem, ItemBody, ItemPayload, Watcher};
 use futures_util::FutureExt as _;
 use futures_util::future::select_all;
-use tokio::sync::OwnedSemaphorePermit;
 
-use super::{End, Session};
+use super::{End, PATIENCE, Session};
 use crate::admit::Refused;
-use crate::outgoing::Outgoing;
+use crate::outgoing::{Held, Outgoing};
 use crate::relay::id_bytes;
 
 /// Read at once from one inbox. No single item is larger: an inline payload (256 KiB),
@@ -112,15 +111,14 @@ async fn wait(session: &Session, lanes: &mut [Lane]) {
 /// A batch of one agency's items; says whether anything was sent or something else is
 /// to be looked at first.
 async fn turn(session: &Session, lane: &mut Lane) -> Result<bool, End> {
-    let credit = tokio::select! {
-        credit = session.credit.available() => credit,
+    let ready = async {
+        let credit = session.credit.available().await;
+        Ok::<_, End>((credit, room(session).await?))
+    };
+    let (credit, mut room) = tokio::select! {
+        ready = ready => ready?,
         () = session.hold.taken_over.notified() => return Ok(true),
     };
-    let closing = |_| End::Drain;
-    let mut budget = Arc::clone(&session.relay.delivery)
-        .acquire_many_owned(TURN_BYTES)
-        .await
-        .map_err(closing)?;
     let (agency, after) = (lane.agency, lane.sent);
     let wanted = InboxBudget {
         items: TURN_ITEMS,
@@ -130,36 +128,65 @@ async fn turn(session: &Session, lane: &mut Lane) -> Result<bool, End> {
         .relay
         .reading
         .run(move |store| store.inbox(agency, after, wanted));
-    let items = read.await.map_err(|error| End::Refused(error.into()))?;
+    let mut items = read.await.map_err(|error| End::Refused(error.into()))?;
     lane.stalled = items.is_empty();
     let sent = !items.is_empty();
+    for item in &mut items {
+        strip(item, session.relay.limits.inline_payload);
+    }
+    // What is not needed is not held while the node is slow.
+    let total = items.iter().map(InboxItem::cost).sum();
+    let mut held = room.split(total);
+    drop(room);
     for item in items {
+        // Much may have changed since the last item was taken; the next round tells why.
+        if may_go_on(session, agency).is_err() {
+            return Ok(true);
+        }
         let (sequence, cost) = (item.sequence, item.cost());
-        let held = budget.split(cost);
+        let part = held.as_mut().and_then(|held| held.split(cost));
         session.credit.spend(cost);
-        session.send(outgoing(session, agency, item, held)).await?;
+        session.send(outgoing(agency, item, part)).await?;
         lane.sent = Some(sequence);
     }
     Ok(sent)
 }
 
-fn outgoing(
-    session: &Session,
-    agency: AgencyId,
-    item: InboxItem,
-    held: Option<OwnedSemaphorePermit>,
-) -> Outgoing<v1::CollectReply> {
+/// Waits for room for one turn: in this stream's share first, so that a slow reader
+/// waits without holding what others need.
+async fn room(session: &Session) -> Result<Held, End> {
+    let closing = |_| End::Drain;
+    let share = Arc::clone(&session.share).acquire_many_owned(TURN_BYTES);
+    let share = tokio::time::timeout(PATIENCE, share)
+        .await
+        .map_err(|_| End::Closed)?
+        .map_err(closing)?;
+    let hub = Arc::clone(&session.relay.delivery)
+        .acquire_many_owned(TURN_BYTES)
+        .await
+        .map_err(closing)?;
+    Ok(Held::new(hub, Some(share)))
+}
+
+/// Leaves a payload out that is too large for this hub's messages: it is fetched, and
+/// costs no credit here.
+fn strip(item: &mut InboxItem, limit: u64) {
+    if let ItemBody::Envelope(envelope) = &mut item.body
+        && let ItemPayload::Inline(bytes) = &envelope.payload
+        && bytes.len() as u64 > limit
+    {
+        envelope.payload = ItemPayload::OnRequest;
+    }
+}
+
+fn outgoing(agency: AgencyId, item: InboxItem, held: Option<Held>) -> Outgoing<v1::CollectReply> {
     let content = match item.body {
         ItemBody::Envelope(envelope) => v1::item::Content::Envelope(v1::EnvelopeItem {
             envelope: Some(consign_proto::signed_message(&envelope.envelope)),
             acceptance: Some(consign_proto::signed_message(&envelope.acceptance)),
             payload: match envelope.payload {
-                ItemPayload::Inline(bytes)
-                    if bytes.len() as u64 <= session.relay.limits.inline_payload =>
-                {
-                    Some(bytes)
-                }
-                _ => None,
+                ItemPayload::Inline(bytes) => Some(bytes),
+                ItemPayload::OnRequest => None,
             },
         }),
         ItemBody::Evidence(evidence) => {

@@ -9,11 +9,12 @@ use consign_domain::{AgencyId, Digest, Sequence};
 use consign_proto::v1::{self, collect_reply, collect_request};
 use consign_proto::{Malformed, PROTOCOL};
 use consign_store::StoreError;
+use tokio::sync::Semaphore;
 use tokio_stream::StreamExt as _;
 use tonic::Streaming;
 
 use super::deliver::Lane;
-use super::{End, Sender, Session};
+use super::{End, SHARE, Sender, Session};
 use crate::admit::Refused;
 use crate::caller::Caller;
 use crate::flow::Credit;
@@ -73,6 +74,7 @@ pub(super) async fn open(
             .fences
             .take_over(cursors.iter().map(|cursor| cursor.agency).collect()),
         credit: Credit::default(),
+        share: Arc::new(Semaphore::new(SHARE)),
         relay,
         caller,
         out,

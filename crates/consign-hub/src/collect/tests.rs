@@ -1,5 +1,7 @@
 //! Streams between real nodes and a real hub, over TLS.
 
+mod bounds;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -13,6 +15,8 @@ use consign_proto::v1::collect_request::Message;
 use consign_proto::v1::{self, item};
 use consign_store::{MemoryStore, Store};
 
+use super::SHARE;
+use crate::config::Limits;
 use crate::testing::{Collecting, Running, Sealed, World, send};
 
 const PLENTY: u64 = 1 << 20;
@@ -25,7 +29,12 @@ struct Net {
 
 impl Net {
     async fn start() -> Self {
-        let world = World::new();
+        Self::start_with(|_| {}).await
+    }
+
+    async fn start_with(change: impl FnOnce(&mut Limits)) -> Self {
+        let mut world = World::new();
+        change(&mut world.config.limits);
         let store = world.memory_store();
         let hub = world.start(store.clone()).await;
         Self { world, store, hub }
@@ -42,6 +51,20 @@ impl Net {
         let answer = send(&mut hub, &sealed).await.unwrap();
         assert_eq!(answer.event, Event::SubmissionAcceptance);
         sealed
+    }
+
+    /// Sends letters with a large payload inside through node 0.
+    async fn send_large(&self, count: u8, to: &str) {
+        let mut hub = self.world.connect(0, &self.hub).await;
+        for number in 0..count {
+            let payload = Bytes::from(vec![number; 250 * 1024]);
+            let mut letter = self.world.letter("H49.01", &[to]);
+            letter.fields.payload.sha256 = Digest::of(&payload);
+            letter.fields.payload.size = payload.len() as u64;
+            letter.payload = Some(payload);
+            let sealed = letter.seal(self.world.agency("H49.01"));
+            send(&mut hub, &sealed).await.unwrap();
+        }
     }
 
     async fn collect(&self, node: usize, codes: &[&str], credit: u64) -> Collecting {

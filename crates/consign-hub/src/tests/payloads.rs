@@ -1,6 +1,7 @@
 //! Large payloads: uploaded, submitted, fetched from anywhere.
 
 use bytes::{Bytes, BytesMut};
+use consign_domain::directory::EntryState;
 use consign_domain::statement::Event;
 use consign_domain::{Digest, ErrorCode};
 use consign_proto::v1::{self, hub_client::HubClient, item, upload_reply, upload_request};
@@ -111,6 +112,47 @@ async fn a_large_payload_goes_its_own_way() {
     // H49.01 sent it and is no recipient.
     let unlisted = fetch(&mut sender, &world, &sealed, "H49.01", 0).await;
     assert_eq!(unlisted, Err(ErrorCode::EnvelopeUnknown));
+    hub.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_payload_stops_when_its_recipient_goes_to_another_node() {
+    const LARGE: usize = 16 << 20;
+    let world = World::new();
+    let hub = world.start(world.memory_store()).await;
+    let mut sender = world.connect(0, &hub).await;
+    let payload = Bytes::from(vec![1; LARGE]);
+    let mut letter = world.letter("H49.01", &["H49.03"]);
+    letter.fields.payload.sha256 = Digest::of(&payload);
+    letter.fields.payload.size = LARGE as u64;
+    letter.payload = None;
+    let sealed = letter.seal(world.agency("H49.01"));
+    let staged = upload(&mut sender, &sealed, &payload).await;
+    assert_eq!(staged, Ok(upload_reply::Outcome::Staged(LARGE as u64)));
+    send(&mut sender, &sealed).await.unwrap();
+    let mut node = world.connect(1, &hub).await;
+    let request = v1::FetchPayloadRequest {
+        envelope: Some(consign_proto::key_message(sealed.key())),
+        recipient: Bytes::copy_from_slice(&world.agency("H49.03").id.to_bytes()),
+        offset: 0,
+    };
+    let mut chunks = node.fetch_payload(request).await.unwrap().into_inner();
+    assert!(chunks.message().await.unwrap().is_some());
+    world.publish(|authority| {
+        let code = "H49.03".parse().unwrap();
+        assert!(authority.set_state(&code, EntryState::Closed).unwrap());
+    });
+    while hub.status.status().directory < 2 {
+        tokio::task::yield_now().await;
+    }
+    let end = loop {
+        match chunks.message().await {
+            Ok(Some(_)) => {}
+            Ok(None) => panic!("the whole payload went out"),
+            Err(status) => break consign_proto::status_of(&status),
+        }
+    };
+    assert_eq!(end, ErrorCode::NodeDoesNotServe);
     hub.stop().await.unwrap();
 }
 

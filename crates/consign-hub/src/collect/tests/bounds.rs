@@ -1,0 +1,72 @@
+//! What a stream may hold, and what it loses while it waits.
+
+use super::*;
+
+#[tokio::test]
+async fn a_payload_that_is_left_out_costs_no_credit() {
+    let net = Net::start_with(|limits| limits.inline_payload = 64 * 1024).await;
+    net.send_large(12, "H49.03").await;
+    let mut node = net.collect(1, &["H49.03"], PLENTY).await;
+    node.welcome().await;
+    for sequence in 1..=12 {
+        let item = node.item().await;
+        assert_eq!(item.sequence, sequence);
+        let Some(item::Content::Envelope(envelope)) = item.content else {
+            panic!("an envelope")
+        };
+        assert_eq!(envelope.payload, None);
+        let cost = envelope.envelope.unwrap().statement.len()
+            + envelope.acceptance.unwrap().statement.len();
+        let bytes = cost as u64;
+        node.say(Message::Credit(v1::Credit { bytes })).await;
+    }
+    net.hub.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_slow_reader_leaves_room_for_others() {
+    const ALL: u32 = 3 << 20;
+    let net = Net::start_with(|limits| limits.delivery_bytes = ALL).await;
+    net.send_large(30, "H49.03").await;
+    net.send("H49.01", &["H49.02"]).await;
+    let mut slow = net.collect(1, &["H49.03"], 1 << 30).await;
+    slow.welcome().await;
+    // It reads no further: the hub holds for it as much as it may.
+    let full = async {
+        while net.hub.status.free_budget() > ALL as usize - SHARE + 448 * 1024 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let full = tokio::time::timeout(std::time::Duration::from_secs(20), full);
+    full.await.expect("the stream fills its share");
+    let mut other = net.collect(0, &["H49.02"], PLENTY).await;
+    other.welcome().await;
+    assert_eq!(other.item().await.sequence, 1);
+    assert!(net.hub.status.free_budget() >= ALL as usize - SHARE);
+    for sequence in 1..=30 {
+        assert_eq!(slow.item().await.sequence, sequence, "nothing is lost");
+    }
+    net.hub.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_agency_that_is_lost_while_credit_is_awaited_gets_nothing_more() {
+    let net = Net::start().await;
+    for _ in 0..2 {
+        net.send("H49.01", &["H49.03"]).await;
+    }
+    let mut node = net.collect(1, &["H49.03"], 1).await;
+    node.welcome().await;
+    assert_eq!(node.item().await.sequence, 1);
+    net.world.publish(|authority: &mut Authority| {
+        let closed = authority.set_state(&"H49.03".parse().unwrap(), EntryState::Closed);
+        assert!(closed.unwrap());
+    });
+    let Reply::Directory(_) = node.next().await else {
+        panic!("the news of the version")
+    };
+    node.say(Message::Credit(v1::Credit { bytes: PLENTY }))
+        .await;
+    assert_eq!(node.refusal().await.1, ErrorCode::NodeDoesNotServe);
+    net.hub.stop().await.unwrap();
+}
