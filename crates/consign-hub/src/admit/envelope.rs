@@ -128,7 +128,10 @@ impl Admission {
             Decision::Reject(refusal) => (refusal.key, self.store.refuse(refusal)),
         };
         let answered = reply.await;
-        if matches!(answered, Ok(_) | Err(StoreError::PayloadMissing)) {
+        if matches!(
+            answered,
+            Ok(_) | Err(StoreError::PayloadMissing | StoreError::IdReused)
+        ) {
             self.staging.forget(key);
         }
         let accepted = self.stored(answered)?;
@@ -146,7 +149,9 @@ impl Admission {
         let good = match judged {
             Judged::Known(_) => return Ok(Staged::Answered),
             Judged::Rejected(refusal) => {
+                let key = refusal.key;
                 self.stored(self.store.refuse(refusal).await)?;
+                self.staging.forget(key);
                 return Ok(Staged::Answered);
             }
             Judged::Good(good) => good,
@@ -229,6 +234,8 @@ impl Admission {
         caller.speaks_for(key.sender, &directory, now)?;
         let sha256 = signed.digest();
         if let Some(answer) = self.store.answer(key)? {
+            // Nobody waits any longer for what was uploaded under this id.
+            self.staging.forget(key);
             return if answer.envelope == sha256 {
                 Ok(Judged::Known(answer))
             } else {

@@ -26,6 +26,9 @@ struct Held {
     done: Option<(StagedRef, Timestamp)>,
 }
 
+/// One node may hold this part of the hub's room for uploads.
+const NODE_SHARE: u64 = 4;
+
 /// Room for one upload; given back when dropped before [`keep`](Reservation::keep).
 #[derive(Debug)]
 pub(crate) struct Reservation {
@@ -58,9 +61,17 @@ impl Staging {
         }
         // Another payload under the same key is given up: the newer envelope counts.
         held.remove(&key);
-        if held.values().filter(|other| other.node == node).count() >= self.per_node {
+        let own = || held.values().filter(|other| other.node == node);
+        if own().count() >= self.per_node {
             return Err(Refused::Quota {
                 quota: "the node's number of uploads",
+            });
+        }
+        // A node's only upload may be larger than its share, so that none is too large.
+        let own: u64 = own().map(|other| other.size).sum();
+        if own > 0 && own.saturating_add(size) > self.bytes / NODE_SHARE {
+            return Err(Refused::Quota {
+                quota: "the node's room for uploads",
             });
         }
         let total: u64 = held.values().map(|other| other.size).sum();

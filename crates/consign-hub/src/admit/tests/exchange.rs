@@ -5,11 +5,13 @@ use consign_domain::delivery::DeliveryState;
 use consign_domain::statement::{BusinessStatus, Event, Recipients, Status};
 use consign_domain::{Digest, ErrorCode, Sequence};
 use consign_proto::v1;
-use consign_store::Store;
+use consign_store::{StagedPayload, Store};
 
 use super::super::Staged;
+use super::super::staging::Reservation;
 use super::Scene;
-use crate::testing::Letter;
+use crate::config::Limits;
+use crate::testing::{Letter, Sealed, World};
 
 #[tokio::test]
 async fn receipts_are_held_against_the_envelope() {
@@ -186,4 +188,79 @@ async fn uploads_are_judged_before_a_byte_and_counted() {
     assert_eq!(full.code(), ErrorCode::QuotaExceeded);
     held.pop();
     assert!(admission.stage(caller, one_more.signed).await.is_ok());
+}
+
+/// A scene with other bounds on uploads.
+fn bounded(change: impl FnOnce(&mut Limits)) -> Scene {
+    let mut world = World::new();
+    change(&mut world.config.limits);
+    let store = world.memory_store();
+    let gate = world.admission(store.clone());
+    Scene { world, store, gate }
+}
+
+#[tokio::test]
+async fn one_node_holds_a_part_of_the_room_for_uploads() {
+    let scene = bounded(|limits| limits.staged_bytes = 4 << 20);
+    let stage = async |from: &str, to: &str, size: u64| {
+        let mut letter = scene.world.letter(from, &[to]);
+        letter.fields.payload.size = size;
+        let sealed = letter.seal(scene.world.agency(from));
+        let caller = scene.world.caller(usize::from(from == "H49.03"));
+        let staged = scene.gate.admission.stage(caller, sealed.signed).await;
+        staged.map_err(|no| no.code())
+    };
+    let large = stage("H49.01", "H49.03", 3 << 20).await;
+    assert!(large.is_ok(), "an upload alone may be of any size");
+    let more = stage("H49.02", "H49.03", 1).await;
+    assert_eq!(more.map(drop), Err(ErrorCode::QuotaExceeded));
+    assert!(stage("H49.03", "H49.01", 1 << 20).await.is_ok());
+    drop(large);
+    let half = stage("H49.01", "H49.03", 1 << 19).await;
+    assert!(half.is_ok() && stage("H49.02", "H49.03", 1 << 19).await.is_ok());
+}
+
+#[tokio::test]
+async fn an_upload_that_came_too_late_frees_its_place() {
+    let scene = bounded(|limits| limits.staged_per_node = 1);
+    let caller = scene.world.caller(0);
+    let first = scene.letter(|_| {});
+    let other = scene.letter(|letter| {
+        letter.fields.id = first.envelope.id;
+        letter.fields.content = Digest::of(b"other");
+    });
+    let free = async || {
+        let next = scene.letter(|_| {});
+        let staged = scene.gate.admission.stage(caller, next.signed).await;
+        staged.map(drop).map_err(|no| no.code())
+    };
+    let stage = async |sealed: &Sealed| {
+        let signed = sealed.signed.clone();
+        match scene.gate.admission.stage(caller, signed).await {
+            Ok(Staged::Open {
+                stage, reservation, ..
+            }) => (stage, reservation),
+            _ => panic!("an upload may begin"),
+        }
+    };
+    let keep = |(mut stage, reservation): (Box<dyn StagedPayload>, Reservation)| {
+        stage.write(b"ciphertext").unwrap();
+        let staged = stage.finish(Digest::of(b"ciphertext")).unwrap();
+        reservation.keep(staged, first.envelope.expires);
+    };
+    let slow = stage(&other).await;
+    scene.submit(&first).await.unwrap();
+    keep(slow);
+    assert_eq!(free().await, Err(ErrorCode::QuotaExceeded));
+    let reused = scene.submit(&other).await;
+    assert_eq!(reused.unwrap_err(), ErrorCode::IdReused);
+    assert_eq!(free().await, Ok(()));
+
+    let second = scene.letter(|_| {});
+    let slow = stage(&second).await;
+    let answer = scene.submit(&second).await.unwrap();
+    keep(slow);
+    assert_eq!(free().await, Err(ErrorCode::QuotaExceeded));
+    assert_eq!(scene.submit(&second).await, Ok(answer));
+    assert_eq!(free().await, Ok(()));
 }
