@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use consign_domain::{Digest, DirectoryVersion, HubId, Timestamp};
+use consign_domain::{Digest, DirectoryVersion, ErrorCode, HubId, Timestamp};
 use consign_runtime::files::FileError;
 use consign_runtime::shutdown::Shutdown;
 use consign_runtime::tls::{PeerIdentity, PeerPolicy, PeerRefusal};
@@ -22,6 +22,8 @@ use consign_store::DirectoryNote;
 use consign_verify::{Directory, DirectoryError, TrustStore};
 use tokio::sync::watch;
 use tracing::{error, info};
+
+use crate::error::{file_code, io_code};
 
 pub(crate) use files::{publish, read_newest};
 
@@ -91,6 +93,21 @@ pub enum DirectoryFault {
         /// The version found.
         version: DirectoryVersion,
     },
+}
+
+impl DirectoryFault {
+    /// The code to answer with.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Absent { .. } => ErrorCode::NotFound,
+            Self::File { source } => file_code(source),
+            Self::Place { source, .. } => io_code(source),
+            Self::Signature { .. } => ErrorCode::SignatureInvalid,
+            Self::Refused { source, .. } => source.code(),
+            Self::Rollback { .. } => ErrorCode::DirectoryBehind,
+            Self::Misplaced { .. } | Self::Fork { .. } => ErrorCode::StatementMalformed,
+        }
+    }
 }
 
 impl From<FileError> for DirectoryFault {

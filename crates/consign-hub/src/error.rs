@@ -113,13 +113,49 @@ pub enum HubError {
 
 impl HubError {
     /// The code to answer with.
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
+            Self::File { source } => file_code(source),
+            Self::Lock { source } => match source {
+                LockError::File(fault) => file_code(fault),
+                _ => ErrorCode::Usage,
+            },
+            Self::Trust { source, .. } => match source {
+                TrustError::TooLarge { .. } => ErrorCode::TooLarge,
+                _ => ErrorCode::StatementMalformed,
+            },
+            Self::Directory { source } => source.code(),
+            Self::Keys { source } => source.code(),
+            Self::Open { source, .. } => source.code(),
             Self::Store { source } => source.code(),
-            Self::Open { .. } => ErrorCode::StorageFailed,
-            Self::Server { .. } | Self::Panicked { .. } | Self::Closing => ErrorCode::Internal,
-            _ => ErrorCode::Usage,
+            Self::RunFile { source } => match source {
+                RunFileError::File(fault) => file_code(fault),
+                _ => ErrorCode::StorageFailed,
+            },
+            Self::Listen { .. } => ErrorCode::Usage,
+            Self::Tls { .. } | Self::Server { .. } | Self::Panicked { .. } | Self::Closing => {
+                ErrorCode::Internal
+            }
         }
+    }
+}
+
+/// The code of a file that cannot be used.
+pub(crate) fn file_code(fault: &FileError) -> ErrorCode {
+    match fault {
+        FileError::Io { source, .. } => io_code(source),
+        _ => ErrorCode::StorageFailed,
+    }
+}
+
+/// The code of what the system said of a file.
+pub(crate) fn io_code(fault: &std::io::Error) -> ErrorCode {
+    match fault.kind() {
+        std::io::ErrorKind::NotFound => ErrorCode::NotFound,
+        std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
+            ErrorCode::StorageFull
+        }
+        _ => ErrorCode::StorageFailed,
     }
 }
 

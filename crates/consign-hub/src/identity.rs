@@ -5,12 +5,15 @@ use std::path::{Path, PathBuf};
 use consign_domain::directory::KeyState;
 use consign_domain::statement::{Evidence, Signer, Statement};
 use consign_domain::{
-    Digest, DirectoryVersion, HubId, KeyId, NetworkId, PartyCode, SignedStatement, Timestamp,
+    Digest, DirectoryVersion, ErrorCode, HubId, KeyId, NetworkId, PartyCode, SignedStatement,
+    Timestamp,
 };
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::files::{self, FileError};
 use consign_runtime::tls::{IdentityError, TlsIdentity};
 use consign_verify::Directory;
+
+use crate::error::file_code;
 
 /// A key or a certificate chain in PEM.
 const MAX_PEM: usize = 256 * 1024;
@@ -69,6 +72,21 @@ pub enum KeyFault {
         /// Our key.
         key: KeyId,
     },
+}
+
+impl KeyFault {
+    /// The code to answer with.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::File { source } => file_code(source),
+            // What lies where a key should be is not one, or belongs to another.
+            Self::NotText { .. } | Self::Tls { .. } | Self::Statement { .. } => {
+                ErrorCode::KeyNotValid
+            }
+            Self::NotListed { .. } => ErrorCode::PeerUnknown,
+            Self::KeyNotListed { .. } => ErrorCode::KeyUnknown,
+        }
+    }
 }
 
 impl From<FileError> for KeyFault {

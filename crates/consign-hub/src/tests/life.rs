@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use consign_domain::directory::EntryState;
 use consign_domain::statement::Event;
 use consign_domain::{Digest, ErrorCode, SignedStatement};
 use consign_proto::v1::{self, directory_reply};
@@ -95,7 +96,7 @@ async fn a_hub_that_is_not_in_the_directory_says_so() {
     ));
     world.publish(|authority| {
         let code = "hub-1".parse().unwrap();
-        let state = consign_domain::directory::EntryState::Closed;
+        let state = EntryState::Closed;
         assert!(authority.set_state(&code, state).unwrap());
     });
     let unlisted = bind_with(world.config.clone(), world.clock.clone(), never).await;
@@ -196,4 +197,41 @@ async fn many_submissions_in_flight_are_each_answered() {
         assert_eq!(stream.item().await.sequence, sequence);
     }
     hub.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_keeps_a_hub_from_starting_has_its_own_code() {
+    let world = World::new();
+    let code = async || {
+        let never = |_: &std::path::Path, _: &Clock| panic!("nothing is opened");
+        let bound = bind_with(world.config.clone(), world.clock.clone(), never).await;
+        bound.unwrap_err().code()
+    };
+    let keys = &world.config.keys;
+    let table = [
+        (
+            world.config.trust.join("trust.json"),
+            ErrorCode::StatementMalformed,
+        ),
+        (keys.join("tls.pem"), ErrorCode::KeyNotValid),
+        (keys.join("statement.key"), ErrorCode::KeyNotValid),
+    ];
+    for (path, spoilt) in table {
+        let good = std::fs::read(&path).unwrap();
+        std::fs::write(&path, "{}").unwrap();
+        assert_eq!(code().await, spoilt, "{}", path.display());
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(code().await, ErrorCode::NotFound, "{}", path.display());
+        std::fs::create_dir(&path).unwrap();
+        assert_eq!(code().await, ErrorCode::StorageFailed, "{}", path.display());
+        std::fs::remove_dir(&path).unwrap();
+        consign_runtime::files::write_private(&path, &good).unwrap();
+    }
+    world.publish(|authority| {
+        let code = "hub-1".parse().unwrap();
+        assert!(authority.set_state(&code, EntryState::Suspended).unwrap());
+    });
+    assert_eq!(code().await, ErrorCode::PeerUnknown);
+    std::fs::remove_dir_all(&world.config.directory).unwrap();
+    assert_eq!(code().await, ErrorCode::NotFound);
 }
