@@ -27,7 +27,6 @@ pub(crate) struct ItemKey {
 pub(crate) struct Waiting {
     pub(crate) key: ItemKey,
     pub(crate) rank: Rank,
-    pub(crate) step: Arc<InboxStep>,
 }
 
 #[derive(Debug, Clone)]
@@ -75,6 +74,8 @@ impl Board {
         }
         drop(places);
         self.bell.ring();
+        // What it waited for it waits for no more.
+        self.posted.ring();
     }
 
     /// Takes what is to be looked at.
@@ -104,7 +105,6 @@ impl Board {
                 Place::Waits(step) if wanted(step) => Some(Waiting {
                     key: *key,
                     rank: *rank,
-                    step: Arc::clone(step),
                 }),
                 _ => None,
             });

@@ -296,6 +296,48 @@ pub(crate) fn remove_leftovers(directory: &Path) -> Result<(), FileError> {
     Ok(())
 }
 
+/// Brings a directory, its files and what is below it to stable storage: after a kill, what is
+/// seen may not be on the disk yet. Nothing there is no error.
+pub(crate) fn settle(directory: &Path) -> Result<(), FileError> {
+    for name in names(directory)? {
+        let path = directory.join(name);
+        if path.is_dir() {
+            settle(&path)?;
+        } else {
+            settle_file(&path)?;
+        }
+    }
+    settle_names(directory)
+}
+
+/// [`settle`] for one file.
+pub(crate) fn settle_file(path: &Path) -> Result<(), FileError> {
+    match File::open(path).and_then(|file| file.sync_all()) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            Err(io_fault(Action::Sync, path)(source))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// [`settle`] for the names in a directory and its own name.
+pub(crate) fn settle_names(directory: &Path) -> Result<(), FileError> {
+    settle_file(directory)?;
+    sync_parent(directory)
+}
+
+/// Moves a damaged directory to another one, under a name that is free there.
+pub(crate) fn move_aside(from: &Path, to: &Path) -> Result<(), FileError> {
+    let name = from.file_name().unwrap_or_default().to_string_lossy();
+    let mut target = to.join(format!("{name}.damaged"));
+    let mut number: u32 = 1;
+    while target.symlink_metadata().is_ok() {
+        number = number.saturating_add(1);
+        target = to.join(format!("{name}.damaged-{number}"));
+    }
+    move_directory(from, &target)
+}
+
 /// The names in a directory, ascending; none if there is no such directory.
 pub(crate) fn names(directory: &Path) -> Result<Vec<String>, FileError> {
     let entries = match fs::read_dir(directory) {

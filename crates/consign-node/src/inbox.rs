@@ -87,7 +87,7 @@ pub enum InboxStep {
         /// Bytes that are here.
         offset: u64,
     },
-    /// Send this receipt, once per connection, until the wrap comes; always the same bytes.
+    /// Send this receipt until the wrap comes; always the same bytes.
     SendReceipt(SignedStatement),
     /// Undecided: try again with a newer directory, or later.
     Held {
@@ -169,6 +169,7 @@ impl Inbox {
         for directory in [home.inbox_dir(), home.aside_dir(), home.archive_dir()] {
             durable::directory(&directory)?;
             durable::remove_leftovers(&directory)?;
+            durable::settle_names(&directory)?;
         }
         let cursor = Cursor::open(home.cursor_file())?;
         let inbox = Self {
@@ -183,8 +184,16 @@ impl Inbox {
                 .parse()
                 .ok()
                 .and_then(|place| Sequence::new(place).ok());
-            if let Some(sequence) = place {
-                inbox.resume(sequence)?;
+            match place.map(|sequence| inbox.resume(sequence)) {
+                Some(Err(NodeError::Missing { path, .. } | NodeError::Damaged { path, .. })) => {
+                    tracing::warn!(file = %path.display(), "a received item is damaged and put aside");
+                    durable::move_aside(
+                        &inbox.home.inbox_dir().join(&name),
+                        &inbox.home.aside_dir(),
+                    )?;
+                }
+                Some(resumed) => resumed?,
+                None => {}
             }
         }
         for (sender, id) in inbox.index.undecided_received(inbox.home.id()) {
@@ -199,6 +208,7 @@ impl Inbox {
     /// Takes up one envelope where a stop left it.
     fn resume(&self, sequence: Sequence) -> Result<(), NodeError> {
         let folder = self.folder_at(sequence);
+        durable::settle(folder.path())?;
         durable::remove_leftovers(folder.path())?;
         durable::remove_leftovers(&folder.file(STATUS))?;
         let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
@@ -353,10 +363,12 @@ impl Inbox {
     }
 
     /// The hub has settled this envelope otherwise: it had lapsed before the receipt came.
-    /// Then [`advance`](Self::advance).
+    /// Nobody signed for that, so it is believed only once the envelope has expired. Then
+    /// [`advance`](Self::advance).
     ///
     /// # Errors
-    /// No such envelope, it has its wrap already, or the system refused.
+    /// [`InboxError::NotYet`] before the expiry; no such envelope, it has its wrap already, or
+    /// the system refused.
     pub fn lapsed(
         &self,
         key: EnvelopeKey,
@@ -370,6 +382,11 @@ impl Inbox {
         if folder.has(WRAP) {
             let rule = "an envelope whose wrap is here has not lapsed";
             return Err(NodeError::State { rule }.into());
+        }
+        let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
+        if now < envelope.expires {
+            let code = ErrorCode::AlreadySettled;
+            return Err(InboxError::NotYet { code });
         }
         record::write_lapse(&folder, &Lapse { reason, at: now })?;
         Ok(sequence)

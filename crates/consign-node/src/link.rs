@@ -25,6 +25,7 @@ mod fetch;
 mod fixture;
 mod intake;
 mod payload;
+mod receipts;
 mod schedule;
 mod state;
 mod submit;

@@ -133,6 +133,8 @@ impl Outbox {
             durable::directory(&directory)?;
         }
         durable::remove_leftovers(&home.outbox_dir())?;
+        durable::settle_names(&home.outbox_dir())?;
+        durable::settle(&home.registers_dir())?;
         let registers = Registers::new(home.registers_dir());
         let outbox = Self {
             home,
@@ -160,6 +162,7 @@ impl Outbox {
     /// Takes up one envelope where a stop left it.
     fn resume(&self, id: EnvelopeId) -> Result<(), NodeError> {
         let folder = Folder::new(self.home.outbox_entry(id));
+        durable::settle(folder.path())?;
         durable::remove_leftovers(folder.path())?;
         let compose = folder.compose()?.ok_or_else(|| NodeError::Missing {
             path: folder.file(COMPOSE),
@@ -363,6 +366,8 @@ impl Outbox {
         if !all_final {
             return Ok(());
         }
+        // What is archived is not looked for when the register is mended.
+        self.lock().registers.write_out()?;
         // The container and the wrap's plaintext stay; the ciphertext is of no more use.
         durable::remove(&folder.file(PAYLOAD))?;
         durable::move_directory(folder.path(), &self.home.archive_entry(self.key(id)))?;

@@ -6,7 +6,7 @@
 //! document. Numbers that people gave themselves are kept and passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use consign_domain::document::{Document, Notation, Number};
 use consign_domain::{Date, DocumentId, EnvelopeId};
@@ -110,17 +110,27 @@ impl Registers {
         line.push(b'\n');
         year.add(&entry);
         year.unwritten.append(&mut line);
-        durable::directory(&self.directory)?;
-        let year = self.year(number)?;
-        durable::append_at(&path, year.length, &year.unwritten)?;
-        let written = u64::try_from(year.unwritten.len()).unwrap_or(u64::MAX);
-        year.length = year.length.saturating_add(written);
-        year.unwritten.clear();
+        self.write_out()
+    }
+
+    /// Writes the lines that a full disk kept from their files.
+    pub(crate) fn write_out(&mut self) -> Result<(), NodeError> {
+        for (number, year) in &mut self.years {
+            if year.unwritten.is_empty() {
+                continue;
+            }
+            durable::directory(&self.directory)?;
+            let path = path(&self.directory, *number);
+            durable::append_at(&path, year.length, &year.unwritten)?;
+            let written = u64::try_from(year.unwritten.len()).unwrap_or(u64::MAX);
+            year.length = year.length.saturating_add(written);
+            year.unwritten.clear();
+        }
         Ok(())
     }
 
     fn path(&self, year: u16) -> PathBuf {
-        self.directory.join(format!("outgoing-{year:04}.jsonl"))
+        path(&self.directory, year)
     }
 
     fn year(&mut self, number: u16) -> Result<&mut Year, NodeError> {
@@ -134,9 +144,13 @@ impl Registers {
     }
 }
 
+fn path(directory: &Path, year: u16) -> PathBuf {
+    directory.join(format!("outgoing-{year:04}.jsonl"))
+}
+
 impl Year {
     /// Reads a register; what follows the last line end was cut short by a crash.
-    fn read(path: &std::path::Path) -> Result<Self, NodeError> {
+    fn read(path: &Path) -> Result<Self, NodeError> {
         let mut year = Self::default();
         let bytes = match files::read_bounded(path, MAX_REGISTER) {
             Ok(bytes) => bytes,

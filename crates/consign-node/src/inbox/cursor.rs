@@ -15,6 +15,8 @@ use crate::error::NodeError;
 use crate::layout::sequence_name;
 
 const LINE: u64 = 12 + 1 + 64 + 1;
+/// Lines at the end that a crash may have spoilt; more is another damage.
+const MAX_TORN: u64 = 1000;
 
 /// The record of an agency's items.
 #[derive(Debug)]
@@ -24,12 +26,26 @@ pub(super) struct Cursor {
 }
 
 impl Cursor {
-    /// Reads the last line; what a crash cut short is passed over.
+    /// Reads the last good line; what a crash left behind it, torn lines or zeros, is passed
+    /// over, and written over by the next. The items of it are offered again and recognised.
     pub(super) fn open(path: PathBuf) -> Result<Self, NodeError> {
+        durable::settle_file(&path)?;
         let lines = durable::size(&path)?.unwrap_or(0) / LINE;
         let mut cursor = Self { path, last: None };
-        if let Ok(sequence) = Sequence::new(lines) {
-            cursor.last = Some((sequence, cursor.line(sequence)?));
+        let least = lines.saturating_sub(MAX_TORN);
+        for place in (least..=lines).rev() {
+            let Ok(sequence) = Sequence::new(place) else {
+                return Ok(cursor);
+            };
+            match cursor.line(sequence) {
+                Ok(digest) => {
+                    cursor.last = Some((sequence, digest));
+                    return Ok(cursor);
+                }
+                Err(fault @ NodeError::Damaged { .. }) if place == least => return Err(fault),
+                Err(NodeError::Damaged { .. }) => {}
+                Err(fault) => return Err(fault),
+            }
         }
         Ok(cursor)
     }
@@ -79,8 +95,8 @@ impl Cursor {
             .map_err(durable::io_fault(Action::Read, &self.path))?;
         let damaged = || NodeError::form(&self.path, "not lines of a sequence and a digest");
         let text = std::str::from_utf8(&line).map_err(|_| damaged())?;
-        text.trim_end()
-            .split_once(' ')
+        text.strip_suffix('\n')
+            .and_then(|text| text.split_once(' '))
             .filter(|(place, _)| *place == sequence_name(sequence))
             .and_then(|(_, digest)| digest.parse().ok())
             .ok_or_else(damaged)
@@ -112,7 +128,17 @@ mod tests {
             assert_eq!(cursor.digest(at(place)).unwrap(), Some(*digest));
         }
         assert_eq!(cursor.digest(at(6)).unwrap(), None);
-        std::fs::write(&path, "x".repeat(78 * 2)).unwrap();
+        let mut spoilt = std::fs::read(&path).unwrap();
+        spoilt.truncate(4 * 78 + 20);
+        spoilt.resize(4096, 0);
+        std::fs::write(&path, &spoilt).unwrap();
+        let mut cursor = Cursor::open(path.clone()).unwrap();
+        assert_eq!(cursor.last(), Some((at(4), digests[3])));
+        cursor.append(&digests[4..]).unwrap();
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 5 * LINE);
+        std::fs::write(&path, [0; 78]).unwrap();
+        assert_eq!(Cursor::open(path.clone()).unwrap().last(), None);
+        std::fs::write(&path, "x".repeat(78 * 2000)).unwrap();
         assert!(Cursor::open(path).is_err());
     }
 }

@@ -54,6 +54,11 @@ impl PayloadWriter {
         self.offset
     }
 
+    /// Whether all bytes are here.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.offset == self.envelope.payload.size
+    }
+
     /// Adds bytes.
     ///
     /// # Errors

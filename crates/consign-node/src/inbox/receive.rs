@@ -7,6 +7,7 @@ use consign_domain::limits::MAX_STATUS_TEXT;
 use consign_domain::statement::{Envelope, Event, Evidence, Placement, Status};
 use consign_domain::{AgencyCode, Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement};
 use consign_pki::encryption::open_small;
+use consign_runtime::files::FileError;
 use consign_verify::{StatementRefusal, Verified, exchange, verify_statement};
 use serde::Serialize;
 
@@ -39,15 +40,21 @@ impl From<StatementRefusal> for Fault {
 impl From<RecordError> for Fault {
     fn from(fault: RecordError) -> Self {
         match fault {
-            RecordError::Node(fault) => Self::Stop(fault.into()),
+            RecordError::Node(fault) => fault.into(),
             RecordError::Mismatch { code } => Self::Aside(code),
         }
     }
 }
 
 impl From<NodeError> for Fault {
+    /// A disk that refuses may take the item later. Files that are not what they must be keep
+    /// nothing else from coming: the item waits aside for whoever mends them.
     fn from(fault: NodeError) -> Self {
-        Self::Stop(fault.into())
+        if let NodeError::File(FileError::Io { .. } | FileError::Entropy(_)) = fault {
+            return Self::Stop(fault.into());
+        }
+        tracing::warn!(%fault, "an item does not fit the files that are here");
+        Self::Aside(fault.code())
     }
 }
 
@@ -61,7 +68,7 @@ enum Stored {
 pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) -> Receipt {
     let mut cursor = inbox.cursor_lock();
     let mut receipt = Receipt::default();
-    let _batch = inbox.index.batch();
+    let batch = inbox.index.batch();
     let (mut next, mut digests) = (cursor.next(), Vec::new());
     for item in items {
         let (sequence, digest) = (item.sequence, item.digest());
@@ -99,6 +106,8 @@ pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) ->
             }
         }
     }
+    // Before the cursor: what it counts is not offered again, and so not indexed again.
+    drop(batch);
     match cursor.append(&digests) {
         Ok(()) => receipt.stored = cursor.last().map(|(last, _)| last),
         Err(fault) => {
@@ -172,7 +181,10 @@ fn store(inbox: &Inbox, item: &Item, context: &Context<'_>) -> Result<Stored, Fa
             if evidence.event.is_submission() {
                 inbox.outbox.record_answer(signed, &evidence)?;
             } else {
-                inbox.outbox.record_evidence(sequence, signed, &evidence)?;
+                let directory = context.directory;
+                inbox
+                    .outbox
+                    .record_evidence(sequence, signed, &evidence, directory)?;
             }
             Ok(Stored::Tracked(id))
         }
@@ -237,7 +249,8 @@ fn store_envelope(
             Err(Fault::Stop(InboxError::Contradiction { sequence }))
         };
     }
-    if is_archived(inbox, sequence, signed, envelope.key())? {
+    if let Some(archived) = archived(inbox, sequence, signed, envelope.key())? {
+        inbox.index.put_received(inbox.home.id(), &archived);
         return Ok(Stored::Noted);
     }
     if is_known(inbox, envelope.key()) {
@@ -269,18 +282,19 @@ fn store_envelope(
     Ok(Stored::Envelope)
 }
 
-/// Whether this very item was stored before a crash and brought to its end after it, ahead of
+/// This very item, if it was stored before a crash and brought to its end after it, ahead of
 /// the cursor, which did not count it yet.
-fn is_archived(
+fn archived(
     inbox: &Inbox,
     sequence: Sequence,
     signed: &SignedStatement,
     key: EnvelopeKey,
-) -> Result<bool, NodeError> {
+) -> Result<Option<Folder>, NodeError> {
     let folder = Folder::new(inbox.home.archive_entry(key));
-    Ok(record::is_received(&folder)
+    let is_it = record::is_received(&folder)
         && record::read_file(&folder)?.sequence == sequence
-        && folder.signed(ITEM)?.as_ref() == Some(signed))
+        && folder.signed(ITEM)?.as_ref() == Some(signed);
+    Ok(is_it.then_some(folder))
 }
 
 /// Whether an envelope of this identity was stored before, at another place, or was sent
@@ -308,9 +322,15 @@ fn store_status(
     let about = status.envelope.key();
     if about.sender == inbox.home.id() {
         let outbox = &inbox.outbox;
-        outbox.record_status(sequence, signed, &status, text, plain.as_deref())?;
+        let (plain, directory) = (plain.as_deref(), context.directory);
+        outbox.record_status(sequence, signed, &status, text, plain, directory)?;
         return Ok(Stored::Tracked(about.id));
     }
+    // Not while it is moved to the archive.
+    let turn = inbox.sequence_of(about).and_then(|at| inbox.turn(at));
+    let _turn = turn
+        .as_ref()
+        .map(|turn| turn.lock().unwrap_or_else(PoisonError::into_inner));
     let unknown = Fault::Aside(ErrorCode::EnvelopeUnknown);
     let folder = inbox.folder(about).map_err(|_| unknown)?;
     let item = folder.expect_statement::<Envelope>(ITEM)?;
@@ -402,7 +422,7 @@ fn add_statement(
     directory: &NewDirectory,
     name: &str,
     signed: &SignedStatement,
-) -> Result<(), consign_runtime::files::FileError> {
+) -> Result<(), FileError> {
     directory.add(&format!("{name}.json"), &signed.statement)?;
     directory.add(&format!("{name}.sig"), &signed.signature)
 }

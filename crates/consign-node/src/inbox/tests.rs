@@ -458,6 +458,37 @@ fn a_large_payload_is_fetched_in_parts() {
     assert_eq!(inbox.counts().to_fetch, 0);
 }
 
+/// What a crash left without its item, and what a hand spoilt, keeps nothing from going on.
+#[test]
+fn damage_to_one_folder_is_put_aside_and_blocks_nothing() {
+    let network = Network::new();
+    let answered = sent(&network, envelope_id(1), &["H49.14"]);
+    let seat = network.seat(0);
+    let home = seat.agency.home();
+    let torn = home.inbox_entry(place(7));
+    std::fs::create_dir_all(torn.join("status")).unwrap();
+    std::fs::write(torn.join("status/own-02.json"), "{}").unwrap();
+    let aside = home.aside_dir();
+    let folder = seat.agency.outbox().folder(envelope_id(1)).unwrap();
+    std::fs::remove_file(folder.path().join("envelope.json")).unwrap();
+    drop(seat);
+
+    let seat = network.seat(0);
+    assert!(!torn.exists());
+    assert!(aside.join("000000000007.damaged/status").exists());
+    let evidence = network.accept(&answered.signed, place(1));
+    let content = ItemContent::Evidence { evidence };
+    let sequence = place(1);
+    let item = Item { sequence, content };
+    let receipt = seat
+        .agency
+        .inbox()
+        .receive(vec![item], &network.context(&seat));
+    assert!(receipt.fault.is_none(), "{:?}", receipt.fault);
+    assert_eq!(receipt.stored, Some(place(1)));
+    assert_eq!(receipt.aside, [(place(1), ErrorCode::NotFound)]);
+}
+
 #[test]
 fn the_sequence_has_no_gap_and_no_second_version() {
     let network = Network::new();
@@ -612,8 +643,14 @@ fn what_lapsed_is_archived_without_its_key() {
     let item = network.item(&submission.signed, &payload_of(&submission), place(1));
     inbox.receive(vec![item], &context);
     inbox.advance(place(1), &context).unwrap();
+    let key = submission.envelope.key();
+    let early = inbox.lapsed(key, ErrorCode::AlreadySettled, now());
+    assert!(matches!(early, Err(InboxError::NotYet { .. })));
+    let step = inbox.advance(place(1), &context).unwrap();
+    assert!(matches!(step, InboxStep::SendReceipt(_)), "still asking");
+    let expired = submission.envelope.expires;
     inbox
-        .lapsed(submission.envelope.key(), ErrorCode::AlreadySettled, now())
+        .lapsed(key, ErrorCode::AlreadySettled, expired)
         .unwrap();
     assert_eq!(inbox.advance(place(1), &context).unwrap(), InboxStep::Done);
     let rows = seat

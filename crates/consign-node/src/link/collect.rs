@@ -1,16 +1,16 @@
 //! `Collect`: items in, receipts out, wraps released.
 //!
 //! Four loops share one stream: [`read`] takes what the hub says apart, [`intake`](super::intake)
-//! stores items and reports them, [`receipts`] sends each signed receipt once per connection,
+//! stores items and reports them, [`receipts`] sends signed receipts until they are answered,
 //! [`releases`] stores wraps. The byte credit bounds what is under way.
 
-use std::collections::HashSet;
 use std::convert::Infallible;
+use std::time::Duration;
 
 use bytes::Bytes;
-use consign_domain::{AgencyId, EnvelopeKey, ErrorCode, HubId};
+use consign_domain::{AgencyId, ErrorCode, HubId};
 use consign_proto::v1::{self, collect_reply, collect_request::Message};
-use consign_proto::{PROTOCOL, envelope_key, id16, required, signed_message};
+use consign_proto::{PROTOCOL, envelope_key, id16, required};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -18,9 +18,10 @@ use tracing::{info, warn};
 
 use super::connection::Session;
 use super::fault::{LinkFault, PeerFault};
+use super::receipts::{self, Declined};
 use super::{fetch, intake};
 use crate::board::ItemKey;
-use crate::inbox::{InboxStep, ReleasedWrap};
+use crate::inbox::ReleasedWrap;
 use crate::work::unwind;
 
 /// Messages between the loops and the network.
@@ -42,11 +43,17 @@ pub(super) async fn collect(session: &Session) -> Result<Infallible, LinkFault> 
     welcome(session, &mut replies).await?;
     let (items, arrived) = mpsc::channel(WAITING);
     let (wraps, released) = mpsc::channel(WAITING);
+    let (declined, unanswered) = mpsc::channel(WAITING);
+    let told = Told {
+        items,
+        wraps,
+        declined: declined.clone(),
+    };
     tokio::select! {
-        ended = read(session, replies, items, wraps) => ended,
+        ended = read(session, replies, told) => ended,
         ended = intake::store(session, arrived, requests.clone()) => ended,
-        ended = receipts(session, requests) => ended,
-        ended = releases(session, released) => ended,
+        ended = receipts::send(session, requests, unanswered) => ended,
+        ended = releases(session, released, declined) => ended,
         ended = fetch::fetch(session) => ended,
     }
 }
@@ -153,12 +160,18 @@ async fn newer_directory(session: &Session, version: u64) -> Result<(), LinkFaul
     Ok(())
 }
 
+/// Where what the hub says goes.
+struct Told {
+    items: mpsc::Sender<v1::Item>,
+    wraps: mpsc::Sender<v1::Release>,
+    declined: mpsc::Sender<Declined>,
+}
+
 /// Takes apart what the hub says.
 async fn read(
     session: &Session,
     mut replies: Streaming<v1::CollectReply>,
-    items: mpsc::Sender<v1::Item>,
-    wraps: mpsc::Sender<v1::Release>,
+    told: Told,
 ) -> Result<Infallible, LinkFault> {
     use collect_reply::Message;
     loop {
@@ -166,9 +179,9 @@ async fn read(
         session.office.link.heard(session.office.now());
         // The other loops end only with the session.
         match required(reply.message, "message")? {
-            Message::Item(item) => drop(items.send(item).await),
-            Message::Release(release) => drop(wraps.send(release).await),
-            Message::Refusal(refusal) => refused(session, refusal).await?,
+            Message::Item(item) => drop(told.items.send(item).await),
+            Message::Release(release) => drop(told.wraps.send(release).await),
+            Message::Refusal(refusal) => refused(session, refusal, &told.declined).await?,
             Message::Directory(changed) => newer_directory(session, changed.version).await?,
             Message::Drain(_) => return Err(LinkFault::Drain),
             Message::Welcome(_) => {
@@ -180,18 +193,25 @@ async fn read(
     }
 }
 
-/// A receipt was refused: said here, the envelope waits visibly. An agency's stream ended:
-/// the session ends with it if another node took it over, and goes on for the others if not.
-async fn refused(session: &Session, refusal: v1::Refusal) -> Result<(), LinkFault> {
+/// A receipt was refused: [`receipts`] sees to it. An agency's stream ended: the session ends
+/// with it if another node took it over, and goes on for the others if not.
+async fn refused(
+    session: &Session,
+    refusal: v1::Refusal,
+    declined: &mpsc::Sender<Declined>,
+) -> Result<(), LinkFault> {
     let fault = PeerFault::from(required(refusal.fault, "fault")?);
     let (code, text) = (fault.cause.code, fault.cause.text.clone());
-    let agency = desk_of(session, &refusal.agency).map(|desk| desk.agency.home().code().clone());
-    let agency = agency.map(tracing::field::display);
+    let desk = desk_of(session, &refusal.agency);
+    let agency = desk.map(|desk| tracing::field::display(desk.agency.home().code()));
     if refusal.envelope.is_some() {
         let key = envelope_key(refusal.envelope, "envelope")?;
         warn!(envelope = %key, agency, %code, text, "the hub did not take a receipt");
-        if code == ErrorCode::AlreadySettled {
-            return lapsed(session, &refusal.agency, key).await;
+        if let Some(desk) = desk
+            && let Some(again) = receipts::refused(session, desk, key, fault).await
+        {
+            // The other loops end only with the session.
+            drop(declined.send(again).await);
         }
         return Ok(());
     }
@@ -203,78 +223,29 @@ async fn refused(session: &Session, refusal: v1::Refusal) -> Result<(), LinkFaul
     Err(LinkFault::Refused { code, text })
 }
 
-/// The envelope lapsed before the receipt came: there will be no wrap, and no use in asking.
-async fn lapsed(session: &Session, recipient: &[u8], key: EnvelopeKey) -> Result<(), LinkFault> {
-    let Some(desk) = desk_of(session, recipient) else {
-        return Ok(());
-    };
-    let office = &session.office;
-    let now = office.now();
-    let noted = office
-        .at_desk(desk, move |desk, _| {
-            desk.agency
-                .inbox()
-                .lapsed(key, ErrorCode::NotCollected, now)
-        })
-        .await;
-    match noted {
-        Ok(sequence) => office.board.ask(ItemKey {
-            agency: desk.agency.home().id(),
-            sequence,
-        }),
-        Err(error) => warn!(envelope = %key, %error, "a lapse could not be noted"),
-    }
-    Ok(())
-}
-
-/// Sends each receipt once on this connection; what is not answered goes again on the next.
-async fn receipts(session: &Session, requests: Requests) -> Result<Infallible, LinkFault> {
-    let board = &session.office.board;
-    let mut posted = board.on_posted();
-    let mut sent: HashSet<ItemKey> = HashSet::new();
-    loop {
-        let waiting = board.steps(|step| matches!(step, InboxStep::SendReceipt(_)));
-        let still: HashSet<ItemKey> = waiting.iter().map(|waiting| waiting.key).collect();
-        sent.retain(|key| still.contains(key));
-        let mut fresh: Vec<_> = waiting
-            .into_iter()
-            .filter(|waiting| !sent.contains(&waiting.key))
-            .filter(|waiting| {
-                session
-                    .desks
-                    .iter()
-                    .any(|desk| desk.id() == waiting.key.agency)
-            })
-            .collect();
-        fresh.sort_by_key(|waiting| waiting.rank);
-        for waiting in fresh {
-            if let InboxStep::SendReceipt(receipt) = &*waiting.step {
-                say(&requests, Message::Receipt(signed_message(receipt))).await?;
-                sent.insert(waiting.key);
-            }
-        }
-        posted.rung().await;
-    }
-}
-
 /// Stores released wraps; the envelopes are then opened and judged.
 async fn releases(
     session: &Session,
     mut released: mpsc::Receiver<v1::Release>,
+    declined: mpsc::Sender<Declined>,
 ) -> Result<Infallible, LinkFault> {
     let mut storing = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
             Some(release) = released.recv(), if storing.len() < RELEASES => {
-                let session = session.clone();
-                storing.spawn(async move { store_release(&session, release).await });
+                let (session, declined) = (session.clone(), declined.clone());
+                storing.spawn(async move { store_release(&session, release, &declined).await });
             }
             Some(ended) = storing.join_next() => unwind(ended)?,
         }
     }
 }
 
-async fn store_release(session: &Session, release: v1::Release) -> Result<(), LinkFault> {
+async fn store_release(
+    session: &Session,
+    release: v1::Release,
+    declined: &mpsc::Sender<Declined>,
+) -> Result<(), LinkFault> {
     let Some(desk) = desk_of(session, &release.recipient) else {
         return Err(LinkFault::Protocol {
             rule: "a wrap is released to an agency of this node",
@@ -297,8 +268,17 @@ async fn store_release(session: &Session, release: v1::Release) -> Result<(), Li
             agency: desk.id(),
             sequence,
         }),
-        // The receipt goes again on the next connection, and so does the wrap.
-        Err(fault) => warn!(envelope = %key, code = %fault.code(), %fault, "wrap not stored"),
+        // The receipt goes again, and so does the wrap.
+        Err(fault) => {
+            let code = fault.code();
+            warn!(envelope = %key, %code, %fault, "wrap not stored");
+            if let Some(sequence) = desk.agency.inbox().sequence_of(key) {
+                let agency = desk.id();
+                let item = ItemKey { agency, sequence };
+                let again = Declined::new(item, code, Duration::ZERO);
+                drop(declined.send(again).await);
+            }
+        }
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use consign_domain::ErrorCode;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
@@ -10,7 +11,7 @@ use super::connection::Session;
 use super::fault::LinkFault;
 use super::payload::{self, FetchFault};
 use super::schedule::Schedule;
-use super::sleep_until;
+use super::{receipts, sleep_until};
 use crate::board::{ItemKey, Waiting};
 use crate::inbox::InboxStep;
 use crate::work::unwind;
@@ -61,11 +62,9 @@ fn finished(session: &Session, jobs: &mut Schedule<ItemKey>, (key, result): Ende
         Some(Err(fault)) => {
             let cause = fault.cause();
             warn!(agency = %key.agency, sequence = %key.sequence, code = %cause.code, cause = %cause.text, "payload not fetched, trying again");
-            let least = if cause.code.is_retryable() {
-                Duration::ZERO
-            } else {
-                RARELY
-            };
+            // What is settled here only after its expiry is asked about until then.
+            let soon = cause.code.is_retryable() || cause.code == ErrorCode::AlreadySettled;
+            let least = if soon { Duration::ZERO } else { RARELY };
             jobs.later(key, now, least);
         }
         None => jobs.later(key, now, SHORTLY),
@@ -95,5 +94,11 @@ async fn fetch_one(session: &Session, key: ItemKey) -> Option<Result<(), FetchFa
         Err(fault) => return Some(Err(fault.into())),
     };
     info!(envelope = %envelope, size, offset = writer.offset(), "fetching a payload");
-    Some(payload::fetch(session, desk, *envelope, writer, claim).await)
+    let fetched = payload::fetch(session, desk, *envelope, writer, claim).await;
+    match &fetched {
+        Err(fault) if fault.is_settled() && receipts::lapsed(session, key, *envelope).await => {
+            Some(Ok(()))
+        }
+        _ => Some(fetched),
+    }
 }

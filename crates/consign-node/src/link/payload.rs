@@ -111,19 +111,20 @@ pub(crate) async fn fetch(
         warn!(%envelope, code = %consign_proto::status_of(&status), "fetching was cut short");
         return Err(PeerFault::from(status).into());
     }
-    Ok(written?)
+    written
 }
 
-/// Writes what comes; only an end that the hub said is one.
+/// Writes what comes; only the end of all bytes is one. What came before another stays.
 fn write(
     mut writer: PayloadWriter,
     mut chunks: mpsc::Receiver<Option<Bytes>>,
     _claim: Claim,
-) -> Result<(), InboxError> {
+) -> Result<(), FetchFault> {
     while let Some(chunk) = chunks.blocking_recv() {
         match chunk {
             Some(data) => writer.write(&data)?,
-            None => return writer.finish(),
+            None if writer.is_whole() => return Ok(writer.finish()?),
+            None => return Err(FetchFault::Short),
         }
     }
     Ok(())
@@ -162,15 +163,26 @@ pub(crate) enum FetchFault {
     Peer(PeerFault),
     /// By us.
     Inbox(InboxError),
+    /// The hub ended before all bytes were here.
+    Short,
 }
 
 impl FetchFault {
+    /// Whether the hub says that the envelope was settled otherwise.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self, Self::Peer(fault) if fault.cause.code == ErrorCode::AlreadySettled)
+    }
+
     pub(crate) fn cause(&self) -> Cause {
         match self {
             Self::Peer(fault) => fault.cause.clone(),
             Self::Inbox(fault) => Cause {
                 code: fault.code(),
                 text: fault.to_string(),
+            },
+            Self::Short => Cause {
+                code: ErrorCode::Unreachable,
+                text: "the hub ended before all bytes were here".to_owned(),
             },
         }
     }
@@ -185,5 +197,59 @@ impl From<PeerFault> for FetchFault {
 impl From<InboxError> for FetchFault {
     fn from(fault: InboxError) -> Self {
         Self::Inbox(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use consign_domain::Sequence;
+
+    use super::*;
+    use crate::inbox::{InboxStep, Item, ItemContent};
+    use crate::testing::{Network, envelope_id, payload_of, place, request};
+
+    /// Writes what a hub sends that ends of itself after these bytes.
+    fn ended(writer: PayloadWriter, bytes: &[u8], key: ItemKey) -> Result<(), FetchFault> {
+        let (sender, receiver) = mpsc::channel(2);
+        let bytes = Bytes::copy_from_slice(bytes);
+        sender.try_send(Some(bytes)).unwrap();
+        sender.try_send(None).unwrap();
+        write(writer, receiver, Claims::default().take(key).unwrap())
+    }
+
+    #[test]
+    fn an_end_before_all_bytes_keeps_what_came() {
+        let network = Network::new();
+        let sender = network.seat(0);
+        let sent = sender.send(
+            envelope_id(1),
+            request(&["H49.14"]),
+            &network.context(&sender),
+        );
+        let payload = payload_of(&sent);
+        drop(sender);
+        let seat = network.seat(1);
+        let inbox = seat.agency.inbox();
+        let content = ItemContent::Envelope {
+            envelope: sent.signed.clone(),
+            acceptance: network.accept(&sent.signed, place(1)),
+            payload: None,
+        };
+        let sequence: Sequence = place(1);
+        let item = Item { sequence, content };
+        inbox.receive(vec![item], &network.context(&seat));
+        let key = ItemKey {
+            agency: seat.id(),
+            sequence,
+        };
+        let (first, rest) = payload.split_at(100);
+        let writer = inbox.payload_writer(sequence).unwrap();
+        let fault = ended(writer, first, key).unwrap_err();
+        assert!(fault.cause().code.is_retryable(), "{fault:?}");
+        let writer = inbox.payload_writer(sequence).unwrap();
+        assert_eq!(writer.offset(), 100);
+        ended(writer, rest, key).unwrap();
+        let step = inbox.advance(sequence, &network.context(&seat)).unwrap();
+        assert!(matches!(step, InboxStep::SendReceipt(_)), "{step:?}");
     }
 }

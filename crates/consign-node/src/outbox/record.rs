@@ -4,7 +4,7 @@ use std::sync::PoisonError;
 
 use consign_domain::statement::{Envelope, Event, Evidence, Status};
 use consign_domain::{EnvelopeId, EnvelopeKey, ErrorCode, Sequence, SignedStatement};
-use consign_verify::Verified;
+use consign_verify::{Directory, Verified};
 
 use super::track::{self, Track};
 use super::{Outbox, SentState};
@@ -91,13 +91,14 @@ impl Outbox {
         sequence: Sequence,
         signed: &SignedStatement,
         evidence: &Verified<Evidence>,
+        directory: &Directory,
     ) -> Result<Recorded, RecordError> {
         let id = evidence.envelope.id;
         let turn = self.turn(id);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.about(evidence.envelope.key())?;
         let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        let code = track::check_evidence(evidence, &envelope_bytes, &envelope)?;
+        let code = track::check_evidence(evidence, &envelope_bytes, &envelope, directory)?;
         let name = statement_name(sequence, evidence.event.as_str(), code.as_str());
         let new = folder.file_statement(EVIDENCE, &name, signed, &[])?;
         if let Some(track) = self.apply(id, &folder, evidence)? {
@@ -118,13 +119,14 @@ impl Outbox {
         status: &Verified<Status>,
         text: &[u8],
         plain: Option<&str>,
+        directory: &Directory,
     ) -> Result<Recorded, RecordError> {
         let id = status.envelope.id;
         let turn = self.turn(id);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.about(status.envelope.key())?;
         let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
-        let code = track::check_status(status, &envelope_bytes, &envelope)?;
+        let code = track::check_status(status, &envelope_bytes, &envelope, directory)?;
         let name = statement_name(sequence, status.status.as_str(), code.as_str());
         let mut beside: Vec<(&str, &[u8])> = Vec::new();
         if !text.is_empty() {

@@ -306,7 +306,7 @@ fn the_archive_survives_a_cut_after_each_step() {
         for (place_number, signed) in (1..).zip(&evidence) {
             let verified = verified(&network, signed);
             outbox
-                .record_evidence(place(place_number), signed, &verified)
+                .record_evidence(place(place_number), signed, &verified, &network.directory)
                 .unwrap();
         }
     };
@@ -426,6 +426,49 @@ fn evidence_of_another_envelope_is_not_taken() {
         outbox.state(two.envelope.id).unwrap(),
         Some(SentState::Sealed)
     );
+}
+
+#[test]
+fn a_recipient_signs_for_no_other_recipient() {
+    let network = Network::new();
+    let seat = network.seat(0);
+    let context = network.context(&seat);
+    let submission = seat.send(envelope_id(1), request(&["H49.14", "H49.15"]), &context);
+    let [mut receipt, _] =
+        <[_; 2]>::try_from(ends(&network, &submission.envelope, &submission.signed)).unwrap();
+    let mut parsed: Evidence =
+        consign_domain::statement::Statement::parse(&receipt.statement).unwrap();
+    parsed.placements[0].code = code("H49.15");
+    let statement = consign_domain::statement::Statement::to_bytes(&parsed);
+    receipt = sign(&network.seat(1).keys.statement, statement);
+    let outbox = seat.agency.outbox();
+    let evidence = verified(&network, &receipt);
+    let refused = outbox
+        .record_evidence(place(1), &receipt, &evidence, &network.directory)
+        .unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::ReceiptMismatch);
+}
+
+#[test]
+fn a_register_line_that_a_full_disk_kept_back_is_written_later() {
+    let network = Network::new();
+    let seat = network.seat(0);
+    let id = envelope_id(1);
+    let composed = seat.compose(id, request(&["H49.14"]), &network.context(&seat));
+    let document = composed.document;
+    let work = tempfile::tempdir().unwrap();
+    let path = work.path().join("registers");
+    let mut registers = crate::register::Registers::new(path.clone());
+    registers.next(document.issued_on.year()).unwrap();
+    std::fs::write(&path, "in the way").unwrap();
+    assert!(registers.enter(&document, id, true).is_err());
+    assert!(registers.write_out().is_err(), "not archived before");
+    std::fs::remove_file(&path).unwrap();
+    registers.write_out().unwrap();
+    let mut registers = crate::register::Registers::new(path);
+    let year = document.issued_on.year();
+    let holder = registers.holder(year, &document.number, &document.notation);
+    assert_eq!(holder.unwrap(), Some(id));
 }
 
 #[test]

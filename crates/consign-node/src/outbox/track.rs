@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use consign_domain::delivery::{DeliveryState, Progress, StatusEffect};
 use consign_domain::statement::{BusinessStatus, Envelope, EnvelopeRef, Event, Evidence, Status};
-use consign_domain::{AgencyCode, ErrorCode, SignedStatement, Timestamp};
+use consign_domain::{AgencyCode, ErrorCode, PartyId, SignedStatement, Timestamp};
+use consign_verify::Directory;
 
 use super::RecordError;
 use crate::error::NodeError;
@@ -142,19 +143,22 @@ pub(super) fn check_answer(
     }
 }
 
-/// Evidence about one recipient of this very envelope; gives its code.
+/// Evidence about one recipient of this very envelope; gives the code that it was sent under.
 pub(super) fn check_evidence(
     evidence: &Evidence,
     signed: &SignedStatement,
     envelope: &Envelope,
+    directory: &Directory,
 ) -> Result<AgencyCode, RecordError> {
     check_reference(&evidence.envelope, signed)?;
     let Some(recipient) = evidence.recipient() else {
         return mismatch(ErrorCode::ProtocolViolation);
     };
     let handover = evidence.event == Event::ContentHandover;
+    // By id: the recipient may have another code by now than it was sent under. That the
+    // code was its own says the directory, not the signer.
     let by_recipient = evidence.signer.id == recipient.id.into()
-        && evidence.signer.code.agency() == Some(&recipient.code);
+        && is_under(directory, &recipient.code, evidence.signer.id);
     if envelope.to.position(&recipient.code).is_none() {
         return mismatch(ErrorCode::NotARecipient);
     }
@@ -164,17 +168,25 @@ pub(super) fn check_evidence(
     Ok(recipient.code.clone())
 }
 
-/// A status said by a recipient of this very envelope; gives its code.
+/// A status said by a recipient of this very envelope; gives the code that it was sent under.
 pub(super) fn check_status(
     status: &Status,
     signed: &SignedStatement,
     envelope: &Envelope,
+    directory: &Directory,
 ) -> Result<AgencyCode, RecordError> {
     check_reference(&status.envelope, signed)?;
-    match status.signer.code.agency() {
-        Some(code) if envelope.to.position(code).is_some() => Ok(code.clone()),
-        _ => mismatch(ErrorCode::NotARecipient),
+    let mut to = envelope.to.as_slice().iter();
+    match to.find(|code| is_under(directory, code, status.signer.id)) {
+        Some(code) => Ok(code.clone()),
+        None => mismatch(ErrorCode::NotARecipient),
     }
+}
+
+/// Whether a code is, or once was, this agency's.
+fn is_under(directory: &Directory, code: &AgencyCode, party: PartyId) -> bool {
+    let agency = directory.agency_by_code(code);
+    agency.is_some_and(|agency| party == agency.id.into())
 }
 
 fn check_reference(about: &EnvelopeRef, signed: &SignedStatement) -> Result<(), RecordError> {

@@ -65,11 +65,14 @@ pub(super) async fn send(
     });
     let staging = begin.await.map_err(compose_status)?;
     let staging = receive(staging, requests, events.clone()).await?;
+    let bell = Arc::clone(office);
     let composed = office.at_desk(&desk, move |desk, context| {
-        desk.agency.outbox().compose(staging, context.now)
+        let composed = desk.agency.outbox().compose(staging, context.now);
+        // Here, because this goes on even where the caller does not.
+        bell.sending.ring();
+        composed
     });
     let composed = composed.await.map_err(compose_status)?;
-    office.sending.ring();
     watch(office, &desk, &composed, wait, events).await
 }
 
