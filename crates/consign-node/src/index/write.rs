@@ -152,12 +152,17 @@ impl Index {
         read().unwrap_or_default()
     }
 
-    /// Makes what is written until the result is dropped durable together.
+    /// Makes what is written until the result is dropped durable together, on drop at the latest.
     pub(crate) fn batch(&self) -> Batch<'_> {
         let connection = self.connection();
-        // Inside another's batch, that one ends it.
-        let owner = connection.is_autocommit() && connection.execute_batch("BEGIN").is_ok();
-        Batch { index: self, owner }
+        // Inside another agency's batch, both share one until the first ends.
+        if connection.is_autocommit()
+            && let Err(fault) = connection.execute_batch("BEGIN")
+        {
+            let fault: &dyn std::error::Error = &fault;
+            tracing::warn!(fault, "changes of the index are written one by one");
+        }
+        Batch { index: self }
     }
 
     /// Runs one change, whole or not at all; a failure is logged here.
@@ -184,13 +189,14 @@ impl Index {
 #[derive(Debug)]
 pub(crate) struct Batch<'a> {
     index: &'a Index,
-    owner: bool,
 }
 
 impl Drop for Batch<'_> {
     fn drop(&mut self) {
-        if self.owner
-            && let Err(fault) = self.index.connection().execute_batch("COMMIT")
+        let connection = self.index.connection();
+        // Whoever ends first ends it for all: what its cursor will count must not wait.
+        if !connection.is_autocommit()
+            && let Err(fault) = connection.execute_batch("COMMIT")
         {
             let fault: &dyn std::error::Error = &fault;
             tracing::warn!(fault, "the index lags behind the files");
