@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use consign_domain::{Digest, SignedStatement};
+use consign_domain::{Digest, Sequence, SignedStatement};
 
 use super::{open, scratch};
 use crate::conformance::fixture::{self, Random};
@@ -126,20 +126,28 @@ impl Model {
 
     /// Reads while others write: what is seen is durable, whoever else was told of it.
     fn look(&mut self, store: &JournalStore, random: &mut Random) {
-        let number = 1 + random.small(AGENCIES + 1);
-        // A dead disk shows nothing.
-        let items = store.inbox(fixture::agency(number), None, super::all());
-        for item in items.unwrap_or_default() {
-            let place = (number, item.sequence.value());
-            let first = *self.seen.entry(place).or_insert(item.digest);
-            assert_eq!(first, item.digest, "two items at {place:?}");
-        }
+        self.look_at(store, 1 + random.small(AGENCIES + 1));
         let id = 1 + random.small(self.next_id.max(1));
         let Some((sender, _)) = self.sent.get(&id) else {
             return;
         };
         if let Ok(Some(answer)) = store.answer(fixture::key(*sender, id)) {
             self.keep(id, answer);
+        }
+    }
+
+    fn look_at(&mut self, store: &JournalStore, number: u32) {
+        let agency = fixture::agency(number);
+        let last = store.inbox_state(agency).unwrap().last;
+        let places = (1..=last.map_or(0, Sequence::value)).filter_map(|at| Sequence::new(at).ok());
+        let shown = places.filter_map(|at| Some((at, store.item_digest(agency, at).ok()??)));
+        // A dead disk gives no bodies.
+        let items = store.inbox(agency, None, super::all()).unwrap_or_default();
+        let given = items.into_iter().map(|item| (item.sequence, item.digest));
+        for (at, digest) in shown.chain(given) {
+            let place = (number, at.value());
+            let first = *self.seen.entry(place).or_insert(digest);
+            assert_eq!(first, digest, "two items at {place:?}");
         }
     }
 
@@ -216,7 +224,7 @@ impl Model {
             let items = store
                 .inbox(
                     delivery.agency,
-                    consign_domain::Sequence::new(delivery.sequence.value() - 1).ok(),
+                    Sequence::new(delivery.sequence.value() - 1).ok(),
                     crate::InboxBudget {
                         items: 1,
                         bytes: 1 << 20,
@@ -267,6 +275,7 @@ fn live(seed: u64, index: &Path, totals: &Totals) {
                 }
             }
             asked.drain(..).for_each(|asked| model.hear(asked, totals));
+            (1..=AGENCIES + 1).for_each(|number| model.look_at(&store, number));
             if random.below(4) == 0 {
                 // A close that the crash may cut short.
                 drop(store.close());
