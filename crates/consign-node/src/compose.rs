@@ -182,7 +182,10 @@ pub enum ComposeError {
         code: AgencyCode,
     },
     /// The sending agency may not send.
-    #[error("the directory does not list {code} as an active agency; ask the authority")]
+    #[error(
+        "the directory here does not list {code} as an active agency; a node that has just started \
+         fetches the newest one first: see `consign status`, then ask the authority"
+    )]
     SenderUnknown {
         /// Its code.
         code: AgencyCode,
