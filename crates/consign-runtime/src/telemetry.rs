@@ -48,8 +48,11 @@ pub fn init(format: Format, filter: &str) -> Result<(), TelemetryError> {
             filter: filter.to_owned(),
             source,
         })?;
+    // A log that nobody reads any more (a closed pipe) must not stop what it tells of:
+    // the subscriber would complain on the same closed pipe, and panic.
     let events = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        .log_internal_errors(false)
         .with_writer(stderr);
     let colour = stderr().is_terminal() && !colour_refused();
     // An error means that a log is already there.
