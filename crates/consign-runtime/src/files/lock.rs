@@ -15,8 +15,17 @@ use super::{Action, FileError, PRIVATE, fault};
 /// would let two processes lock two different files of one name.
 #[derive(Debug)]
 pub struct DirectoryLock {
-    _file: File,
+    file: File,
     path: PathBuf,
+}
+
+/// Unlocks by word and not by closing: a child that is being started shares the open file
+/// until it runs its own program, and would keep the lock for that long.
+impl Drop for DirectoryLock {
+    fn drop(&mut self) {
+        // Closing follows in any case.
+        let _ = self.file.unlock();
+    }
 }
 
 /// Why a directory could not be locked.
@@ -62,7 +71,7 @@ impl DirectoryLock {
             }
         }
         record_pid(&file).map_err(fault(Action::Write, &path))?;
-        Ok(Self { _file: file, path })
+        Ok(Self { file, path })
     }
 
     /// The file that carries the lock.
