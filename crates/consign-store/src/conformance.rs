@@ -107,7 +107,15 @@ fn an_envelope_lies_in_every_inbox(store: &dyn Store) {
             store.delivery(key(1, 1), agency(recipient)).unwrap(),
             Some(DeliveryState::Consigned)
         );
+        let place = store.delivery_of(key(1, 1), agency(recipient)).unwrap();
+        let place = place.unwrap();
+        assert_eq!(place.envelope, envelope(1, 1).digest());
+        assert_eq!(place.index as u64, u64::from(recipient) - 2);
+        assert_eq!(place.sequence, Sequence::FIRST);
+        assert_eq!(place.state, DeliveryState::Consigned);
     }
+    assert_eq!(store.delivery_of(key(1, 1), agency(4)).unwrap(), None);
+    assert_eq!(store.delivery_of(key(1, 9), agency(2)).unwrap(), None);
     let stored = store.envelope(key(1, 1)).unwrap().unwrap();
     assert_eq!(stored.accepted, fixture::clock()());
     assert_eq!(stored.deliveries.len(), 2);

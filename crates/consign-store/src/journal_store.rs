@@ -23,8 +23,9 @@ use crate::pipeline::{Request, Shared, indexer, sealers};
 use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
 use crate::store::{Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, DirectoryNote, Expiry, Health, InboxBudget, InboxItem, InboxState, Posted,
-    Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem,
+    InboxState, Posted, Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope,
+    Submission,
 };
 
 /// Most requests that wait to be decided.
@@ -325,6 +326,14 @@ impl Store for JournalStore {
             Err(fault) => Err(fault),
             Ok(_) => self.shared.read_state(key, recipient).map(Some),
         }
+    }
+
+    fn delivery_of(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryPlace>, StoreError> {
+        self.shared.read_delivery(key, recipient)
     }
 
     fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {

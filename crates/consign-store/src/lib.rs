@@ -40,10 +40,10 @@ pub use open::{IndexFate, OpenError, Options, Progress, Recovery};
 pub use payload::{PayloadSource, StagedPayload, StagedRef};
 pub use store::{Clock, Reply, Store, Watcher};
 pub use types::{
-    Accepted, Answer, Delivery, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget,
-    InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted,
-    Receipt, Refusal, Seal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope,
-    Submission,
+    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,
+    InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements,
+    Position, Posted, Receipt, Refusal, Seal, Settled, SettledBy, StatusPost, StoreHealth,
+    StoredEnvelope, Submission,
 };
 
 #[cfg(test)]

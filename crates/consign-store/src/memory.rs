@@ -16,9 +16,10 @@ use crate::payload::{PayloadSource, Place, StagedPayload};
 use crate::staging::MemoryStage;
 use crate::store::{Clock, Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, Delivery, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget,
-    InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted,
-    Receipt, Refusal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope, Submission,
+    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,
+    InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements,
+    Position, Posted, Receipt, Refusal, Settled, SettledBy, StatusPost, StoreHealth,
+    StoredEnvelope, Submission,
 };
 use crate::watchers::Watchers;
 
@@ -433,6 +434,25 @@ impl Store for MemoryStore {
         let state = self.state();
         let known = state.delivery_of(key, recipient).is_ok();
         Ok(known.then(|| state.state_of(key, recipient)))
+    }
+
+    fn delivery_of(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryPlace>, StoreError> {
+        let state = self.state();
+        let Some(kept) = state.envelopes.get(&key) else {
+            return Ok(None);
+        };
+        let mut deliveries = kept.stored.deliveries.iter().enumerate();
+        let found = deliveries.find(|(_, delivery)| delivery.agency == recipient);
+        Ok(found.map(|(index, delivery)| DeliveryPlace {
+            envelope: kept.stored.digest,
+            index,
+            sequence: delivery.sequence,
+            state: state.state_of(key, recipient),
+        }))
     }
 
     fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {

@@ -15,8 +15,8 @@ use crate::journal::rows::{self, AnswerRow, ItemRow, Locator, SettledRow};
 use crate::payload::{PayloadSource, Place};
 use crate::pipeline::Shared;
 use crate::types::{
-    Accepted, Answer, Delivery, EnvelopeItem, InboxBudget, InboxItem, ItemBody, ItemPayload,
-    Outcome, Posted, Settled, SettledBy, StoredEnvelope,
+    Accepted, Answer, Delivery, DeliveryPlace, EnvelopeItem, InboxBudget, InboxItem, ItemBody,
+    ItemPayload, Outcome, Posted, Settled, SettledBy, StoredEnvelope,
 };
 
 impl Shared {
@@ -176,6 +176,28 @@ impl Shared {
                 SettledBy::Expiry => DeliveryState::Failed,
             },
         })
+    }
+
+    pub(crate) fn read_delivery(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryPlace>, StoreError> {
+        let row = match self.is_accepted(key) {
+            Err(StoreError::EnvelopeUnknown) => return Ok(None),
+            row => row?,
+        };
+        let mut places = row.recipients.iter().enumerate();
+        let found = places.find(|(_, (agency, _))| *agency == recipient);
+        let Some((index, (_, sequence))) = found else {
+            return Ok(None);
+        };
+        Ok(Some(DeliveryPlace {
+            envelope: row.envelope,
+            index,
+            sequence: *sequence,
+            state: self.read_state(key, recipient)?,
+        }))
     }
 
     pub(crate) fn read_envelope(

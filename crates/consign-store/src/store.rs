@@ -14,8 +14,8 @@ use tokio::sync::{oneshot, watch};
 use crate::error::StoreError;
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::types::{
-    Accepted, Answer, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState, Posted, Receipt,
-    Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
+    Posted, Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission,
 };
 
 /// What the store asks for the time.
@@ -175,6 +175,17 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
         key: EnvelopeKey,
         recipient: AgencyId,
     ) -> Result<Option<DeliveryState>, StoreError>;
+
+    /// Where the delivery to one recipient lies and stands, without its envelope: cheap,
+    /// for every receipt. `None` if the envelope was not accepted or has no such recipient.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it cannot be read.
+    fn delivery_of(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryPlace>, StoreError>;
 
     /// The payload of an accepted envelope, to be read in pieces.
     ///

@@ -350,6 +350,19 @@ pub struct Delivery {
     pub state: DeliveryState,
 }
 
+/// Where the delivery to one recipient lies and stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeliveryPlace {
+    /// SHA-256 of the envelope statement's bytes.
+    pub envelope: Digest,
+    /// The recipient's place in `to`, and so its wrap's.
+    pub index: usize,
+    /// The envelope's place in the recipient's inbox.
+    pub sequence: Sequence,
+    /// Where the delivery stands.
+    pub state: DeliveryState,
+}
+
 /// An accepted envelope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEnvelope {

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
 use consign_store::{
-    Accepted, Answer, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState, MemoryStore,
-    PayloadSource, Posted, Receipt, Refusal, Reply, Settled, StagedPayload, StatusPost, Store,
-    StoreError, StoreHealth, StoredEnvelope, Submission, Watcher,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
+    MemoryStore, PayloadSource, Posted, Receipt, Refusal, Reply, Settled, StagedPayload,
+    StatusPost, Store, StoreError, StoreHealth, StoredEnvelope, Submission, Watcher,
 };
 
 #[derive(Debug)]
@@ -78,6 +78,14 @@ impl Store for FailingStore {
         recipient: AgencyId,
     ) -> Result<Option<DeliveryState>, StoreError> {
         self.0.delivery(key, recipient)
+    }
+
+    fn delivery_of(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<DeliveryPlace>, StoreError> {
+        self.0.delivery_of(key, recipient)
     }
 
     fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {
