@@ -29,7 +29,9 @@ use crate::limits;
 use crate::time::Timestamp;
 
 pub use directory_head::DirectoryHead;
-pub use envelope::{AgeRecipient, Envelope, EnvelopeFields, PayloadInfo, Recipients};
+pub use envelope::{
+    AgeRecipient, Envelope, EnvelopeFields, PayloadInfo, Recipients, claimed_urgency,
+};
 pub use evidence::{Event, Evidence, Placement};
 pub use status::{BusinessStatus, Side, Status};
 
@@ -291,6 +293,30 @@ fn write_fields<T: Serialize>(fields: &T) -> Bytes {
         .into()
 }
 
+/// Whether bytes are the one form of a statement: what [`write_fields`] would write,
+/// compared as it is written, so that nothing is kept for it.
+fn is_form_of<T: Serialize>(fields: &T, bytes: &[u8]) -> bool {
+    let mut rest = Compared(bytes);
+    serde_json::to_writer(&mut rest, fields).is_ok() && rest.0.is_empty()
+}
+
+/// Takes what is written only if it goes on as these bytes do.
+struct Compared<'a>(&'a [u8]);
+
+impl std::io::Write for Compared<'_> {
+    fn write(&mut self, written: &[u8]) -> std::io::Result<usize> {
+        match self.0.strip_prefix(written) {
+            Some(rest) => self.0 = rest,
+            None => return Err(std::io::ErrorKind::InvalidData.into()),
+        }
+        Ok(written.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 /// Implements [`Statement`] for a struct with the common fields and a `check`.
 macro_rules! statement {
     ($name:ty, $kind:expr) => {
@@ -311,7 +337,7 @@ macro_rules! statement {
 
             fn parse(bytes: &[u8]) -> Result<Self, crate::statement::StatementError> {
                 let parsed: Self = crate::statement::parse_fields(bytes, $kind)?;
-                if parsed.to_bytes() != bytes {
+                if !crate::statement::is_form_of(&parsed, bytes) {
                     return Err(crate::statement::StatementError::Form { kind: $kind });
                 }
                 parsed.check()?;

@@ -6,9 +6,16 @@
 //! [`Rejection`] is final, is signed as SubmissionRejection evidence and is what the
 //! (sender, id) is answered ever after (EN 319 522-1 §6.2.1, events A.1 and A.2).
 //!
-//! Signatures, digests and look-ups run on blocking threads, a bounded number at a time.
+//! Signatures, digests and look-ups run on threads of their own ([`checkers`]), nodes
+//! taking turns and urgent ones first; what may block for long, as uploads do, runs on
+//! the runtime's blocking threads, a bounded number at a time.
 
+mod bucket;
+mod checkers;
+mod decision;
 mod envelope;
+mod patience;
+mod quotas;
 mod receipt;
 mod refused;
 mod rules;
@@ -16,6 +23,7 @@ mod staging;
 mod status;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -35,12 +43,18 @@ use tracing::{Span, error};
 pub(crate) use envelope::{EnvelopeIn, Staged};
 pub(crate) use receipt::Settlement;
 pub(crate) use refused::{Refused, Rejection};
+pub(crate) use turns::Class;
 
 use crate::behind::Behind;
 use crate::caller::Caller;
 use crate::config::Limits;
 use crate::directory::{Directories, lists_hub};
+use crate::flow::{Share, Shares};
 use crate::identity::HubSigner;
+use crate::release::Exchanges;
+use crate::urgent::Urgent;
+use checkers::Checkers;
+use quotas::{Charge, Cost, Quotas};
 use staging::Staging;
 
 /// The gate.
@@ -52,10 +66,14 @@ pub(crate) struct Admission {
     clock: Clock,
     behind: Arc<Behind>,
     staging: Arc<Staging>,
-    /// How many checks run at once.
+    quotas: Arc<Quotas>,
+    exchanges: Exchanges,
+    urgent: Urgent,
+    checkers: Checkers,
+    /// How many checks run at once that may block for long.
     checks: Arc<Semaphore>,
     /// Bytes of submissions being decided.
-    submissions: Arc<Semaphore>,
+    submissions: Arc<Shares>,
     /// Triggered when the store has failed.
     fatal: Shutdown,
     /// It was logged that the directory does not let the hub sign.
@@ -77,40 +95,56 @@ pub(crate) struct Parts {
 impl Admission {
     pub(crate) fn new(parts: Parts) -> Self {
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        let clock = parts.clock;
         Self {
             store: parts.store,
             directories: parts.directories,
             signer: parts.signer,
-            clock: parts.clock,
+            clock: clock.clone(),
             behind: parts.behind,
             staging: Arc::new(Staging::new(&parts.limits)),
+            quotas: Arc::new(Quotas::new(&parts.limits, clock.monotonic())),
+            exchanges: Exchanges::default(),
+            urgent: Urgent::default(),
+            checkers: Checkers::start(),
             // Some wait for the disk while others compute.
             checks: Arc::new(Semaphore::new(4 * processors)),
-            submissions: Arc::new(Semaphore::new(parts.limits.submission_bytes as usize)),
+            submissions: Arc::new(Shares::new(parts.limits.submission_bytes as usize)),
             fatal: parts.fatal,
             muted: AtomicBool::new(false),
         }
     }
 
-    /// Notes how far a node has stored an agency's inbox.
-    pub(crate) async fn collected(
-        self: &Arc<Self>,
+    /// Notes how far a node has stored an agency's inbox. It is noted in memory and made
+    /// durable with what comes next, so no thread is asked for it.
+    pub(crate) fn collected(
+        &self,
         caller: Caller,
         agency: AgencyId,
         through: Sequence,
     ) -> Result<(), Refused> {
-        self.check(move |this| {
-            caller.speaks_for(agency, &this.directories.current(), this.now())?;
-            this.store
-                .collected(agency, through)
-                .map_err(|error| match error {
-                    StoreError::Behind => Refused::Protocol {
-                        rule: "more was reported as stored than was ever sent",
-                    },
-                    error => error.into(),
-                })
-        })
-        .await
+        caller.speaks_for(agency, &self.directories.current(), self.now())?;
+        match self.store.collected(agency, through) {
+            Err(StoreError::Behind) => Err(Refused::Protocol {
+                rule: "more was reported as stored than was ever sent",
+            }),
+            noted => self.stored(noted),
+        }
+    }
+
+    /// Which inboxes have something urgent.
+    pub(crate) const fn urgent(&self) -> &Urgent {
+        &self.urgent
+    }
+
+    /// Whether the hub has room for another submission of a node.
+    pub(crate) fn has_room(&self, caller: Caller) -> bool {
+        self.submissions.has_room(caller.node)
+    }
+
+    /// Takes room for a submission of a node; `None` if it holds all that it may.
+    pub(crate) fn hold(&self, caller: Caller, bytes: usize) -> Option<Share> {
+        self.submissions.take(caller.node, bytes)
     }
 
     /// Notes the directory in force, so that no older one is taken after a restart.
@@ -118,11 +152,32 @@ impl Admission {
         self.store.note_directory(note)
     }
 
+    /// Takes from a sender's quotas what a message costs.
+    fn charge(&self, sender: AgencyId, cost: Cost) -> Result<Charge, Refused> {
+        self.quotas.charge(sender, cost, self.clock.monotonic())
+    }
+
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_saturating(self.clock.now())
     }
 
-    /// Runs a check where it may block.
+    /// Runs a check when it is the caller's turn.
+    async fn turn<T: Send + 'static>(
+        self: &Arc<Self>,
+        class: Class,
+        caller: Caller,
+        work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
+    ) -> Result<T, Refused> {
+        let (this, span) = (Arc::clone(self), Span::current());
+        let checked = self
+            .checkers
+            .run(class, caller.node, move || span.in_scope(|| work(&this)));
+        checked
+            .await
+            .inspect_err(|refused| self.heed_refused(refused))
+    }
+
+    /// Runs a check that may block for long.
     async fn check<T: Send + 'static>(
         self: &Arc<Self>,
         work: impl FnOnce(&Self) -> Result<T, Refused> + Send + 'static,
@@ -134,13 +189,15 @@ impl Admission {
             span.in_scope(|| work(&this))
         });
         match checked.await {
-            Ok(result) => result.inspect_err(|refused| {
-                if let Refused::Store(error) = refused {
-                    self.heed(error);
-                }
-            }),
+            Ok(result) => result.inspect_err(|refused| self.heed_refused(refused)),
             // The runtime is closing.
             Err(_) => Err(Refused::Draining),
+        }
+    }
+
+    fn heed_refused(&self, refused: &Refused) {
+        if let Refused::Store(error) = refused {
+            self.heed(error);
         }
     }
 

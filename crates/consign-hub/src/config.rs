@@ -52,6 +52,14 @@ pub struct Limits {
     pub staged_per_node: usize,
     /// Bytes of all uploads under way or not yet submitted.
     pub staged_bytes: u64,
+    /// Envelopes and statuses of one sending agency in a minute; 0: no bound.
+    pub sender_messages_per_minute: u64,
+    /// How many of them may come at once.
+    pub sender_messages_burst: u64,
+    /// Payload bytes times recipients of one sending agency in an hour; 0: no bound.
+    pub sender_bytes_per_hour: u64,
+    /// Deliveries of one sending agency that nobody has signed for yet; 0: no bound.
+    pub sender_backlog: u64,
     /// How long a stop waits for calls to finish, in seconds.
     pub drain_seconds: u64,
 }
@@ -66,6 +74,10 @@ impl Default for Limits {
             streams_per_node: 16,
             staged_per_node: 16,
             staged_bytes: 16 << 30,
+            sender_messages_per_minute: 6_000,
+            sender_messages_burst: 10_000,
+            sender_bytes_per_hour: 256 << 30,
+            sender_backlog: 2_000_000,
             drain_seconds: 20,
         }
     }
@@ -165,6 +177,18 @@ impl Limits {
             staged_bytes: limits
                 .u64_in("staged_bytes", 0..=1 << 50)
                 .or(default.staged_bytes),
+            sender_messages_per_minute: limits
+                .u64_in("sender_messages_per_minute", 0..=1 << 30)
+                .or(default.sender_messages_per_minute),
+            sender_messages_burst: limits
+                .u64_in("sender_messages_burst", 1..=1 << 30)
+                .or(default.sender_messages_burst),
+            sender_bytes_per_hour: limits
+                .u64_in("sender_bytes_per_hour", 0..=1 << 50)
+                .or(default.sender_bytes_per_hour),
+            sender_backlog: limits
+                .u64_in("sender_backlog", 0..=1 << 40)
+                .or(default.sender_backlog),
             drain_seconds: limits
                 .u64_in("drain_seconds", 0..=3_600)
                 .or(default.drain_seconds),

@@ -56,7 +56,31 @@ impl Fences {
     }
 }
 
+/// Which agencies a stream holds, for those who check on its behalf.
+#[derive(Debug, Clone)]
+pub(crate) struct Holder {
+    fences: Arc<Fences>,
+    stream: u64,
+}
+
+impl Holder {
+    /// Whether no newer stream has taken this agency.
+    pub(crate) fn has(&self, agency: AgencyId) -> bool {
+        let streams = self.fences.streams();
+        let newest = streams.get(&agency);
+        newest.is_some_and(|(stream, _)| *stream == self.stream)
+    }
+}
+
 impl Hold {
+    /// Who holds.
+    pub(crate) fn holder(&self) -> Holder {
+        Holder {
+            fences: Arc::clone(&self.fences),
+            stream: self.stream,
+        }
+    }
+
     /// Whether no newer stream has taken this agency.
     pub(crate) fn has(&self, agency: AgencyId) -> bool {
         let streams = self.fences.streams();

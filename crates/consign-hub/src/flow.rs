@@ -1,7 +1,8 @@
-//! Bounds on what is on its way: credits of a stream, places of a node.
+//! Bounds on what is on its way: credits of a stream, places of a node, and each node's
+//! share of what the hub may hold.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consign_domain::NodeId;
 use tokio::sync::Notify;
@@ -107,9 +108,126 @@ impl Drop for OpenCall {
     }
 }
 
+/// Bytes that the hub may hold for nodes, in shares that shrink as more of them ask.
+///
+/// A node may hold no more than is left free. Alone it gets half of all; where many hold
+/// as much as they may, each holds the same and so much is left for the next (dynamic
+/// thresholds, Choudhury and Hahne 1998). So no number of floods shuts a newcomer out.
+#[derive(Debug)]
+pub(crate) struct Shares {
+    held: Mutex<Held>,
+    all: usize,
+}
+
+#[derive(Debug, Default)]
+struct Held {
+    by_node: HashMap<NodeId, usize>,
+    total: usize,
+}
+
+/// Bytes that are held for a node; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Share {
+    shares: Arc<Shares>,
+    node: NodeId,
+    bytes: usize,
+}
+
+impl Shares {
+    pub(crate) fn new(all: usize) -> Self {
+        Self {
+            held: Mutex::default(),
+            all,
+        }
+    }
+
+    /// Whether a node may have anything more. What it asks for next is not known yet.
+    pub(crate) fn has_room(&self, node: NodeId) -> bool {
+        let held = self.held();
+        let own = held.by_node.get(&node).copied().unwrap_or_default();
+        own < self.all.saturating_sub(held.total)
+    }
+
+    /// Takes bytes for a node; `None` if it would hold more than is left free.
+    pub(crate) fn take(self: &Arc<Self>, node: NodeId, bytes: usize) -> Option<Share> {
+        let mut held = self.held();
+        let own = held.by_node.get(&node).copied().unwrap_or_default();
+        let free = self.all.saturating_sub(held.total);
+        // A node that holds nothing may have all that is free.
+        if bytes > free || (own > 0 && own.saturating_add(bytes) > free) {
+            return None;
+        }
+        held.total += bytes;
+        *held.by_node.entry(node).or_default() += bytes;
+        Some(Share {
+            shares: Arc::clone(self),
+            node,
+            bytes,
+        })
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut held = self.shares.held();
+        held.total = held.total.saturating_sub(self.bytes);
+        if let Some(own) = held.by_node.get_mut(&self.node) {
+            *own = own.saturating_sub(self.bytes);
+            if *own == 0 {
+                held.by_node.remove(&self.node);
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_number_of_floods_shuts_a_newcomer_out() {
+        let shares = Arc::new(Shares::new(1_000));
+        let node = |number| NodeId::from_bytes([number; 16]).unwrap();
+        let mut held = Vec::new();
+        let flood = |number, held: &mut Vec<Share>| {
+            let before = held.len();
+            while let Some(share) = shares.take(node(number), 10) {
+                held.push(share);
+            }
+            (held.len() - before) * 10
+        };
+        assert_eq!(flood(1, &mut held), 500, "alone it has half");
+        assert!(!shares.has_room(node(1)) && shares.has_room(node(2)));
+        for number in 2..=4 {
+            assert!(flood(number, &mut held) > 0, "node {number}");
+        }
+        assert!(shares.take(node(8), 1).is_some());
+        assert!(shares.take(node(8), 1_000).is_none());
+        // As what was held first is let go of, those who came late get as much as others.
+        for round in 0..2_000_u32 {
+            drop(held.remove(0));
+            let next = (0..4).map(|it| node(1 + u8::try_from((it + round) % 4).unwrap()));
+            held.extend(next.filter_map(|node| shares.take(node, 10)));
+        }
+        for number in 1..=4 {
+            let own: usize = held
+                .iter()
+                .filter(|share| share.node == node(number))
+                .map(|share| share.bytes)
+                .sum();
+            assert!((100..=300).contains(&own), "node {number}: {own}");
+        }
+        held.clear();
+        assert!(shares.held().by_node.is_empty());
+        assert!(
+            shares.take(node(8), 1_000).is_some(),
+            "one message may be as large"
+        );
+    }
 
     #[tokio::test]
     async fn credit_may_be_overdrawn_once_and_is_paid_back() {

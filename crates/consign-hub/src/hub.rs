@@ -32,7 +32,6 @@ use crate::flow::Calls;
 use crate::identity::{HubSigner, Keys};
 use crate::reading::Reading;
 use crate::relay::{HubStatus, Relay};
-use crate::release::Releases;
 use crate::service::Service;
 use crate::storage::Storage;
 
@@ -155,7 +154,6 @@ impl Prepared {
         });
         let relay = Relay {
             admission: Arc::new(admission),
-            releases: Releases::new(reading.clone()),
             reading,
             directories: self.directories,
             signer,

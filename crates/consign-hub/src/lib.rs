@@ -8,7 +8,8 @@
 //! | `admit` | what is let in: the only module with the store's changing verbs |
 //! | `submit`, `collect`, `upload`, `fetch` | one call each |
 //! | `directory`, `caller`, `identity` | who is who, who calls, who we are |
-//! | `flow`, `fences`, `outgoing`, `release` | credits and quotas, takeovers, budgets, wraps |
+//! | `flow`, `fences`, `outgoing` | credits and shares, takeovers, budgets |
+//! | `release`, `urgent` | wraps; which inboxes come first |
 //! | `behind` | a hub that was restored from a backup takes nothing new |
 //!
 //! Invariants: every message is authorised against the directory in force; an answer is
@@ -41,6 +42,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod upload;
+mod urgent;
 
 pub use config::{Config, Limits, Log};
 pub use directory::DirectoryFault;

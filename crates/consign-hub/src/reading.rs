@@ -64,10 +64,6 @@ impl View<'_> {
         self.0.item_digest(agency, sequence)
     }
 
-    pub(crate) fn wraps(&self, key: EnvelopeKey) -> Result<Option<Vec<bytes::Bytes>>, StoreError> {
-        self.0.wraps(key)
-    }
-
     pub(crate) fn delivery(
         &self,
         key: EnvelopeKey,

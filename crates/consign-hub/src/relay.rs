@@ -18,14 +18,12 @@ use crate::fences::Fences;
 use crate::flow::{Calls, OpenCall};
 use crate::identity::HubSigner;
 use crate::reading::Reading;
-use crate::release::Releases;
 
 /// The state behind every call.
 #[derive(Debug)]
 pub(crate) struct Relay {
     pub(crate) admission: Arc<Admission>,
     pub(crate) reading: Reading,
-    pub(crate) releases: Releases,
     pub(crate) directories: Arc<Directories>,
     pub(crate) signer: Arc<HubSigner>,
     pub(crate) behind: Arc<Behind>,

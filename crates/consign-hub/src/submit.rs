@@ -15,14 +15,11 @@ use tracing::{Instrument as _, info_span};
 
 use crate::admit::{EnvelopeIn, Refused};
 use crate::caller::Caller;
+use crate::flow::Share;
 use crate::relay::Relay;
 
-/// An answer to come, with the bytes that its request holds until then.
-type Answering = Pin<Box<dyn Future<Output = (v1::SubmitReply, usize)> + Send>>;
-
-/// One stream may hold this part of the hub's budget for submissions, so that a node
-/// that floods meets its own bound first.
-const SHARE: usize = 8;
+/// An answer to come, with its share of what the hub may hold until then.
+type Answering = Pin<Box<dyn Future<Output = v1::SubmitReply> + Send>>;
 
 /// Serves one stream until it ends, the node is dropped, or the hub stops; what was read
 /// by then is answered first.
@@ -34,25 +31,23 @@ pub(crate) async fn serve(
 ) {
     let mut changes = relay.directories.changes();
     let mut answering: FuturesUnordered<Answering> = FuturesUnordered::new();
-    let (most, share) = (
-        relay.limits.in_flight,
-        relay.limits.submission_bytes as usize / SHARE,
-    );
-    let mut held = 0_usize;
+    let most = relay.limits.in_flight;
     let end = loop {
+        // Where the node holds all that it may, its next message waits in the network. A
+        // stream with nothing to wait for reads one and has it told when to come back.
+        let reads =
+            answering.len() < most && (answering.is_empty() || relay.admission.has_room(caller));
         tokio::select! {
-            Some((reply, size)) = answering.next() => {
-                held = held.saturating_sub(size);
+            Some(reply) = answering.next() => {
                 if out.send(Ok(reply)).await.is_err() {
                     return;
                 }
             }
-            message = inbound.next(), if answering.len() < most && held < share => match message {
+            message = inbound.next(), if reads => match message {
                 Some(Ok(request)) => {
-                    let size = size_of(&request);
-                    held = held.saturating_add(size);
-                    let answer = answer(Arc::clone(&relay), caller, request);
-                    answering.push(Box::pin(async move { (answer.await, size) }));
+                    let share = relay.admission.hold(caller, size_of(&request));
+                    let answer = answer(Arc::clone(&relay), caller, request, share);
+                    answering.push(Box::pin(answer));
                 }
                 Some(Err(status)) => break Some(status),
                 None => break None,
@@ -65,7 +60,7 @@ pub(crate) async fn serve(
             () = relay.shutdown().wait() => break Some(Refused::Draining.into()),
         }
     };
-    while let Some((reply, _)) = answering.next().await {
+    while let Some(reply) = answering.next().await {
         if out.send(Ok(reply)).await.is_err() {
             return;
         }
@@ -97,7 +92,12 @@ fn size_of(request: &v1::SubmitRequest) -> usize {
     }
 }
 
-async fn answer(relay: Arc<Relay>, caller: Caller, request: v1::SubmitRequest) -> v1::SubmitReply {
+async fn answer(
+    relay: Arc<Relay>,
+    caller: Caller,
+    request: v1::SubmitRequest,
+    share: Option<Share>,
+) -> v1::SubmitReply {
     let span = info_span!(
         "submit",
         node = %caller.node,
@@ -105,7 +105,11 @@ async fn answer(relay: Arc<Relay>, caller: Caller, request: v1::SubmitRequest) -
         envelope_id = Empty,
         agency = Empty
     );
-    let outcome = decide(relay, caller, request.submission)
+    let decided = async {
+        let _held = share.ok_or(Refused::Busy)?;
+        decide(relay, caller, request.submission).await
+    };
+    let outcome = decided
         .instrument(span.clone())
         .await
         .unwrap_or_else(|refused| {

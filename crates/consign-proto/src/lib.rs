@@ -24,7 +24,9 @@ mod status;
 pub use convert::{
     Malformed, digest, envelope_key, id16, key_message, required, sequence, signed, signed_message,
 };
-pub use status::{fault, fault_of_status, status_from_code, status_of};
+pub use status::{
+    fault, fault_of_status, retry_after_of, status_after, status_from_code, status_of,
+};
 
 /// The version of the protocol between node and hub.
 pub const PROTOCOL: u32 = 1;

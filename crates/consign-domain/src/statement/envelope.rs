@@ -219,3 +219,20 @@ impl Envelope {
 }
 
 super::statement!(Envelope, StatementKind::Envelope);
+
+/// The fields after the urgency are no longer than this.
+const AFTER_URGENCY: usize = 8 * 1024;
+
+/// How urgent the bytes of an envelope claim to be, before anything of them is believed:
+/// only to order what waits to be checked. What is no envelope claims nothing.
+pub fn claimed_urgency(statement: &[u8]) -> Urgency {
+    const FIELD: &[u8] = b"\"urgency\":";
+    let start = statement.len().saturating_sub(AFTER_URGENCY);
+    let end = statement.get(start..).unwrap_or_default();
+    end.windows(FIELD.len() + 1)
+        .rev()
+        .find_map(|window| window.strip_prefix(FIELD))
+        .and_then(|digit| digit.first())
+        .and_then(|digit| Urgency::from_value(u64::from(digit.wrapping_sub(b'0'))))
+        .unwrap_or_default()
+}

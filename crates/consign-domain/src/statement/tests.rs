@@ -144,6 +144,22 @@ fn parsing_gives_the_statement_back() {
 }
 
 #[test]
+fn urgency_is_read_before_anything_is_believed() {
+    for urgency in Urgency::ALL {
+        let mut envelope = envelope();
+        envelope.urgency = urgency;
+        assert_eq!(claimed_urgency(&envelope.to_bytes()), urgency);
+        let longest = format!("age1{}", "q".repeat(4096));
+        envelope.payload.recipient = AgeRecipient::new(&longest).unwrap();
+        assert_eq!(claimed_urgency(&envelope.to_bytes()), urgency);
+    }
+    for nonsense in [&b""[..], b"\"urgency\":", b"\"urgency\":9", b"{}"] {
+        assert_eq!(claimed_urgency(nonsense), Urgency::Normal);
+    }
+    assert_eq!(claimed_urgency(&vec![b'"'; 48 * 1024]), Urgency::Normal);
+}
+
+#[test]
 fn another_kind_is_refused_by_its_first_bytes() {
     let bytes = envelope().to_bytes();
     assert!(matches!(

@@ -1,4 +1,5 @@
-//! Envelopes: from a message to the one answer that its (sender, id) ever gets.
+//! Envelopes: what can be said of one, and how its upload begins; [`super::decision`]
+//! goes on to the one answer that its (sender, id) ever gets.
 //!
 //! Order of the checks: the signature and who calls; the answer given before, which
 //! needs no clock, so that a retry gets it even after the expiry; what holds for now
@@ -14,11 +15,12 @@ use consign_domain::{
     AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
 };
 use consign_proto::{Malformed, v1};
-use consign_store::{Answer, PayloadIn, Refusal, StagedPayload, StoreError, Submission};
+use consign_store::{Answer, Refusal, StagedPayload};
 use consign_verify::{Directory, Verified, verify_statement};
-use tracing::{debug, info};
+use tracing::info;
 
-use super::rules::{check_payload, check_times, check_wraps, seal};
+use super::quotas::Cost;
+use super::rules::check_times;
 use super::staging::Reservation;
 use super::{Admission, Refused, Rejection, may_say_new, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
@@ -26,10 +28,10 @@ use crate::caller::Caller;
 /// An envelope as it came in, of the right form and no more.
 #[derive(Debug)]
 pub(crate) struct EnvelopeIn {
-    signed: SignedStatement,
-    wraps: Vec<Bytes>,
+    pub(super) signed: SignedStatement,
+    pub(super) wraps: Vec<Bytes>,
     /// `None`: staged before.
-    inline: Option<Bytes>,
+    pub(super) inline: Option<Bytes>,
 }
 
 impl EnvelopeIn {
@@ -56,35 +58,22 @@ impl EnvelopeIn {
             inline,
         })
     }
-
-    /// The bytes it holds in memory.
-    pub(crate) fn size(&self) -> usize {
-        let wraps: usize = self.wraps.iter().map(Bytes::len).sum();
-        self.signed.statement.len() + wraps + self.inline.as_ref().map_or(0, Bytes::len)
-    }
 }
 
 /// An envelope that a node may send now, and whom it goes to.
 #[derive(Debug)]
-struct Good {
-    envelope: Verified<Envelope>,
-    reference: EnvelopeRef,
-    recipients: Vec<(AgencyId, AgencyCode)>,
-    directory: DirectoryVersion,
+pub(super) struct Good {
+    pub(super) envelope: Verified<Envelope>,
+    pub(super) reference: EnvelopeRef,
+    pub(super) recipients: Vec<(AgencyId, AgencyCode)>,
+    pub(super) directory: DirectoryVersion,
 }
 
 /// What the envelope alone, without wraps and payload, comes to.
-enum Judged {
+pub(super) enum Judged {
     Known(Answer),
     Good(Box<Good>),
     Rejected(Refusal),
-}
-
-/// What a whole submission comes to, before the store is asked.
-enum Decision {
-    Known(SignedStatement),
-    Accept(Box<Submission>),
-    Reject(Refusal),
 }
 
 /// What an upload begins with.
@@ -109,36 +98,6 @@ pub(crate) enum Staged {
 }
 
 impl Admission {
-    /// Answers a submission: the hub's signed acceptance or refusal, durable.
-    pub(crate) async fn envelope(
-        self: &Arc<Self>,
-        caller: Caller,
-        incoming: EnvelopeIn,
-    ) -> Result<SignedStatement, Refused> {
-        let bytes = u32::try_from(incoming.size()).unwrap_or(u32::MAX);
-        let _held = Arc::clone(&self.submissions)
-            .try_acquire_many_owned(bytes)
-            .map_err(|_| Refused::Busy)?;
-        let decision = self
-            .check(move |this| this.decide(caller, incoming))
-            .await?;
-        let (key, reply) = match decision {
-            Decision::Known(evidence) => return Ok(evidence),
-            Decision::Accept(submission) => (submission.key, self.store.accept(*submission)),
-            Decision::Reject(refusal) => (refusal.key, self.store.refuse(refusal)),
-        };
-        let answered = reply.await;
-        if matches!(
-            answered,
-            Ok(_) | Err(StoreError::PayloadMissing | StoreError::IdReused)
-        ) {
-            self.staging.forget(key);
-        }
-        let accepted = self.stored(answered)?;
-        debug!(repeated = accepted.repeated, "answered");
-        Ok(accepted.answer.evidence)
-    }
-
     /// Lets an upload begin, for an envelope that would be accepted with its payload.
     pub(crate) async fn stage(
         self: &Arc<Self>,
@@ -150,7 +109,9 @@ impl Admission {
             Judged::Known(_) => return Ok(Staged::Answered),
             Judged::Rejected(refusal) => {
                 let key = refusal.key;
+                let charge = self.charge(key.sender, Cost::MESSAGE)?;
                 self.stored(self.store.refuse(refusal).await)?;
+                charge.keep();
                 self.staging.forget(key);
                 return Ok(Staged::Answered);
             }
@@ -161,6 +122,8 @@ impl Admission {
             if let Some(staged) = this.staging.find(key, payload) {
                 return Ok(Staged::Here(staged.size()));
             }
+            // Only asked: the submission that follows is what costs.
+            drop(this.charge(key.sender, Cost::of(&good.envelope))?);
             let reservation = this
                 .staging
                 .reserve(key, caller.node, payload.size, this.now())?;
@@ -175,54 +138,12 @@ impl Admission {
         .await
     }
 
-    fn decide(&self, caller: Caller, incoming: EnvelopeIn) -> Result<Decision, Refused> {
-        let good = match self.judge(caller, &incoming.signed)? {
-            Judged::Known(answer) => return Ok(Decision::Known(answer.evidence)),
-            Judged::Rejected(refusal) => return Ok(Decision::Reject(refusal)),
-            Judged::Good(good) => good,
-        };
-        let checked =
-            check_wraps(&good.envelope, &incoming.wraps).and_then(|()| match &incoming.inline {
-                Some(bytes) => check_payload(&good.envelope, bytes),
-                None => Ok(()),
-            });
-        if let Err(rejection) = checked {
-            return Ok(Decision::Reject(self.reject(
-                &good.envelope,
-                good.reference,
-                rejection,
-                good.directory,
-            )));
-        }
-        let payload = match incoming.inline {
-            Some(bytes) => PayloadIn::Inline(bytes),
-            None => PayloadIn::Staged(
-                self.staging
-                    .find(good.envelope.key(), &good.envelope.payload)
-                    .ok_or(Refused::PayloadMissing)?,
-            ),
-        };
-        let seal = seal(
-            Arc::clone(&self.signer),
-            good.reference.clone(),
-            good.envelope.content,
-            good.directory,
-        );
-        Ok(Decision::Accept(Box::new(Submission {
-            key: good.envelope.key(),
-            envelope: incoming.signed,
-            digest: good.reference.sha256,
-            recipients: good.recipients,
-            urgency: good.envelope.urgency,
-            expires: good.envelope.expires,
-            wraps: incoming.wraps,
-            payload,
-            seal,
-        })))
-    }
-
     /// All that can be said of an envelope without its wraps and payload.
-    fn judge(&self, caller: Caller, signed: &SignedStatement) -> Result<Judged, Refused> {
+    pub(super) fn judge(
+        &self,
+        caller: Caller,
+        signed: &SignedStatement,
+    ) -> Result<Judged, Refused> {
         if self.behind.is_raised() {
             return Err(Refused::HubBehind);
         }
@@ -306,7 +227,7 @@ impl Admission {
     }
 
     /// Signs a final refusal.
-    fn reject(
+    pub(super) fn reject(
         &self,
         envelope: &Envelope,
         reference: EnvelopeRef,

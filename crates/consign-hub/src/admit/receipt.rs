@@ -1,20 +1,25 @@
 //! Receipts: ContentHandover (EN 319 522-1 §6.2.4, event D.1), signed by the recipient.
 //!
 //! A receipt is stored before the wrap is released. The same receipt again releases the
-//! wrap again.
+//! wrap again. All that is needed is looked up in one go, before the store is asked: what
+//! is to be released waits here until the receipt is durable.
 
 use std::sync::Arc;
 
 use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::statement::{Envelope, Event, Evidence, Statement};
-use consign_domain::{AgencyId, EnvelopeKey, SignedStatement};
-use consign_store::{Receipt, SettledBy, StoreError, StoredEnvelope};
+use consign_domain::{AgencyId, Digest, EnvelopeKey, SignedStatement};
+use consign_log::Tree;
+use consign_proto::v1;
+use consign_store::{DeliveryPlace, Outcome, Receipt, Reply, Settled, SettledBy, StoreError};
 use consign_verify::{Directory, Verified, verify_statement};
 use tracing::debug;
 
-use super::{Admission, Refused, may_say_new, not_ahead, not_newer};
+use super::{Admission, Class, Refused, may_say_new, not_ahead, not_newer};
 use crate::caller::Caller;
+use crate::fences::Holder;
+use crate::release::Exchange;
 
 /// A delivery whose receipt is durable: the wrap may go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,34 +35,38 @@ pub(crate) struct Settlement {
 /// A receipt that fits its envelope.
 #[derive(Debug)]
 struct Judged {
-    receipt: Receipt,
+    reply: Reply<Settled>,
+    said: SignedStatement,
     settlement: Settlement,
+    /// What is released once the receipt is durable.
+    release: v1::Release,
     /// Whether it may be the first one. One that was stored byte for byte before
     /// releases its wrap again either way.
     anew: Result<(), Refused>,
 }
 
 impl Admission {
-    /// Settles a delivery by its recipient's receipt, durably.
+    /// Settles a delivery by its recipient's receipt, durably, and gives the wrap.
+    /// `holder` is the stream that must still serve the recipient.
     pub(crate) async fn receipt(
         self: &Arc<Self>,
         caller: Caller,
         signed: SignedStatement,
-    ) -> Result<Settlement, Refused> {
-        let Judged {
-            receipt,
-            settlement,
-            anew,
-        } = self
-            .check(move |this| this.judge_receipt(caller, signed))
-            .await?;
-        let said = receipt.statement.clone();
-        let settled = self.stored(self.store.settle(receipt).await)?;
+        holder: Option<Holder>,
+    ) -> Result<(Settlement, v1::Release), Refused> {
+        let judged = self.turn(Class::Receipt, caller, move |this| {
+            this.judge_receipt(caller, signed, holder.as_ref())
+        });
+        let judged = judged.await?;
+        let (settlement, settled) = (judged.settlement, self.stored(judged.reply.await)?);
         if settled.by != SettledBy::Receipt {
             return Err(StoreError::AlreadySettled.into());
         }
-        if settled.statement != said {
-            anew?;
+        if !settled.repeated {
+            self.quotas.settled(settlement.key.sender);
+        }
+        if settled.statement != judged.said {
+            judged.anew?;
         }
         debug!(
             envelope_id = %settlement.key.id,
@@ -65,10 +74,15 @@ impl Admission {
             repeated = settled.repeated,
             "handed over"
         );
-        Ok(settlement)
+        Ok((settlement, judged.release))
     }
 
-    fn judge_receipt(&self, caller: Caller, signed: SignedStatement) -> Result<Judged, Refused> {
+    fn judge_receipt(
+        &self,
+        caller: Caller,
+        signed: SignedStatement,
+        holder: Option<&Holder>,
+    ) -> Result<Judged, Refused> {
         let (directory, now) = (self.directories.current(), self.now());
         let evidence = verify_statement::<Evidence>(&signed, &[Role::Agency], &directory)?;
         if evidence.event != Event::ContentHandover {
@@ -79,37 +93,78 @@ impl Admission {
         let recipient = evidence.signer.id.as_agency();
         not_newer(&evidence.signer, &directory)?;
         caller.speaks_for(recipient, &directory, now)?;
+        if holder.is_some_and(|holder| !holder.has(recipient)) {
+            return Err(Refused::Fenced { agency: recipient });
+        }
         not_ahead(evidence.time, now)?;
         let key = evidence.envelope.key();
-        let stored = self.store.envelope(key)?.ok_or(Refused::EnvelopeUnknown)?;
+        let place = self.place(key, recipient)?;
         if evidence.hub != self.signer.hub {
             return Err(Refused::Receipt {
                 rule: "it is for another hub",
             });
         }
-        let index = fit(&evidence, recipient, &stored)?;
-        let delivery = stored.deliveries.get(index).ok_or(Refused::NotARecipient)?;
-        let anew = match (self.may_settle(&evidence, &directory), delivery.state) {
+        let exchange = self.exchange(key, place.envelope)?;
+        fit(&evidence, recipient, &place, &exchange.envelope)?;
+        let anew = match (self.may_settle(&evidence, &directory), place.state) {
             (Err(refused), state) if state != DeliveryState::HandedOver => return Err(refused),
             (anew, _) => anew,
-        };
-        let receipt = Receipt {
-            key,
-            recipient,
-            sequence: delivery.sequence,
-            envelope: stored.digest,
-            statement: signed,
         };
         let settlement = Settlement {
             key,
             recipient,
-            index,
+            index: place.index,
         };
+        let release = exchange
+            .release(settlement)
+            .ok_or(StoreError::WrapsMismatch)?;
+        let said = signed.clone();
+        let reply = self.store.settle(Receipt {
+            key,
+            recipient,
+            sequence: place.sequence,
+            envelope: place.envelope,
+            statement: signed,
+        });
         Ok(Judged {
-            receipt,
+            reply,
+            said,
             settlement,
+            release,
             anew,
         })
+    }
+
+    /// Where a delivery lies.
+    pub(super) fn place(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<DeliveryPlace, Refused> {
+        if let Some(place) = self.store.delivery_of(key, recipient)? {
+            return Ok(place);
+        }
+        let answer = self.store.answer(key)?;
+        match answer.map(|answer| answer.outcome) {
+            Some(Outcome::Accepted) => Err(Refused::NotARecipient),
+            _ => Err(Refused::EnvelopeUnknown),
+        }
+    }
+
+    /// An accepted envelope with its wraps: as it was kept, or read again.
+    fn exchange(&self, key: EnvelopeKey, digest: Digest) -> Result<Arc<Exchange>, Refused> {
+        if let Some(exchange) = self.exchanges.find(key, digest) {
+            return Ok(exchange);
+        }
+        let stored = self.store.envelope(key)?.ok_or(Refused::EnvelopeUnknown)?;
+        let wraps = self.store.wraps(key)?.ok_or(Refused::EnvelopeUnknown)?;
+        // It was believed when it was accepted.
+        let envelope = Envelope::parse(&stored.envelope.statement)
+            .map_err(|_| Refused::Store(StoreError::Index))?;
+        let tree = Tree::from_leaves(&wraps);
+        let exchange = Arc::new(Exchange::new(envelope, &wraps, tree));
+        self.exchanges.keep(digest, Arc::clone(&exchange));
+        Ok(exchange)
     }
 
     /// Whether a receipt may settle what is not settled yet.
@@ -126,12 +181,13 @@ impl Admission {
     }
 }
 
-/// Holds a receipt against the envelope it names; gives the recipient's place in `to`.
+/// Holds a receipt against the envelope it names and the place it has.
 fn fit(
     evidence: &Verified<Evidence>,
     recipient: AgencyId,
-    stored: &StoredEnvelope,
-) -> Result<usize, Refused> {
+    place: &DeliveryPlace,
+    envelope: &Envelope,
+) -> Result<(), Refused> {
     let rule = |holds: bool, rule| {
         if holds {
             Ok(())
@@ -139,25 +195,17 @@ fn fit(
             Err(Refused::Receipt { rule })
         }
     };
-    let (index, delivery) = stored
-        .deliveries
-        .iter()
-        .enumerate()
-        .find(|(_, delivery)| delivery.agency == recipient)
-        .ok_or(Refused::NotARecipient)?;
     rule(
-        evidence.envelope.sha256 == stored.digest,
+        evidence.envelope.sha256 == place.envelope,
         "the envelope's digest differs",
     )?;
+    let code = envelope.to.as_slice().get(place.index);
     let placed = evidence.recipient().is_some_and(|placement| {
         placement.id == recipient
-            && placement.code == delivery.code
-            && placement.sequence == delivery.sequence
+            && Some(&placement.code) == code
+            && placement.sequence == place.sequence
     });
     rule(placed, "the placement differs from the acceptance's")?;
-    // It was believed when it was accepted.
-    let envelope = Envelope::parse(&stored.envelope.statement)
-        .map_err(|_| Refused::Store(StoreError::Index))?;
     rule(
         evidence.content == Some(envelope.content),
         "the commitment to the container differs",
@@ -166,6 +214,5 @@ fn fit(
     rule(
         sender == Some(&evidence.envelope.sender.code),
         "the sender's code differs",
-    )?;
-    Ok(index)
+    )
 }

@@ -1,5 +1,7 @@
 //! Why a message is not let in.
 
+use std::time::Duration;
+
 use consign_domain::{AgencyCode, AgencyId, DirectoryVersion, ErrorCode, NodeId, Timestamp};
 use consign_proto::{Malformed, v1};
 use consign_store::StoreError;
@@ -120,6 +122,14 @@ pub(crate) enum Refused {
         /// Which.
         quota: &'static str,
     },
+    /// The sending agency has used one of its bounds up for now.
+    #[error("the sending agency's {quota} is used up for now")]
+    SenderQuota {
+        /// Which.
+        quota: &'static str,
+        /// When there is room again.
+        wait: Duration,
+    },
     /// The hub is stopping.
     #[error("the hub is stopping; reconnect")]
     Draining,
@@ -165,7 +175,7 @@ impl Refused {
             Self::Receipt { .. } => ErrorCode::ReceiptMismatch,
             Self::Fenced { .. } => ErrorCode::StreamFenced,
             Self::Busy => ErrorCode::Busy,
-            Self::Quota { .. } => ErrorCode::QuotaExceeded,
+            Self::Quota { .. } | Self::SenderQuota { .. } => ErrorCode::QuotaExceeded,
             Self::Draining => ErrorCode::Draining,
             Self::ProtocolVersion { .. } => ErrorCode::ProtocolVersion,
             Self::Store(error) => error.code(),
@@ -174,13 +184,13 @@ impl Refused {
 
     /// As a fault inside a stream.
     pub(crate) fn fault(&self) -> v1::Fault {
-        consign_proto::fault(self.code(), self.to_string())
+        consign_proto::fault(self.code(), self.to_string(), self.retry_after())
     }
 }
 
 impl From<Refused> for Status {
     fn from(refused: Refused) -> Self {
-        consign_proto::status_from_code(refused.code(), refused.to_string())
+        consign_proto::status_after(refused.code(), refused.to_string(), refused.retry_after())
     }
 }
 

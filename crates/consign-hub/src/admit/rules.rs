@@ -40,17 +40,19 @@ fn id_time(id: EnvelopeId) -> Timestamp {
     Timestamp::from_unix_saturating(milliseconds / 1000)
 }
 
-pub(super) fn check_wraps(envelope: &Envelope, wraps: &[Bytes]) -> Result<(), Rejection> {
+/// Gives the tree over the wraps, whose root the envelope names.
+pub(super) fn check_wraps(envelope: &Envelope, wraps: &[Bytes]) -> Result<Tree, Rejection> {
     let fit = wraps.len() == envelope.to.as_slice().len()
         && wraps
             .iter()
-            .all(|wrap| (1..=MAX_WRAP).contains(&wrap.len()))
-        && Digest::from_bytes(Tree::from_leaves(wraps).root()) == envelope.wraps;
+            .all(|wrap| (1..=MAX_WRAP).contains(&wrap.len()));
     if fit {
-        Ok(())
-    } else {
-        Err(Rejection::of(ErrorCode::WrapsMismatch))
+        let tree = Tree::from_leaves(wraps);
+        if Digest::from_bytes(tree.root()) == envelope.wraps {
+            return Ok(tree);
+        }
     }
+    Err(Rejection::of(ErrorCode::WrapsMismatch))
 }
 
 pub(super) fn check_payload(envelope: &Envelope, bytes: &[u8]) -> Result<(), Rejection> {

@@ -11,12 +11,13 @@ use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::limits::MAX_STATUS_TEXT;
 use consign_domain::statement::{Side, Status};
-use consign_domain::{AgencyId, Sequence, SignedStatement};
+use consign_domain::{AgencyId, EnvelopeKey, Sequence, SignedStatement};
 use consign_proto::v1;
-use consign_store::{StatusPost, StoredEnvelope};
+use consign_store::StatusPost;
 use consign_verify::{Verified, verify_statement};
 
-use super::{Admission, Refused, may_say_new, name_in_span, not_ahead, not_newer};
+use super::quotas::Cost;
+use super::{Admission, Class, Refused, may_say_new, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
 
 impl Admission {
@@ -34,10 +35,18 @@ impl Admission {
                 limit: MAX_STATUS_TEXT as u64,
             });
         }
-        let post = self
-            .check(move |this| this.judge_status(caller, signed, text))
+        let (reply, charge) = self
+            .turn(Class::Ordinary, caller, move |this| {
+                let (signer, post) = this.judge_status(caller, signed, text)?;
+                let charge = this.charge(signer, Cost::MESSAGE)?;
+                Ok((this.store.post(post), charge))
+            })
             .await?;
-        Ok(self.stored(self.store.post(post).await)?.sequence)
+        let posted = self.stored(reply.await)?;
+        if !posted.repeated {
+            charge.keep();
+        }
+        Ok(posted.sequence)
     }
 
     fn judge_status(
@@ -45,7 +54,7 @@ impl Admission {
         caller: Caller,
         signed: SignedStatement,
         text: Bytes,
-    ) -> Result<StatusPost, Refused> {
+    ) -> Result<(AgencyId, StatusPost), Refused> {
         if self.behind.is_raised() {
             return Err(Refused::HubBehind);
         }
@@ -64,29 +73,25 @@ impl Admission {
             });
         }
         let key = status.envelope.key();
-        let stored = self
-            .store
-            .envelope(key)?
-            .filter(|stored| stored.digest == status.envelope.sha256)
-            .ok_or(Refused::EnvelopeUnknown)?;
-        let addressee = addressee(&status, signer, &stored)?;
-        Ok(StatusPost {
+        let addressee = match status.status.said_by() {
+            Side::Sender => self.recalled(&status, key)?,
+            Side::Recipient => self.answered(&status, key, signer)?,
+        };
+        let post = StatusPost {
             key,
             addressee,
             statement: signed,
             text,
-        })
+        };
+        Ok((signer, post))
     }
-}
 
-/// Whom a status goes to, if its signer may say it of this envelope.
-fn addressee(
-    status: &Verified<Status>,
-    signer: AgencyId,
-    stored: &StoredEnvelope,
-) -> Result<AgencyId, Refused> {
-    match status.status.said_by() {
-        Side::Sender => stored
+    /// The recipient of whom a sender asks a document back.
+    fn recalled(&self, status: &Verified<Status>, key: EnvelopeKey) -> Result<AgencyId, Refused> {
+        let stored = self.store.envelope(key)?;
+        stored
+            .filter(|stored| stored.digest == status.envelope.sha256)
+            .ok_or(Refused::EnvelopeUnknown)?
             .deliveries
             .iter()
             .find(|delivery| delivery.code == status.to)
@@ -94,20 +99,26 @@ fn addressee(
             .map(|delivery| delivery.agency)
             .ok_or(Refused::Status {
                 rule: "a recall is asked of a recipient to whom the envelope was not lost",
-            }),
-        Side::Recipient => {
-            let delivery = stored
-                .deliveries
-                .iter()
-                .find(|delivery| delivery.agency == signer)
-                .ok_or(Refused::NotARecipient)?;
-            if delivery.state == DeliveryState::HandedOver {
-                Ok(stored.key.sender)
-            } else {
-                Err(Refused::Status {
-                    rule: "a recipient speaks of a document after it has signed for it",
-                })
-            }
+            })
+    }
+
+    /// The sender to whom a recipient speaks of a document.
+    fn answered(
+        &self,
+        status: &Verified<Status>,
+        key: EnvelopeKey,
+        signer: AgencyId,
+    ) -> Result<AgencyId, Refused> {
+        let place = self.place(key, signer)?;
+        if place.envelope != status.envelope.sha256 {
+            return Err(Refused::EnvelopeUnknown);
+        }
+        if place.state == DeliveryState::HandedOver {
+            Ok(key.sender)
+        } else {
+            Err(Refused::Status {
+                rule: "a recipient speaks of a document after it has signed for it",
+            })
         }
     }
 }

@@ -63,8 +63,9 @@ impl Scene {
         let signed = self.world.agency(by).sign(receipt);
         let node = usize::from(by == "H49.03");
         let admission = &self.gate.admission;
-        let settled = admission.receipt(self.world.caller(node), signed).await;
-        settled.map_err(|no| no.code())
+        let settled = admission.receipt(self.world.caller(node), signed, None);
+        let settled = settled.await.map_err(|no| no.code())?;
+        Ok(settled.0)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Items on their way out: round-robin by agency, in the order of each inbox.
+//! Items on their way out: round-robin by agency, in the order of each inbox; inboxes
+//! with something urgent have a turn before each turn of another.
 //!
 //! Before items are read, the stream has credit and the hub's delivery budget has room
 //! for them; each item holds its share of the budget until the transport has taken it.
@@ -15,6 +16,7 @@ use super::{End, PATIENCE, Session};
 use crate::admit::Refused;
 use crate::outgoing::{Held, Outgoing};
 use crate::relay::id_bytes;
+use crate::urgent::Urgent;
 
 /// Read at once from one inbox. No single item is larger: an inline payload (256 KiB),
 /// an envelope (48 KiB) and an acceptance (128 KiB).
@@ -45,6 +47,11 @@ impl Lane {
     fn is_waiting(&mut self) -> bool {
         !self.stalled && self.watcher.last() > self.sent
     }
+
+    /// Whether something urgent waits, behind what lies before it.
+    fn is_urgent(&mut self, urgent: &Urgent) -> bool {
+        self.is_waiting() && urgent.through(self.agency) > self.sent
+    }
 }
 
 /// Sends items until the stream ends.
@@ -63,7 +70,12 @@ async fn round(session: &Session, lanes: &mut Vec<Lane>) -> Result<bool, End> {
     let (relay, mut busy, mut index) = (&session.relay, false, 0);
     // A node that was dropped loses its stream, not its agencies one by one.
     relay.authorise(session.caller).map_err(End::Refused)?;
-    while let Some(lane) = lanes.get_mut(index) {
+    let mut pressing = Pressing::default();
+    loop {
+        busy |= pressing.turns(session, lanes).await?;
+        let Some(lane) = lanes.get_mut(index) else {
+            break;
+        };
         if let Err(refused) = may_go_on(session, lane.agency) {
             session.hold.release(lane.agency);
             session.refuse(None, Some(lane.agency), &refused).await?;
@@ -79,6 +91,34 @@ async fn round(session: &Session, lanes: &mut Vec<Lane>) -> Result<bool, End> {
         return Err(End::Closed);
     }
     Ok(busy)
+}
+
+/// Lets inboxes with something urgent have a turn before each turn of another.
+#[derive(Default)]
+struct Pressing {
+    /// The news after which nothing urgent was left.
+    seen: Option<u64>,
+}
+
+impl Pressing {
+    /// One turn for each such inbox; nothing is looked at where there is no news.
+    async fn turns(&mut self, session: &Session, lanes: &mut [Lane]) -> Result<bool, End> {
+        let urgent = session.relay.admission.urgent();
+        let news = urgent.news();
+        if self.seen == Some(news) {
+            return Ok(false);
+        }
+        let (mut busy, mut left) = (false, false);
+        for lane in lanes {
+            // An agency that was lost is left to the round, which says so.
+            if lane.is_urgent(urgent) && may_go_on(session, lane.agency).is_ok() {
+                busy |= turn(session, lane).await?;
+                left |= lane.is_urgent(urgent);
+            }
+        }
+        self.seen = (!left).then_some(news);
+        Ok(busy)
+    }
 }
 
 fn may_go_on(session: &Session, agency: AgencyId) -> Result<(), Refused> {

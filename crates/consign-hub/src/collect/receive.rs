@@ -35,7 +35,7 @@ pub(super) async fn receive(session: &Session, inbound: &mut Streaming<v1::Colle
                     settling.push(Box::pin(settle(session, receipt)));
                 }
                 Some(Ok(v1::CollectRequest { message: Some(message) })) => {
-                    if let Err(refused) = heed(session, message).await {
+                    if let Err(refused) = heed(session, message) {
                         return End::Refused(refused);
                     }
                 }
@@ -56,7 +56,7 @@ pub(super) async fn receive(session: &Session, inbound: &mut Streaming<v1::Colle
     end
 }
 
-async fn heed(session: &Session, message: Message) -> Result<(), Refused> {
+fn heed(session: &Session, message: Message) -> Result<(), Refused> {
     match message {
         Message::Credit(credit) => {
             session.credit.grant(credit.bytes);
@@ -70,7 +70,7 @@ async fn heed(session: &Session, message: Message) -> Result<(), Refused> {
                 return Ok(());
             }
             let admission = &session.relay.admission;
-            admission.collected(session.caller, agency, through).await
+            admission.collected(session.caller, agency, through)
         }
         Message::Open(_) | Message::Receipt(_) => Err(Refused::Protocol {
             rule: "a stream is opened once",
@@ -84,11 +84,12 @@ async fn settle(session: &Session, receipt: v1::SignedStatement) -> Result<(), E
         Ok(signed) => signed,
         Err(malformed) => return Err(End::Refused(malformed.into())),
     };
-    let named = named(&signed);
-    match release(session, signed, named).await {
-        Ok(release) => session.say(collect_reply::Message::Release(release)).await,
+    let (admission, holder) = (&session.relay.admission, session.hold.holder());
+    let handed = admission.receipt(session.caller, signed.clone(), Some(holder));
+    match handed.await {
+        Ok((_, release)) => session.say(collect_reply::Message::Release(release)).await,
         Err(refused) => {
-            let (key, agency) = named.unzip();
+            let (key, agency) = named(&signed).unzip();
             tracing::info!(
                 node = %session.caller.node,
                 envelope_id = key.map(|key| tracing::field::display(key.id)),
@@ -100,22 +101,6 @@ async fn settle(session: &Session, receipt: v1::SignedStatement) -> Result<(), E
             session.refuse(key, agency, &refused).await
         }
     }
-}
-
-async fn release(
-    session: &Session,
-    signed: SignedStatement,
-    named: Option<(EnvelopeKey, AgencyId)>,
-) -> Result<v1::Release, Refused> {
-    if let Some((_, agency)) = named
-        && !session.hold.has(agency)
-    {
-        session.relay.speaks_for(session.caller, agency)?;
-        return Err(Refused::Fenced { agency });
-    }
-    let relay = &session.relay;
-    let settled = relay.admission.receipt(session.caller, signed).await?;
-    Ok(relay.releases.release(settled).await?)
 }
 
 /// What a receipt says it is about: only to address the answer.

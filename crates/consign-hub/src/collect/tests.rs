@@ -1,6 +1,7 @@
 //! Streams between real nodes and a real hub, over TLS.
 
 mod bounds;
+mod urgent;
 
 use std::sync::Arc;
 

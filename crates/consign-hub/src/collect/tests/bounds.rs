@@ -70,3 +70,37 @@ async fn an_agency_that_is_lost_while_credit_is_awaited_gets_nothing_more() {
     assert_eq!(node.refusal().await.1, ErrorCode::NodeDoesNotServe);
     net.hub.stop().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_node_that_never_reads_is_sent_no_more_than_it_may_hold() {
+    const ITEM: usize = 250 * 1024;
+    /// What the transport takes for one stream: the window it was granted and an item or
+    /// two that were cut into frames.
+    const TRANSPORT: usize = 4 * 1024 * 1024 + 2 * ITEM;
+    let net = Net::start().await;
+    net.send_large(60, "H49.03").await;
+    let all = net.hub.status.free_budget();
+    let mut node = net.collect(1, &["H49.03"], 1 << 30).await;
+    node.welcome().await;
+    let full = async {
+        while net.hub.status.free_budget() > all - SHARE + 448 * 1024 {
+            tokio::task::yield_now().await;
+        }
+    };
+    let full = tokio::time::timeout(std::time::Duration::from_secs(20), full);
+    full.await.expect("the stream fills its share");
+    assert!(net.hub.status.free_budget() >= all - SHARE);
+    // The hub stops and sends nothing more: what comes was on its way, there or here. The
+    // connection may end before all of it was read.
+    net.hub.shutdown.trigger();
+    let mut on_its_way = 0;
+    while let Ok(Some(reply)) = node.try_next().await {
+        on_its_way += usize::from(matches!(reply, Reply::Item(_)));
+    }
+    let most = (SHARE + TRANSPORT) / ITEM;
+    assert!(
+        (1..=most).contains(&on_its_way),
+        "{on_its_way} of 60, at most {most}"
+    );
+    net.hub.stop().await.unwrap();
+}

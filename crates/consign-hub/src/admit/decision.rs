@@ -1,0 +1,157 @@
+//! From a judged submission to the one answer that its (sender, id) ever gets.
+
+use std::sync::Arc;
+
+use consign_domain::document::Urgency;
+use consign_domain::statement::{Evidence, Statement as _, claimed_urgency};
+use consign_domain::{EnvelopeKey, SignedStatement};
+use consign_log::Tree;
+use consign_store::{Accepted, Answer, PayloadIn, Refusal, Reply, StoreError, Submission};
+use tracing::debug;
+
+use super::envelope::{EnvelopeIn, Good, Judged};
+use super::quotas::{Charge, Cost};
+use super::rules::{check_payload, check_wraps, seal};
+use super::{Admission, Class, Refused, Rejection};
+use crate::caller::Caller;
+use crate::release::Exchange;
+
+/// What a submission comes to before the store has answered.
+enum Decision {
+    Known(SignedStatement),
+    Asked(Asked),
+}
+
+/// The store was asked. What the message costs is used once it answers.
+struct Asked {
+    key: EnvelopeKey,
+    reply: Reply<Accepted>,
+    charge: Charge,
+    urgent: bool,
+}
+
+impl Admission {
+    /// Answers a submission: the hub's signed acceptance or refusal, durable.
+    pub(crate) async fn envelope(
+        self: &Arc<Self>,
+        caller: Caller,
+        incoming: EnvelopeIn,
+    ) -> Result<SignedStatement, Refused> {
+        let class = Class::of(claimed_urgency(&incoming.signed.statement));
+        let decision = self.turn(class, caller, move |this| this.decide(caller, incoming));
+        let asked = match decision.await? {
+            Decision::Known(evidence) => return Ok(evidence),
+            Decision::Asked(asked) => asked,
+        };
+        let answered = asked.reply.await;
+        if matches!(
+            answered,
+            Ok(_) | Err(StoreError::PayloadMissing | StoreError::IdReused)
+        ) {
+            self.staging.forget(asked.key);
+        }
+        let accepted = self.stored(answered)?;
+        if !accepted.repeated {
+            asked.charge.keep();
+        }
+        if asked.urgent {
+            self.note_urgent(&accepted.answer);
+        }
+        debug!(repeated = accepted.repeated, "answered");
+        Ok(accepted.answer.evidence)
+    }
+
+    /// Judges a submission and asks the store for its answer.
+    fn decide(&self, caller: Caller, incoming: EnvelopeIn) -> Result<Decision, Refused> {
+        let good = match self.judge(caller, &incoming.signed)? {
+            Judged::Known(answer) => return Ok(Decision::Known(answer.evidence)),
+            Judged::Rejected(refusal) => {
+                let charge = self.charge(refusal.key.sender, Cost::MESSAGE)?;
+                return Ok(self.refuse(refusal, charge));
+            }
+            Judged::Good(good) => good,
+        };
+        let sender = good.envelope.key().sender;
+        let mut charge = self.charge(sender, Cost::of(&good.envelope))?;
+        match check_contents(&good, &incoming) {
+            Ok(tree) => self.accept(*good, incoming, tree, charge),
+            Err(rejection) => {
+                charge.brings_nothing();
+                let (reference, directory) = (good.reference, good.directory);
+                let refusal = self.reject(&good.envelope, reference, rejection, directory);
+                Ok(self.refuse(refusal, charge))
+            }
+        }
+    }
+
+    /// Asks the store to take an envelope over, and keeps at hand what its receipts need.
+    fn accept(
+        &self,
+        good: Good,
+        incoming: EnvelopeIn,
+        tree: Tree,
+        charge: Charge,
+    ) -> Result<Decision, Refused> {
+        let (key, urgency) = (good.envelope.key(), good.envelope.urgency);
+        let (digest, expires) = (good.reference.sha256, good.envelope.expires);
+        let payload = match incoming.inline {
+            Some(bytes) => PayloadIn::Inline(bytes),
+            None => PayloadIn::Staged(
+                self.staging
+                    .find(key, &good.envelope.payload)
+                    .ok_or(Refused::PayloadMissing)?,
+            ),
+        };
+        let seal = seal(
+            Arc::clone(&self.signer),
+            good.reference,
+            good.envelope.content,
+            good.directory,
+        );
+        let exchange = Exchange::new(good.envelope.into_inner(), &incoming.wraps, tree);
+        self.exchanges.keep(digest, Arc::new(exchange));
+        let reply = self.store.accept(Submission {
+            key,
+            envelope: incoming.signed,
+            digest,
+            recipients: good.recipients,
+            urgency,
+            expires,
+            wraps: incoming.wraps,
+            payload,
+            seal,
+        });
+        Ok(Decision::Asked(Asked {
+            key,
+            reply,
+            charge,
+            urgent: urgency > Urgency::Normal,
+        }))
+    }
+
+    /// Asks the store to remember a final refusal.
+    fn refuse(&self, refusal: Refusal, charge: Charge) -> Decision {
+        Decision::Asked(Asked {
+            key: refusal.key,
+            reply: self.store.refuse(refusal),
+            charge,
+            urgent: false,
+        })
+    }
+
+    /// Lets the inboxes of an urgent envelope come before others.
+    fn note_urgent(&self, answer: &Answer) {
+        if let Ok(evidence) = Evidence::parse(&answer.evidence.statement) {
+            self.urgent.placed(&evidence.placements);
+        }
+    }
+}
+
+/// Holds wraps and payload against the envelope; gives the tree over the wraps.
+fn check_contents(good: &Good, incoming: &EnvelopeIn) -> Result<Tree, Rejection> {
+    let tree = check_wraps(&good.envelope, &incoming.wraps)?;
+    if let Some(bytes) = &incoming.inline {
+        check_payload(&good.envelope, bytes)?;
+    }
+    Ok(tree)
+}
