@@ -83,6 +83,8 @@ pub(crate) struct Sent {
     pub(crate) refused: u32,
     pub(crate) sent_at: Option<String>,
     pub(crate) reason: Option<String>,
+    /// Why it waits, in words, and when it is tried again.
+    pub(crate) waiting: Option<String>,
 }
 
 impl From<&v1::SentRow> for Sent {
@@ -103,6 +105,7 @@ impl From<&v1::SentRow> for Sent {
             refused: row.refused,
             sent_at: known(&row.sent_at),
             reason: known(&row.reason),
+            waiting: known(&row.waiting),
         }
     }
 }

@@ -6,6 +6,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use consign_domain::{AgencyId, EnvelopeKey, Timestamp};
 use consign_runtime::clock::Clock;
@@ -54,7 +55,7 @@ pub(crate) struct Office {
     desks: Vec<Arc<Desk>>,
     /// Held until the last part of the node is gone.
     _lock: DirectoryLock,
-    held: Mutex<HashMap<EnvelopeKey, Cause>>,
+    held: Mutex<HashMap<EnvelopeKey, Held>>,
 }
 
 /// Wakes whoever waits for a change; changes that nobody has looked at yet count once.
@@ -218,16 +219,46 @@ impl Office {
 
     /// Notes why a sent envelope does not go on, for people; `None`: it does.
     pub(crate) fn hold(&self, key: EnvelopeKey, cause: Option<Cause>) {
+        let next_try = None;
         match cause {
-            Some(cause) => drop(lock(&self.held).insert(key, cause)),
+            Some(cause) => drop(lock(&self.held).insert(key, Held { cause, next_try })),
             None => drop(lock(&self.held).remove(&key)),
         }
         self.followers.tell(key);
     }
 
+    /// Notes why a sent envelope does not go on, and when it is tried again.
+    pub(crate) fn hold_until(&self, key: EnvelopeKey, cause: Cause, at: Instant) {
+        let next_try = Some(at);
+        lock(&self.held).insert(key, Held { cause, next_try });
+        self.followers.tell(key);
+    }
+
     /// Why a sent envelope does not go on.
-    pub(crate) fn held(&self, key: EnvelopeKey) -> Option<Cause> {
+    pub(crate) fn held(&self, key: EnvelopeKey) -> Option<Held> {
         lock(&self.held).get(&key).cloned()
+    }
+}
+
+/// Why a sent envelope does not go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) cause: Cause,
+    /// When it is tried again, where that is known.
+    next_try: Option<Instant>,
+}
+
+impl Held {
+    /// In words, with the time until the next try.
+    pub(crate) fn words(&self, now: Instant) -> String {
+        let Cause { code, text } = &self.cause;
+        match self.next_try {
+            Some(at) if at > now => {
+                let wait = at.saturating_duration_since(now).as_millis().div_ceil(1000);
+                format!("{text} ({code}); next try in {wait} s")
+            }
+            _ => format!("{text} ({code})"),
+        }
     }
 }
 

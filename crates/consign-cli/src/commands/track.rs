@@ -32,7 +32,9 @@ pub(crate) async fn run(track: Track, output: Output) -> Outcome {
     let sent = reply.row.as_ref().map(Sent::from);
     if let Some(sent) = &sent {
         let symbol = sent.symbol.as_deref().unwrap_or(&sent.id);
-        let because = sent.reason.as_ref().map(|reason| format!(" ({reason})"));
+        // In words where it waits, as a code where it was refused.
+        let because = sent.waiting.as_ref().or(sent.reason.as_ref());
+        let because = because.map(|reason| format!(" ({reason})"));
         output.line(format_args!(
             "{symbol}: {}{}, handed over to {} of {}",
             sent.state,

@@ -24,6 +24,15 @@ impl Backoff {
         self.next_with(chance)
     }
 
+    /// [`next`](Self::next), and never before `least` has passed: what the hub asks for is
+    /// waited out whole, and up to a quarter more, so that those it turned away together
+    /// do not come back together.
+    pub(crate) fn next_after(&mut self, least: Duration) -> Duration {
+        let chance = entropy::bytes::<4>().map_or(u32::MAX, u32::from_be_bytes);
+        let own = self.next_with(chance);
+        own.max(least + share(least / 4, chance))
+    }
+
     /// Notes a success.
     pub(crate) const fn reset(&mut self) {
         self.failures = 0;
@@ -35,8 +44,13 @@ impl Backoff {
             .min(LONGEST);
         self.failures = self.failures.saturating_add(1);
         let half = most / 2;
-        half + half.mul_f64(f64::from(chance) / f64::from(u32::MAX))
+        half + share(half, chance)
     }
+}
+
+/// A part of a time that is left to chance.
+fn share(time: Duration, chance: u32) -> Duration {
+    time.mul_f64(f64::from(chance) / f64::from(u32::MAX))
 }
 
 #[cfg(test)]
@@ -59,6 +73,16 @@ mod tests {
         assert_eq!(backoff.next_with(0), LONGEST / 2);
         backoff.reset();
         assert_eq!(backoff.next_with(0), FIRST / 2);
+    }
+
+    #[test]
+    fn what_the_hub_asks_for_is_waited_out() {
+        for _ in 0..100 {
+            let wait = Backoff::default().next_after(Duration::from_secs(12));
+            assert!((12_000..=15_000).contains(&wait.as_millis()), "{wait:?}");
+        }
+        let mut often = Backoff { failures: 20 };
+        assert!(often.next_after(Duration::from_millis(30)) >= LONGEST / 2);
     }
 
     #[test]

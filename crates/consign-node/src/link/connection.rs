@@ -66,7 +66,7 @@ pub(crate) async fn keep_connected(
         if office.clock.monotonic().duration_since(begun) > GOOD {
             backoff.reset();
         }
-        let pause = backoff.next();
+        let pause = backoff.next_after(fault.retry_after());
         report(&office, &fault, pause);
         let mut directory = office.keeper.subscribe();
         tokio::select! {

@@ -1,9 +1,10 @@
 //! Why a session with the hub ended, in words for whoever has to act.
 
 use std::error::Error as _;
+use std::time::Duration;
 
 use consign_domain::{AgencyCode, ErrorCode};
-use consign_proto::{Malformed, status_of, v1};
+use consign_proto::{Malformed, retry_after_of, status_of, v1};
 use consign_runtime::tls::ConnectFault;
 use thiserror::Error;
 
@@ -25,6 +26,8 @@ pub enum LinkFault {
         code: ErrorCode,
         /// The hub's words.
         text: String,
+        /// How long it asks to wait; zero if it does not say.
+        retry_after: Duration,
     },
     /// A stream ended without a word.
     #[error("the hub closed the connection")]
@@ -115,6 +118,14 @@ impl LinkFault {
         }
     }
 
+    /// How long the hub asks to wait before it is called again.
+    pub(crate) const fn retry_after(&self) -> Duration {
+        match self {
+            Self::Call { retry_after, .. } => *retry_after,
+            _ => Duration::ZERO,
+        }
+    }
+
     /// As people are told: the root of it.
     pub(crate) fn cause(&self) -> Cause {
         let mut text = self.to_string();
@@ -149,6 +160,7 @@ impl From<tonic::Status> for LinkFault {
             None => Self::Call {
                 code: status_of(&status),
                 text: status.message().to_owned(),
+                retry_after: heeded(retry_after_of(&status)),
             },
         }
     }
@@ -162,11 +174,21 @@ impl From<Malformed> for LinkFault {
     }
 }
 
+/// No wait that a hub asks for is longer: what it says is heeded, and never believed for
+/// ever.
+const LONGEST: Duration = Duration::from_secs(600);
+
+/// What a hub asks for, bounded.
+fn heeded(wait: Duration) -> Duration {
+    wait.min(LONGEST)
+}
+
 /// A fault inside a stream, in types.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PeerFault {
     pub(crate) cause: Cause,
-    pub(crate) retry_after: std::time::Duration,
+    /// How long the hub asks to wait; zero if it does not say.
+    pub(crate) retry_after: Duration,
 }
 
 impl From<v1::Fault> for PeerFault {
@@ -179,7 +201,7 @@ impl From<v1::Fault> for PeerFault {
         }
         Self {
             cause: Cause { code, text },
-            retry_after: std::time::Duration::from_millis(fault.retry_after_ms.into()),
+            retry_after: heeded(Duration::from_millis(fault.retry_after_ms.into())),
         }
     }
 }

@@ -146,16 +146,25 @@ impl<K: Copy + Eq + Hash + Ord> Schedule<K> {
 
     /// The job failed: it is tried again after its backoff, and not before `least` has passed.
     pub(crate) fn later(&mut self, key: K, now: Instant, least: Duration) {
+        self.put_off(key, now, least);
+    }
+
+    /// [`later`](Self::later), and says in how long; zero where it is ready again at once.
+    pub(crate) fn put_off(&mut self, key: K, now: Instant, least: Duration) -> Duration {
         if self.jobs.get(&key).is_some_and(|job| job.renewed) {
-            return self.again(key);
+            self.again(key);
+            return Duration::ZERO;
         }
-        if let Some(mut job) = self.jobs.remove(&key) {
-            self.leave(key, &job);
-            let at = now + job.backoff.next().max(least);
-            job.state = State::Later(at);
-            self.later.insert((at, key));
-            self.jobs.insert(key, job);
-        }
+        let Some(mut job) = self.jobs.remove(&key) else {
+            return Duration::ZERO;
+        };
+        self.leave(key, &job);
+        let wait = job.backoff.next_after(least);
+        let at = now + wait;
+        job.state = State::Later(at);
+        self.later.insert((at, key));
+        self.jobs.insert(key, job);
+        wait
     }
 
     /// The world has changed: what waits is tried at once.
@@ -223,7 +232,8 @@ mod tests {
         let mut schedule = Schedule::new(1);
         schedule.offer('a', rank(Urgency::Normal, 1));
         assert_eq!(schedule.take(now), Some('a'));
-        schedule.later('a', now, Duration::from_secs(5));
+        let wait = schedule.put_off('a', now, Duration::from_secs(5));
+        assert!(wait >= Duration::from_secs(5), "{wait:?}");
         schedule.offer('a', rank(Urgency::Normal, 1));
         assert_eq!(schedule.take(now), None);
         let due = schedule.next_at().unwrap();

@@ -279,17 +279,17 @@ impl<'a> Stream<'a> {
     /// Shown, and tried again.
     fn wait(&mut self, job: Job, cause: Cause, least: Duration) {
         let now = self.office().clock.monotonic();
+        let wait = self.jobs.put_off(job, now, least);
         match job {
             Job::Envelope(key) => {
                 let envelope = envelope_key(key);
-                warn!(%envelope, code = %cause.code, cause = %cause.text, "not submitted, trying again");
-                self.office().hold(envelope, Some(cause));
+                warn!(%envelope, code = %cause.code, cause = %cause.text, ?wait, "not submitted, trying again");
+                self.office().hold_until(envelope, cause, now + wait);
             }
             Job::Status(key) => {
-                warn!(agency = %key.agency, sequence = %key.sequence, code = %cause.code, cause = %cause.text, "status not posted, trying again");
+                warn!(agency = %key.agency, sequence = %key.sequence, code = %cause.code, cause = %cause.text, ?wait, "status not posted, trying again");
             }
         }
-        self.jobs.later(job, now, least);
     }
 }
 

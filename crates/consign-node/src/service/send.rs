@@ -336,7 +336,7 @@ fn reached(state: SentState, wait: Wait, failure: bool) -> Option<&'static str> 
 /// Why it does not go on, in words; empty when it simply takes its time.
 fn waiting_for(office: &Office, key: EnvelopeKey, state: SentState) -> String {
     if let Some(held) = office.held(key) {
-        return format!("{} ({})", held.text, held.code);
+        return held.words(office.clock.monotonic());
     }
     let link = office.link.subscribe().borrow().clone();
     match (state, link.connection, link.cause) {

@@ -39,7 +39,10 @@ pub(super) fn sent_row(office: &Office, desk: &Desk, row: SentRow) -> v1::SentRo
     let (sender, id) = (desk.id(), row.envelope_id);
     let waits = matches!(row.state.as_str(), "composed" | "sealed");
     let held = office.held(EnvelopeKey { sender, id }).filter(|_| waits);
-    let reason = held.map_or(row.reason, |cause| cause.code.to_string());
+    let waiting = held
+        .as_ref()
+        .map(|held| held.words(office.clock.monotonic()));
+    let reason = held.map_or(row.reason, |held| held.cause.code.to_string());
     v1::SentRow {
         agency: select::code(office, desk),
         envelope_id: id.to_string(),
@@ -56,6 +59,7 @@ pub(super) fn sent_row(office: &Office, desk: &Desk, row: SentRow) -> v1::SentRo
         refused: row.refused,
         sent_at: row.sent_at,
         reason,
+        waiting: waiting.unwrap_or_default(),
     }
 }
 

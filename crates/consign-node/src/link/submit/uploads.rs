@@ -33,8 +33,8 @@ impl Stream<'_> {
                 let (envelope, now) = (envelope_key(key), self.office().clock.monotonic());
                 let cause = fault.cause;
                 warn!(%envelope, code = %cause.code, cause = %cause.text, "payload not uploaded, trying again");
-                self.office().hold(envelope, Some(cause));
-                self.uploads.later(key, now, least);
+                let wait = self.uploads.put_off(key, now, least);
+                self.office().hold_until(envelope, cause, now + wait);
             }
         }
     }
