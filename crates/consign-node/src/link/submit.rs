@@ -89,6 +89,7 @@ impl Submitter {
         let replies = client.submit(ReceiverStream::new(stream)).await?;
         let mut replies = replies.into_inner();
         let mut sending = self.office.sending.listen();
+        let mut directory = self.office.keeper.subscribe();
         let mut stream = Stream::new(session, &mut self.staged);
         stream.offer().await;
         loop {
@@ -113,6 +114,8 @@ impl Submitter {
                     stream.offer().await;
                 }
                 () = sending.rung() => stream.offer().await,
+                // What was refused by an older directory may be right by this one.
+                Ok(()) = directory.changed() => stream.jobs.hurry(),
                 () = sleep_until(wake_at) => {}
             }
         }
