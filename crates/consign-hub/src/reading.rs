@@ -4,14 +4,24 @@ use std::sync::Arc;
 
 use consign_domain::{AgencyId, EnvelopeKey, Sequence};
 use consign_store::{Store, StoreError, StoreHealth, Watcher};
+use tokio::sync::Semaphore;
 
 /// The reading side of the store.
 #[derive(Debug, Clone)]
-pub(crate) struct Reading(Arc<dyn Store>);
+pub(crate) struct Reading {
+    store: Arc<dyn Store>,
+    /// How many read at once: a document to 900 wakes 900 streams, and a thread for each
+    /// would take memory and reach the disk no sooner.
+    readers: Arc<Semaphore>,
+}
 
 impl Reading {
     pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self(store)
+        let processors = std::thread::available_parallelism().map_or(2, usize::from);
+        Self {
+            store,
+            readers: Arc::new(Semaphore::new(4 * processors)),
+        }
     }
 
     /// Runs a read where it may block.
@@ -19,20 +29,24 @@ impl Reading {
         &self,
         read: impl FnOnce(&View<'_>) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = Arc::clone(&self.0);
-        let reading = tokio::task::spawn_blocking(move || read(&View(&*store)));
+        let store = Arc::clone(&self.store);
+        let reader = Arc::clone(&self.readers).acquire_owned().await;
+        let reading = tokio::task::spawn_blocking(move || {
+            let _reader = reader;
+            read(&View(&*store))
+        });
         // A runtime that is closing runs nothing more.
         reading.await.unwrap_or(Err(StoreError::Closed))
     }
 
     /// Wakes when an inbox grows.
     pub(crate) fn watch(&self, agency: AgencyId) -> Watcher {
-        self.0.watch(agency)
+        self.store.watch(agency)
     }
 
     /// How the store is.
     pub(crate) fn health(&self) -> StoreHealth {
-        self.0.health()
+        self.store.health()
     }
 }
 

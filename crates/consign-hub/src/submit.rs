@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 use tracing::field::Empty;
-use tracing::{Instrument as _, info_span};
+use tracing::{Instrument as _, debug, info, info_span};
 
 use crate::admit::{EnvelopeIn, Refused};
 use crate::caller::Caller;
@@ -113,14 +113,22 @@ async fn answer(
         .instrument(span.clone())
         .await
         .unwrap_or_else(|refused| {
-            span.in_scope(
-                || tracing::info!(code = %refused.code(), %refused, "submission not taken"),
-            );
+            span.in_scope(|| log(&refused));
             Outcome::Fault(refused.fault())
         });
     v1::SubmitReply {
         call: request.call,
         outcome: Some(outcome),
+    }
+}
+
+/// A flood must not fill the log: what comes in numbers is for those who look closer.
+fn log(refused: &Refused) {
+    let code = refused.code();
+    if matches!(refused, Refused::Busy | Refused::SenderQuota { .. }) {
+        debug!(%code, %refused, "submission put off");
+    } else {
+        info!(%code, %refused, "submission not taken");
     }
 }
 

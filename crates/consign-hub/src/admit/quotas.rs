@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use consign_domain::AgencyId;
 use consign_domain::document::Urgency;
 use consign_domain::statement::Envelope;
+use tracing::warn;
 
 use super::Refused;
 use super::bucket::{Bucket, Rate};
@@ -98,6 +99,8 @@ struct Account {
     messages: Bucket,
     traffic: Bucket,
     backlog: u64,
+    /// When it was last logged that a bound is reached.
+    logged: Option<Instant>,
 }
 
 impl Account {
@@ -107,6 +110,16 @@ impl Account {
             messages: full(bounds.messages),
             traffic: full(bounds.traffic),
             backlog: 0,
+            logged: None,
+        }
+    }
+
+    /// Logs once in a while that a sender is over a bound, and not each message.
+    fn log(&mut self, sender: AgencyId, refused: &Refused, now: Instant) {
+        let recent = |at: Instant| now.saturating_duration_since(at) < SWEEP;
+        if !self.logged.is_some_and(recent) {
+            self.logged = Some(now);
+            warn!(agency = %sender, %refused, "a sender is over its quota and told to wait");
         }
     }
 
@@ -222,7 +235,10 @@ impl Quotas {
             .entry(sender)
             .or_insert_with(|| Account::new(&self.bounds, now));
         account.fill(&self.bounds, now);
-        account.ask(&self.bounds, cost)?;
+        if let Err(refused) = account.ask(&self.bounds, cost) {
+            account.log(sender, &refused, now);
+            return Err(refused);
+        }
         account.take(cost);
         Ok(Charge {
             quotas: Arc::clone(self),
