@@ -102,5 +102,37 @@ async fn a_node_that_never_reads_is_sent_no_more_than_it_may_hold() {
         (1..=most).contains(&on_its_way),
         "{on_its_way} of 60, at most {most}"
     );
+}
+
+#[tokio::test]
+async fn a_report_among_many_receipts_holds_nothing_up() {
+    const COUNT: u64 = 48;
+    let net = Net::start().await;
+    let mut letters = Vec::new();
+    let mut sender = net.world.connect(0, &net.hub).await;
+    for _ in 0..COUNT {
+        let letter = net.world.letter("H49.01", &["H49.03"]);
+        let sealed = letter.seal(net.world.agency("H49.01"));
+        send(&mut sender, &sealed).await.unwrap();
+        letters.push(sealed);
+    }
+    let mut node = net.collect(1, &["H49.03"], PLENTY).await;
+    node.welcome().await;
+    for sequence in 1..=COUNT {
+        assert_eq!(node.item().await.sequence, sequence);
+    }
+    let agency = Bytes::copy_from_slice(&net.id("H49.03").to_bytes());
+    for (sequence, sealed) in (1..).zip(&letters) {
+        let receipt = net.signed_receipt(sealed, "H49.03", sequence);
+        node.receipt(&receipt).await;
+        if sequence % 12 == 0 {
+            let agency = agency.clone();
+            node.say(Message::Stored(v1::Stored { agency, sequence }))
+                .await;
+        }
+    }
+    for _ in 0..COUNT {
+        node.release().await;
+    }
     net.hub.stop().await.unwrap();
 }
