@@ -6,8 +6,8 @@ use clap::{Args, Parser, Subcommand};
 use consign_domain::AgencyCode;
 
 use crate::commands::{
-    authority, completions, demo, directory, export, hub, inbox, manual, node, send, sent, show,
-    status, track, verify,
+    authority, bench, completions, demo, directory, export, hub, inbox, manual, node, send, sent,
+    show, status, track, verify,
 };
 use crate::failure::Failure;
 
@@ -70,6 +70,9 @@ pub(crate) enum Command {
     Status(status::Status),
     /// Judge a container or a signed statement, offline
     Verify(verify::Verify),
+    /// Measure a hub or a whole network on this machine
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Print completions for a shell
     Completions(completions::Completions),
     /// Print the manual page, or write one for every command

@@ -4,6 +4,7 @@
 //! make, by the same calls; what it runs is what they run. The demo stands on it, and
 //! tests that need a whole network.
 
+pub mod bench;
 mod error;
 mod network;
 pub mod sample;

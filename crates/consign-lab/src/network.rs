@@ -344,7 +344,7 @@ fn read_request(path: &Path) -> Result<Vec<u8>, LabError> {
 }
 
 /// A port that nobody listens on now.
-fn free_port(dir: &Path) -> Result<u16, LabError> {
+pub(crate) fn free_port(dir: &Path) -> Result<u16, LabError> {
     let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
     port.map(|address| address.port())
         .map_err(|source| io(dir, source))

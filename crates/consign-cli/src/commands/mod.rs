@@ -1,6 +1,7 @@
 //! One module a command: its arguments and what it does with them.
 
 pub(crate) mod authority;
+pub(crate) mod bench;
 pub(crate) mod completions;
 pub(crate) mod demo;
 pub(crate) mod directory;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, output: Output) -> Outcome {
         Command::Export(export) => call(export::run(export, output)),
         Command::Status(status) => call(status::run(status, output)),
         Command::Verify(verify) => verify::run(&verify, output),
+        Command::Bench(bench) => bench::run(bench, output),
         Command::Completions(completions) => Ok(completions::run(&completions, output)),
         Command::Man(manual) => manual::run(&manual, output),
     }

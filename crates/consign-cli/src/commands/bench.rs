@@ -1,0 +1,88 @@
+//! `consign bench`: what this machine does with it, measured by anyone.
+
+mod hub;
+mod watch;
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use consign_lab::bench::BenchError;
+
+use super::{Outcome, quoted};
+use crate::failure::Failure;
+use crate::output::Output;
+
+/// Measure a hub or a whole network on this machine.
+#[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  consign bench hub
+  consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json")]
+pub(crate) enum Bench {
+    /// Measure a hub with simulated nodes
+    Hub(hub::Hub),
+}
+
+/// Runs one of the commands.
+pub(crate) fn run(bench: Bench, output: Output) -> Outcome {
+    match bench {
+        Bench::Hub(arguments) => super::serve(hub::run(arguments, output)),
+    }
+}
+
+/// This program, to be run as the hub.
+fn program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::io("find", "this program".as_ref(), &error))
+}
+
+/// Bytes, or KiB, MiB or GiB.
+fn bytes(text: &str) -> Result<u64, String> {
+    let end = text.find(|letter: char| !letter.is_ascii_digit());
+    let (number, unit) = text.split_at(end.unwrap_or(text.len()));
+    let unit: Option<u64> = match unit {
+        "" | "B" => Some(1),
+        "KiB" => Some(1 << 10),
+        "MiB" => Some(1 << 20),
+        "GiB" => Some(1 << 30),
+        _ => None,
+    };
+    let number = number.parse::<u64>().ok();
+    let bytes = number
+        .zip(unit)
+        .and_then(|(number, unit)| number.checked_mul(unit));
+    bytes.ok_or_else(|| "write a number of bytes, or as 2KiB, 100MiB, 2GiB".to_owned())
+}
+
+impl From<BenchError> for Failure {
+    fn from(error: BenchError) -> Self {
+        let failure = Self::of(error.code(), &error);
+        match &error {
+            BenchError::NotADisk { .. } => failure.fix("name a directory on a disk: --dir DIR"),
+            BenchError::NotEmpty { .. } => {
+                failure.fix("name an empty directory, or one that is not there: --dir DIR")
+            }
+            BenchError::Setting { .. } => failure.fix("see: consign bench hub --help"),
+            BenchError::HubEnded { log, .. } | BenchError::HubLate { log, .. } => {
+                failure.fix(format!(
+                    "keep the directory with --dir DIR, and read {}",
+                    quoted(log)
+                ))
+            }
+            _ => failure,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_have_units() {
+        assert_eq!(bytes("2048"), Ok(2048));
+        assert_eq!(bytes("2KiB"), Ok(2048));
+        assert_eq!(bytes("2GiB"), Ok(2 << 30));
+        for wrong in ["", "KiB", "2kb", "-1", "99999999999GiB"] {
+            assert!(bytes(wrong).is_err(), "{wrong}");
+        }
+    }
+}

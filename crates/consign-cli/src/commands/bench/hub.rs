@@ -1,0 +1,166 @@
+//! `consign bench hub`.
+
+use std::path::PathBuf;
+
+use clap::{Args, value_parser};
+use consign_lab::bench::load::{self, Figures, Report};
+use consign_lab::bench::{Place, Setting};
+
+use super::watch::Bars;
+use super::{bytes, program};
+use crate::commands::Outcome;
+use crate::failure::{Failure, exit};
+use crate::output::{Output, Tone};
+
+/// Measure a hub with simulated nodes.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  consign bench hub
+  consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json
+  consign bench hub --size 100KiB --runs 5
+
+The hub is this program in a process of its own (consign hub run), as configured by hub init but
+for the quotas of a sender, which are lifted: few senders stand for many. It has a fresh directory. The nodes are simulated in this process: each has its own certificate and keys,
+listed in a published directory, connects by mutual TLS 1.3 and speaks the protocol; it keeps
+nothing on disk and opens nothing. Documents are sealed before the clock starts. A sender's
+documents share one payload ciphertext; each has an id, wraps and a signed envelope of its own.
+
+Phase 1, accept: a document is done when the hub's signed acceptance is there; nobody collects.
+Phase 2, settle: it is done when it was accepted, delivered, signed for by its recipients, settled,
+its wraps were released, and the receipts were delivered to its sender.
+Each phase begins with an empty store. What is under way at its end is not counted and must be
+settled all the same. cpu_ms_per_document, bytes_written_per_document and rss_mib are the hub's of
+phase 2; latencies are of phase 1, from submission to the signed acceptance. Recipients compare all
+that arrives with what was sent and sign each receipt anew; acceptances are matched to their
+calls, their signatures are not verified.
+
+The limits are one thread's, measured before while the machine is idle: strict Ed25519
+verifications and signatures of 900 bytes, a 4 KiB append with fdatasync, and a raw journal of
+2 KiB records, 256 to an fdatasync.")]
+pub(crate) struct Hub {
+    /// How many nodes, each with one agency
+    #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u16).range(2..=999))]
+    nodes: u16,
+    /// Documents under way at one time, of all nodes together
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = value_parser!(u32).range(1..=100_000))]
+    in_flight: u32,
+    /// The payload's size, as 2048, 100KiB, 2GiB
+    #[arg(long, value_name = "BYTES", default_value = "2KiB", value_parser = bytes)]
+    size: u64,
+    /// Recipients of each document
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=998))]
+    recipients: u16,
+    /// How long each phase lasts
+    #[arg(long, value_name = "S", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
+    seconds: u64,
+    /// Print the medians of so many runs
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=100))]
+    runs: u16,
+    /// An empty directory on a disk, which is kept; a fresh one in the present directory, which is
+    /// removed, where it is left out
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+/// Measures and prints.
+pub(super) async fn run(arguments: Hub, output: Output) -> Outcome {
+    let setting = Setting {
+        program: program()?,
+        nodes: arguments.nodes.into(),
+        in_flight: usize::try_from(arguments.in_flight).unwrap_or(usize::MAX),
+        size: inline(arguments.size)?,
+        recipients: arguments.recipients.into(),
+        seconds: arguments.seconds,
+    };
+    let place = Place::new(arguments.dir.as_deref())?;
+    let bars = Bars::new();
+    let watch = |progress| bars.show(progress);
+    let measured = load::run(&setting, &place, arguments.runs.into(), &watch);
+    let report = Box::pin(measured).await?;
+    drop(bars);
+    print(&report, output);
+    output.object(true, &report);
+    Ok(exit::DONE)
+}
+
+/// Larger payloads are uploaded first, one by one.
+fn inline(size: u64) -> Result<usize, Failure> {
+    let most = consign_domain::limits::MAX_INLINE_PAYLOAD;
+    let fits = usize::try_from(size).ok().filter(|_| size <= most);
+    fits.ok_or_else(|| {
+        let message = format!("{size} bytes are more than travel inside a message ({most})");
+        Failure::usage(message, "name a size up to 256KiB")
+    })
+}
+
+fn print(report: &Report, output: Output) {
+    let headings = ["", "ACCEPT", "SETTLE"];
+    output.table(&headings, &rows(&report.accept, &report.settle), "");
+    output.line("");
+    let (limits, ratio) = (report.limits, report.ratio);
+    let rows = [
+        row(
+            "Ed25519 verify/s",
+            [limits.verify_per_s, ratio.accepted_to_verify],
+            2,
+        ),
+        row(
+            "Ed25519 sign/s",
+            [limits.sign_per_s, ratio.accepted_to_sign],
+            2,
+        ),
+        row(
+            "raw journal/s",
+            [limits.journal_per_s, ratio.accepted_to_journal],
+            2,
+        ),
+        row("fdatasync ms", [limits.fsync_ms, ratio.p50_to_fsync], 2),
+    ];
+    let headings = ["ONE THREAD, IDLE", "LIMIT", "ACCEPTED/S OR P50 TO IT"];
+    output.table(&headings, &rows, "");
+    let note = format!(
+        "{} run(s), {} processors, on {}",
+        report.runs, report.processors, report.file_system
+    );
+    output.line(output.paint(Tone::Faint, note));
+}
+
+/// A figure of both phases.
+type Line = (&'static str, fn(&Figures) -> f64, usize);
+
+fn rows(accept: &Figures, settle: &Figures) -> Vec<Vec<String>> {
+    let lines: [Line; 13] = [
+        ("accepted/s", |figures| figures.accepted_per_s, 0),
+        ("delivered/s", |figures| figures.delivered_per_s, 0),
+        ("settled/s", |figures| figures.settled_per_s, 0),
+        ("accepted, p50 ms", |figures| figures.p50_ms, 1),
+        ("accepted, p99 ms", |figures| figures.p99_ms, 1),
+        ("accepted, max ms", |figures| figures.max_ms, 1),
+        ("settled, p50 ms", |figures| figures.settled_p50_ms, 1),
+        ("settled, p99 ms", |figures| figures.settled_p99_ms, 1),
+        (
+            "hub CPU ms/document",
+            |figures| figures.cpu_ms_per_document,
+            3,
+        ),
+        (
+            "bench CPU ms/document",
+            |figures| figures.bench_cpu_ms_per_document,
+            3,
+        ),
+        (
+            "written bytes/document",
+            |figures| figures.bytes_written_per_document,
+            0,
+        ),
+        ("hub resident MiB", |figures| figures.rss_mib, 0),
+        ("hub resident MiB, peak", |figures| figures.peak_rss_mib, 0),
+    ];
+    let line = |(name, figure, digits): &Line| row(name, [figure(accept), figure(settle)], *digits);
+    lines.iter().map(line).collect()
+}
+
+fn row(name: &str, figures: [f64; 2], digits: usize) -> Vec<String> {
+    let figures = figures.map(|figure| format!("{figure:.digits$}"));
+    std::iter::once(name.to_owned()).chain(figures).collect()
+}
