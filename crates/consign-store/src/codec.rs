@@ -144,10 +144,15 @@ impl Reader {
         AgencyId::from_bytes(self.array()?).map_err(|_| Malformed)
     }
 
+    pub(crate) fn envelope_id(&mut self) -> Result<EnvelopeId, Malformed> {
+        EnvelopeId::from_bytes(self.array()?).map_err(|_| Malformed)
+    }
+
     pub(crate) fn key(&mut self) -> Result<EnvelopeKey, Malformed> {
-        let sender = self.agency()?;
-        let id = EnvelopeId::from_bytes(self.array()?).map_err(|_| Malformed)?;
-        Ok(EnvelopeKey { sender, id })
+        Ok(EnvelopeKey {
+            sender: self.agency()?,
+            id: self.envelope_id()?,
+        })
     }
 
     pub(crate) fn digest(&mut self) -> Result<Digest, Malformed> {

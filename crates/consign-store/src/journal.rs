@@ -18,10 +18,13 @@ pub(crate) mod base;
 pub(crate) mod files;
 pub(crate) mod frame;
 pub(crate) mod marks;
+pub(crate) mod projection;
+pub(crate) mod ranges;
 pub(crate) mod record;
 pub(crate) mod recovery;
 pub(crate) mod rows;
 pub(crate) mod scan;
+pub(crate) mod spares;
 pub(crate) mod writer;
 
 #[cfg(test)]

@@ -14,12 +14,11 @@ use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
 use crate::disk::{Disk, DiskLock, RealDisk};
 use crate::error::StoreError;
 use crate::index;
-use crate::journal::writer::RESERVE;
 use crate::open::{self, OpenError, Options, Recovery};
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::pipeline::committer::Committer;
 use crate::pipeline::sequencer::{Sequencer, queued_cost};
-use crate::pipeline::{Request, Shared, indexer, sealers};
+use crate::pipeline::{Begun, Request, Shared, indexer, sealers};
 use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
 use crate::store::{Reply, Store, Watcher};
 use crate::types::{
@@ -70,19 +69,27 @@ impl JournalStore {
     /// [`OpenError`].
     pub fn open_on(disk: Arc<dyn Disk>, options: Options) -> Result<(Self, Recovery), OpenError> {
         let opened = open::open(&disk, &options)?;
+        let recovered = opened.recovered;
+        let begun = Begun {
+            end: recovered.writer.end(),
+            projection: recovered.begun,
+            spares: recovered.writer.spares().clone(),
+            spans: recovered.spans,
+            ledger: recovered.ledger,
+        };
         let shared = Arc::new(Shared::new(
             disk,
             options,
             opened.segments,
             opened.marks,
             opened.index,
-            opened.recovered.ledger,
+            begun,
         ));
         let (requests, queue) = mpsc::sync_channel(QUEUE);
         let (to_sealers, jobs) = mpsc::channel();
         let (to_committer, inbox) = mpsc::channel();
         let (to_indexer, batches) = mpsc::channel();
-        let committer = Committer::new(shared.clone(), opened.recovered.writer, inbox, to_indexer);
+        let committer = Committer::new(shared.clone(), recovered.writer, inbox, to_indexer);
         let sequencer = Sequencer::new(shared.clone(), to_sealers, to_committer.clone());
         let mut threads = vec![
             spawn(&shared, "store-sequencer", move || sequencer.run(&queue))?,
@@ -131,9 +138,11 @@ impl JournalStore {
         }
         if let Some(index) = index {
             index.close().map_err(|_| StoreError::Failed)?;
-            index::sync_files(&self.shared.disk.index_dir())?;
+            let directory = self.shared.disk.index_dir();
+            index::files::sync(&directory)?;
             let end = *lock(&self.shared.journal);
-            self.shared.marks.set_clean(end)?;
+            let print = index::files::fingerprint(&directory)?;
+            self.shared.marks.set_clean(end, print)?;
         }
         drop(held);
         Ok(())
@@ -187,7 +196,7 @@ impl JournalStore {
             ..
         } = self.shared.options;
         // A reserve that the disk has room for again is filled when someone next asks.
-        let reserved = self.shared.spares.load(Ordering::SeqCst) >= RESERVE;
+        let reserved = self.shared.spares.has_reserve();
         free < low_water || (!reserved && free < segment_bytes.saturating_add(low_water))
     }
 }
@@ -377,11 +386,6 @@ impl Store for JournalStore {
     }
 
     fn health(&self) -> StoreHealth {
-        let index = self
-            .shared
-            .index
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
         let health = if self.shared.is_poisoned() {
             Health::Poisoned
         } else if self.is_full() {
@@ -392,11 +396,8 @@ impl Store for JournalStore {
         StoreHealth {
             health,
             journal: *lock(&self.shared.journal),
-            index: index
-                .as_ref()
-                .map(index::Index::position)
-                .unwrap_or_default(),
-            overlay_bytes: self.shared.overlay.bytes(),
+            index: self.shared.index_position(),
+            overlay_bytes: self.shared.overlay.waiting(),
         }
     }
 }

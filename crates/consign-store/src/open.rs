@@ -1,18 +1,17 @@
 //! Opening a journal store: lock, marks, index, journal, and what was found.
 
 use std::io;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use consign_domain::ErrorCode;
+use consign_domain::{Digest, ErrorCode};
 
 use crate::disk::{Disk, DiskLock};
 use crate::error::StoreError;
-use crate::index::{self, Flush, Index, IndexFault};
+use crate::index::{self, Index};
 use crate::journal::files::{JOURNAL, PAYLOADS, STAGING, Segments};
 use crate::journal::marks::Marks;
-use crate::journal::recovery::{self, Recovered, Spans};
-use crate::journal::rows::Row;
+use crate::journal::recovery::{self, Recovered};
 use crate::staging;
 use crate::store::Clock;
 use crate::types::Position;
@@ -126,12 +125,6 @@ impl From<io::Error> for OpenError {
     }
 }
 
-impl From<IndexFault> for OpenError {
-    fn from(_: IndexFault) -> Self {
-        Self::Index
-    }
-}
-
 impl From<OpenError> for StoreError {
     fn from(error: OpenError) -> Self {
         match error {
@@ -205,16 +198,20 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
     }
     let marks = Marks::new(disk.clone());
     let clean = marks.clean()?;
-    let directory = disk.index_dir();
     let segments = Segments::new(disk.clone());
+    let place = Place {
+        directory: disk.index_dir(),
+        generation: marks.index()?,
+    };
     let this_boot = clean.is_none() && marks.is_this_boot()?;
-    let mut believed = this_boot.then(|| believe(&directory)).flatten();
-    let known = believed.as_ref().map(Index::position).max(clean);
+    let mut believed = this_boot.then(|| place.believe_counted()).flatten();
+    let known = believed.as_ref().map(Index::position);
+    let known = known.max(clean.map(|(position, _)| position));
     let inspected = recovery::inspect(disk.as_ref(), &segments, known.unwrap_or_default())?;
-    if clean.is_some() {
+    if let Some((_, print)) = clean {
         // Now the index may be written to: what the mark vouched for is over.
         marks.clear_clean()?;
-        believed = believe(&directory);
+        believed = place.believe_print(print);
     }
     let believable = clean.is_some() || this_boot;
     let recovered = inspected.begin(disk, &segments, options.segment_bytes, options.low_water)?;
@@ -223,16 +220,18 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
         Some((index, replayed)) => (index, IndexFate::Believed, replayed),
         None => {
             marks.clear_boot()?;
-            let index = rebuild(&directory, &segments, &recovered, options)?;
+            let index = place.rebuild(&segments, &recovered, options)?;
             let batches = recovered.writer.end().batch;
             let fate = match (batches, believable) {
                 (0, _) => IndexFate::New,
                 (_, true) => IndexFate::Replaced,
                 (_, false) => IndexFate::Rebuilt,
             };
+            marks.set_index(index.generation())?;
             (index, fate, batches)
         }
     };
+    index::files::keep_only(&place.directory, index.generation())?;
     marks.set_boot()?;
     let recovery = Recovery {
         clean: clean.is_some(),
@@ -240,7 +239,7 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
         replayed,
         rewritten: recovered.rewritten,
         torn: recovered.torn,
-        unnamed: staging::remove_unnamed(disk.as_ref(), &index)?,
+        unnamed: staging::remove_unnamed(disk.as_ref(), &index, &recovered)?,
         position: recovered.writer.end(),
     };
     Ok(Opened {
@@ -253,96 +252,89 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
     })
 }
 
-/// Opens an index that there is reason to believe; `None` if it is not worth it.
-fn believe(directory: &Path) -> Option<Index> {
-    index::remove_empty_snapshots(directory).ok()?;
-    let index = Index::open(directory).ok()?;
-    if index.verify().is_ok() && index.position() != Position::default() {
-        return Some(index);
-    }
-    drop(index);
-    None
+/// Where the index is.
+struct Place {
+    directory: PathBuf,
+    generation: u64,
 }
 
-/// Lets an index follow the journal to its end.
+impl Place {
+    /// Opens an index that counts as many rows, with the same sums, as it says; `None` if
+    /// it is not worth it.
+    fn believe_counted(&self) -> Option<Index> {
+        let index = self.open_used()?;
+        if index.verify().is_ok() {
+            return Some(index);
+        }
+        drop(index);
+        None
+    }
+
+    /// Opens an index whose files are the ones that were closed.
+    fn believe_print(&self, print: Digest) -> Option<Index> {
+        let found = index::files::fingerprint(&self.directory).ok()?;
+        (found == print).then(|| self.open_used()).flatten()
+    }
+
+    fn open_used(&self) -> Option<Index> {
+        let index = Index::open(&self.directory, self.generation).ok()?;
+        if index.position() != Position::default() {
+            return Some(index);
+        }
+        drop(index);
+        None
+    }
+
+    /// Makes an index anew, from the footers of the segments where they have one.
+    fn rebuild(
+        &self,
+        segments: &Segments,
+        recovered: &Recovered,
+        options: &Options,
+    ) -> Result<Index, OpenError> {
+        let generation = self.generation.wrapping_add(1);
+        // What is in the way is of no use to anybody.
+        match std::fs::remove_dir_all(index::files::place(&self.directory, generation)) {
+            Err(fault) if fault.kind() != io::ErrorKind::NotFound => return Err(fault.into()),
+            _ => {}
+        }
+        let index = Index::open(&self.directory, generation)?;
+        let tell = |done| {
+            if let Some(progress) = &options.progress {
+                progress(done, recovered.spans.len());
+            }
+        };
+        tell(0);
+        let mut done = 0;
+        recovered.spans.rows(segments, 0, &mut |rows, end| {
+            index.apply(rows, end)?;
+            done += 1;
+            tell(done);
+            Ok(())
+        })?;
+        Ok(index)
+    }
+}
+
+/// Lets an index follow the journal to the segment that is open; tells how many batches it
+/// had not followed.
 fn catch_up(index: Index, segments: &Segments, recovered: &Recovered) -> Option<(Index, u64)> {
     let position = index.position();
-    if !recovered.spans.contains(position) {
+    let spans = &recovered.spans;
+    if !spans.end_at(position, &recovered.ledger.removed) {
         drop(index);
         return None;
     }
     let mut replayed = 0;
-    let caught_up = recovered
-        .spans
-        .replay(segments, position, &mut |rows, position| {
-            replayed += 1;
-            index
-                .apply(&rows, position, Flush::Often)
-                .map_err(OpenError::from)
-        });
+    let caught_up = spans.rows(segments, position.segment, &mut |rows, end| {
+        replayed = end.batch.saturating_sub(position.batch);
+        index.apply(rows, end).map_err(OpenError::from)
+    });
     match caught_up {
         Ok(()) => Some((index, replayed)),
         Err(_) => {
             drop(index);
             None
         }
-    }
-}
-
-/// Rows that an index which is made anew takes together.
-const TOGETHER: usize = 16_384;
-
-/// Makes an index anew, from the footers of the segments where they have one.
-fn rebuild(
-    directory: &Path,
-    segments: &Segments,
-    recovered: &Recovered,
-    options: &Options,
-) -> Result<Index, OpenError> {
-    set_aside(directory)?;
-    let index = Index::open(directory)?;
-    let spans: &Spans = &recovered.spans;
-    let mut done = 0;
-    let tell = |done| {
-        if let Some(progress) = &options.progress {
-            progress(done, spans.len());
-        }
-    };
-    tell(0);
-    let (mut segment, mut waiting) = (0, Vec::new());
-    spans.rows(segments, &mut |rows: Vec<Row>, position: Position| {
-        waiting.extend(rows);
-        if waiting.len() >= TOGETHER {
-            index.apply(&std::mem::take(&mut waiting), position, Flush::AtTheEnd)?;
-        }
-        if position.segment != segment {
-            segment = position.segment;
-            done += 1;
-            tell(done);
-        }
-        Ok(())
-    })?;
-    index.apply(&waiting, recovered.writer.end(), Flush::AtTheEnd)?;
-    tell(spans.len());
-    remove_aside(directory)?;
-    Ok(index)
-}
-
-fn aside(directory: &Path) -> std::path::PathBuf {
-    directory.with_extension("aside")
-}
-
-fn set_aside(directory: &Path) -> io::Result<()> {
-    remove_aside(directory)?;
-    match std::fs::rename(directory, aside(directory)) {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
-        _ => Ok(()),
-    }
-}
-
-fn remove_aside(directory: &Path) -> io::Result<()> {
-    match std::fs::remove_dir_all(aside(directory)) {
-        Err(fault) if fault.kind() != io::ErrorKind::NotFound => Err(fault),
-        _ => Ok(()),
     }
 }

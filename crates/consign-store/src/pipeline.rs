@@ -1,7 +1,7 @@
 //! From a request to a durable answer, and on into the index.
 //!
 //! ```text
-//! verbs ─▶ sequencer ─▶ sealers (pool) ─▶ committer ─▶ indexer ─▶ sled
+//! verbs ─▶ sequencer ─▶ sealers (pool) ─▶ committer ─▶ indexer ─▶ footers, sled
 //!             │                              │  ▲
 //!             └── what needs no signing ─────┘  └ one frame, one fdatasync
 //! ```
@@ -10,9 +10,11 @@
 //!   has a ticket, and the committer takes them in the order of tickets.
 //! - A duplicate of what is in flight gets a ticket of its own and is answered by the
 //!   committer once its first is durable.
-//! - The *overlay* holds the rows that the index does not have yet. A row is put in before
-//!   it stops being in flight and taken out after the index has it, and every look-up goes
-//!   in flight, overlay, index: it is never missed.
+//! - The *overlay* holds a table for each segment that the index does not have yet. What is
+//!   durable is put in before it stops being in flight and taken out after the index has it,
+//!   and every look-up goes in flight, overlay, index: it is never missed.
+//! - The *indexer* seals full segments with their rows and gives those to the index: sled
+//!   has no part in any answer but to look-ups of what is older than the open segment.
 //! - Any failed write poisons the store. Nothing is tried again: all that wait are
 //!   answered [`StoreError::Failed`], and the process is to end.
 
@@ -23,7 +25,7 @@ pub(crate) mod sealers;
 pub(crate) mod sequencer;
 
 use std::collections::{BTreeMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{
     Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
 };
@@ -39,11 +41,14 @@ use crate::index::Index;
 use crate::journal::base::Ledger;
 use crate::journal::files::Segments;
 use crate::journal::marks::Marks;
+use crate::journal::projection::Projection;
 use crate::journal::record::Record;
+use crate::journal::recovery::Spans;
+use crate::journal::spares::Spares;
 use crate::open::Options;
 use crate::types::{
-    Accepted, DirectoryNote, Expiry, Posted, Receipt, Refusal, Settled, SettledBy, StatusPost,
-    Submission,
+    Accepted, DirectoryNote, Expiry, Position, Posted, Receipt, Refusal, Settled, SettledBy,
+    StatusPost, Submission,
 };
 use crate::watchers::Watchers;
 use overlay::Overlay;
@@ -59,6 +64,10 @@ pub(crate) enum Request {
     Settle(Receipt, Sender<Settled>),
     Expire(Expiry, Sender<Settled>),
     Post(StatusPost, Sender<Posted>),
+    /// Bring a record of an older segment forward, with its bulk.
+    Carry(Box<Record>, Vec<Bytes>, Sender<()>),
+    /// Let an older segment go.
+    Remove(u64, Sender<()>),
     Stop,
 }
 
@@ -68,6 +77,8 @@ pub(crate) enum InFlight {
     Answer(EnvelopeKey),
     Settlement(EnvelopeKey, AgencyId),
     Status(AgencyId, Digest),
+    /// Something that nobody asks for twice, by a number.
+    Upkeep(u64),
 }
 
 /// What has a ticket.
@@ -98,6 +109,7 @@ pub(crate) enum Done {
     Accepted(Sender<Accepted>, Box<Accepted>),
     Settled(Sender<Settled>, Settled),
     Posted(Sender<Posted>, Posted),
+    Kept(Sender<()>),
 }
 
 /// A duplicate of something in flight: decided when its first is durable.
@@ -119,12 +131,13 @@ pub(crate) struct Shared {
     pub(crate) watchers: Watchers,
     /// Gone when the store is closed.
     pub(crate) index: RwLock<Option<Index>>,
-    pub(crate) journal: Mutex<crate::types::Position>,
+    pub(crate) journal: Mutex<Position>,
+    pub(crate) spares: Arc<Spares>,
+    spans: Mutex<Spans>,
     ledger: RwLock<Ledger>,
     lazy: Mutex<Lazy>,
     flow: Mutex<Flow>,
     flow_changed: Condvar,
-    pub(crate) spares: AtomicUsize,
     pub(crate) room: AtomicU64,
     pub(crate) queued: AtomicU64,
     pub(crate) index_paused: AtomicBool,
@@ -134,11 +147,22 @@ pub(crate) struct Shared {
     poisoned: AtomicBool,
 }
 
+/// Where a journal goes on, and what is known of it.
+#[derive(Debug)]
+pub(crate) struct Begun {
+    pub(crate) end: Position,
+    pub(crate) projection: Projection,
+    pub(crate) spares: Arc<Spares>,
+    pub(crate) spans: Spans,
+    pub(crate) ledger: Ledger,
+}
+
 /// What is made durable with whatever comes next.
 #[derive(Debug, Default)]
 pub(crate) struct Lazy {
     collected: BTreeMap<AgencyId, Sequence>,
     directory: Option<DirectoryNote>,
+    swept: Option<u64>,
 }
 
 /// What is decided and not yet durable.
@@ -159,22 +183,23 @@ impl Shared {
         segments: Segments,
         marks: Marks,
         index: Index,
-        ledger: Ledger,
+        recovered: Begun,
     ) -> Self {
         Self {
             disk,
             options,
             segments,
             marks,
-            overlay: Overlay::default(),
+            overlay: Overlay::new(recovered.end.segment, recovered.projection),
             watchers: Watchers::default(),
             index: RwLock::new(Some(index)),
-            journal: Mutex::default(),
-            ledger: RwLock::new(ledger),
+            journal: Mutex::new(recovered.end),
+            spares: recovered.spares,
+            spans: Mutex::new(recovered.spans),
+            ledger: RwLock::new(recovered.ledger),
             lazy: Mutex::default(),
             flow: Mutex::default(),
             flow_changed: Condvar::new(),
-            spares: AtomicUsize::new(0),
             room: AtomicU64::new(0),
             queued: AtomicU64::new(0),
             index_paused: AtomicBool::new(false),
@@ -190,6 +215,17 @@ impl Shared {
 
     pub(crate) fn ledger_mut(&self) -> RwLockWriteGuard<'_, Ledger> {
         self.ledger.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The segments before the open one that are sealed.
+    pub(crate) fn spans(&self) -> MutexGuard<'_, Spans> {
+        lock(&self.spans)
+    }
+
+    /// How far the index has followed.
+    pub(crate) fn index_position(&self) -> Position {
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        index.as_ref().map(Index::position).unwrap_or_default()
     }
 
     /// Ends the store: nothing is answered any more.
@@ -235,7 +271,7 @@ impl Shared {
                 return Err(StoreError::Failed);
             }
             let fits = flow.bytes == 0 || flow.bytes + cost <= most;
-            let overlay_fits = self.overlay.bytes() < self.options.overlay_bytes;
+            let overlay_fits = self.overlay.waiting() < self.options.overlay_bytes;
             if fits && overlay_fits {
                 return Ok(());
             }
@@ -300,9 +336,13 @@ impl Shared {
         lock(&self.lazy).directory = Some(note);
     }
 
+    pub(crate) fn note_swept(&self, hour: u64) {
+        lock(&self.lazy).swept = Some(hour);
+    }
+
     pub(crate) fn has_lazy(&self) -> bool {
         let lazy = lock(&self.lazy);
-        !lazy.collected.is_empty() || lazy.directory.is_some()
+        !lazy.collected.is_empty() || lazy.directory.is_some() || lazy.swept.is_some()
     }
 
     /// What is to be made durable with the next batch.
@@ -314,6 +354,7 @@ impl Shared {
             .map(|(agency, through)| Record::Collected { agency, through });
         collected
             .chain(lazy.directory.map(Record::Directory))
+            .chain(lazy.swept.map(|hour| Record::Swept { hour }))
             .collect()
     }
 }

@@ -1,17 +1,20 @@
 //! Looking up what is durable: rows in the overlay or the index, bodies in the journal.
 
+use std::collections::HashMap;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::limits::MAX_INLINE_PAYLOAD;
+use consign_domain::statement::Placement;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement};
 
 use crate::codec::Malformed;
 use crate::error::StoreError;
 use crate::journal::files::payload_path;
+use crate::journal::projection::{Projection, RUN};
 use crate::journal::record::{AcceptedRecord, PayloadFact, Record};
-use crate::journal::rows::{self, AnswerRow, ItemRow, Locator, SettledRow};
+use crate::journal::rows::{self, About, AnswerRow, ItemRow, Locator, PostedRow, SettledRow};
 use crate::payload::{PayloadSource, Place};
 use crate::pipeline::Shared;
 use crate::types::{
@@ -20,27 +23,73 @@ use crate::types::{
 };
 
 impl Shared {
-    fn row<T>(
+    /// The newest row of the index that begins so.
+    fn newest<T>(
         &self,
-        key: &[u8],
-        decode: impl FnOnce(Bytes) -> Result<T, Malformed>,
+        prefix: &[u8],
+        decode: impl FnOnce(Bytes, u64) -> Result<T, Malformed>,
     ) -> Result<Option<T>, StoreError> {
-        let value = match self.overlay.get(key) {
-            Some(value) => Some(value),
-            None => {
-                let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
-                let index = index.as_ref().ok_or(StoreError::Closed)?;
-                index.get(key).map_err(|_| self.distrust_index())?
-            }
-        };
-        value
-            .map(decode)
+        let counts = |segment| !self.ledger().removed.contains(segment);
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = index.as_ref().ok_or(StoreError::Closed)?;
+        index
+            .newest(prefix, &counts)
+            .map_err(|_| self.distrust_index())?
+            .map(|(segment, value)| decode(value, segment))
             .transpose()
             .map_err(|_| self.distrust_index())
     }
 
-    fn answer_row(&self, key: EnvelopeKey) -> Result<Option<AnswerRow>, StoreError> {
-        self.row(&rows::answer_key(key), AnswerRow::decode)
+    pub(crate) fn answer_row(&self, key: EnvelopeKey) -> Result<Option<AnswerRow>, StoreError> {
+        match self.overlay.find(|table| table.answer(key).cloned()) {
+            None => self.newest(&rows::answer_prefix(key), AnswerRow::decode),
+            row => Ok(row),
+        }
+    }
+
+    /// All settlements of an envelope; the newest of each recipient.
+    pub(crate) fn settled_rows(&self, key: EnvelopeKey) -> Result<Vec<SettledRow>, StoreError> {
+        let mut found: Vec<SettledRow> = Vec::new();
+        let mut add = |rows: Vec<SettledRow>| {
+            for row in rows {
+                found.retain(|other| other.recipient != row.recipient);
+                found.push(row);
+            }
+        };
+        self.each_settled(key, &mut add)?;
+        let tables = self.overlay.each(|table| table.settled(key).to_vec());
+        tables.into_iter().for_each(add);
+        Ok(found)
+    }
+
+    /// The settlements of an envelope that the index has, oldest first.
+    fn each_settled(
+        &self,
+        key: EnvelopeKey,
+        add: &mut dyn FnMut(Vec<SettledRow>),
+    ) -> Result<(), StoreError> {
+        let (from, mut good) = (rows::settled_prefix(key), true);
+        let to = rows::in_segment(&from, u64::MAX);
+        let ledger = self.ledger();
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = index.as_ref().ok_or(StoreError::Closed)?;
+        let mut visit = |row: &[u8], value: &[u8]| {
+            let segment = rows::segment_of(row).unwrap_or(u64::MAX);
+            if !ledger.removed.contains(segment) {
+                let value = Bytes::copy_from_slice(value);
+                match SettledRow::decode_all(value, segment) {
+                    Ok(rows) => add(rows),
+                    Err(Malformed) => good = false,
+                }
+            }
+            good
+        };
+        let seen = index.each(&from, &to, &mut visit);
+        if seen.is_ok() && good {
+            Ok(())
+        } else {
+            Err(self.distrust_index())
+        }
     }
 
     fn settled_row(
@@ -48,17 +97,47 @@ impl Shared {
         key: EnvelopeKey,
         recipient: AgencyId,
     ) -> Result<Option<SettledRow>, StoreError> {
-        self.row(&rows::settled_key(key, recipient), SettledRow::decode)
+        let of = |rows: &[SettledRow]| rows.iter().find(|row| row.recipient == recipient).copied();
+        match self.overlay.find(|table| of(table.settled(key))) {
+            None => {
+                let mut found = None;
+                self.each_settled(key, &mut |rows| found = of(&rows).or(found))?;
+                Ok(found)
+            }
+            row => Ok(row),
+        }
     }
 
-    fn item_row(&self, agency: AgencyId, at: Sequence) -> Result<Option<ItemRow>, StoreError> {
-        if at.value() > self.ledger().last(agency) {
-            return Ok(None);
-        }
-        // The inbox reaches so far: a row that is not there is a fault of the index.
-        match self.row(&rows::item_key(agency, at), ItemRow::decode)? {
-            None => Err(self.distrust_index()),
+    pub(crate) fn posted_row(
+        &self,
+        addressee: AgencyId,
+        digest: Digest,
+    ) -> Result<Option<PostedRow>, StoreError> {
+        match self.overlay.find(|table| table.posted(addressee, digest)) {
+            None => self.newest(&rows::posted_prefix(addressee, digest), PostedRow::decode),
             row => Ok(row),
+        }
+    }
+
+    /// The items from a place on, some of them; none where the inbox ends, and where they
+    /// were let go.
+    fn items_from(&self, agency: AgencyId, at: Sequence) -> Result<Vec<ItemRow>, StoreError> {
+        if at.value() > self.ledger().last(agency) {
+            return Ok(Vec::new());
+        }
+        let run = |table: &Projection| Some(table.run(agency, at, RUN)).filter(|run| !run.is_empty());
+        if let Some(run) = self.overlay.find(run) {
+            return Ok(run);
+        }
+        let found = {
+            let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+            let index = index.as_ref().ok_or(StoreError::Closed)?;
+            index.run(agency, at).map_err(|_| self.distrust_index())?
+        };
+        match found {
+            // An item that was not collected is never let go: a fault of the index.
+            None if at.value() > self.ledger().collected(agency) => Err(self.distrust_index()),
+            run => Ok(run.unwrap_or_default()),
         }
     }
 
@@ -91,7 +170,7 @@ impl Shared {
         if row.by != by {
             return Err(StoreError::AlreadySettled);
         }
-        let Record::Settled(settled) = self.segments.record(row.record)? else {
+        let Record::Settled(settled) = self.record(row.record)? else {
             return Err(damaged(row.record));
         };
         Ok(Some(Settled {
@@ -107,9 +186,9 @@ impl Shared {
         addressee: AgencyId,
         digest: Digest,
     ) -> Result<Option<Posted>, StoreError> {
-        let sequence = self.row(&rows::posted_key(addressee, digest), rows::posted_sequence)?;
-        Ok(sequence.map(|sequence| Posted {
-            sequence,
+        let row = self.posted_row(addressee, digest)?;
+        Ok(row.map(|row| Posted {
+            sequence: row.sequence,
             repeated: true,
         }))
     }
@@ -139,9 +218,9 @@ impl Shared {
         let Some(row) = self.answer_row(key)? else {
             return Ok(None);
         };
-        let evidence = match self.segments.record(row.record)? {
+        let evidence = match self.record(row.record)? {
             Record::Accepted(accepted) => accepted.acceptance,
-            Record::Refused(refusal) => refusal.evidence,
+            Record::Refused(refused) => refused.evidence,
             _ => return Err(damaged(row.record)),
         };
         Ok(Some(Answer {
@@ -158,9 +237,17 @@ impl Shared {
         let Some(row) = self.answer_row(key)? else {
             return Ok(None);
         };
-        match self.segments.record(row.record)? {
+        match self.record(row.record)? {
             Record::Accepted(accepted) => Ok(Some((row.record, accepted))),
             _ => Ok(None),
+        }
+    }
+
+    /// The record at a place, without a word of how it came there.
+    pub(crate) fn record(&self, place: Locator) -> Result<Record, StoreError> {
+        match self.segments.record(place)? {
+            Record::Carried(record) => Ok(*record),
+            record => Ok(record),
         }
     }
 
@@ -169,13 +256,7 @@ impl Shared {
         key: EnvelopeKey,
         recipient: AgencyId,
     ) -> Result<DeliveryState, StoreError> {
-        Ok(match self.settled_row(key, recipient)? {
-            None => DeliveryState::Consigned,
-            Some(row) => match row.by {
-                SettledBy::Receipt => DeliveryState::HandedOver,
-                SettledBy::Expiry => DeliveryState::Failed,
-            },
-        })
+        Ok(state(self.settled_row(key, recipient)?.map(|row| row.by)))
     }
 
     pub(crate) fn read_delivery(
@@ -207,15 +288,15 @@ impl Shared {
         let Some((_, accepted)) = self.accepted(key)? else {
             return Ok(None);
         };
-        let mut deliveries = Vec::with_capacity(accepted.recipients.len());
-        for place in accepted.recipients {
-            deliveries.push(Delivery {
-                state: self.read_state(key, place.id)?,
-                agency: place.id,
-                code: place.code,
-                sequence: place.sequence,
-            });
-        }
+        let settled = self.settled_rows(key)?;
+        let settled: HashMap<_, _> = settled.iter().map(|row| (row.recipient, row.by)).collect();
+        let delivery = |place: Placement| Delivery {
+            state: state(settled.get(&place.id).copied()),
+            agency: place.id,
+            code: place.code,
+            sequence: place.sequence,
+        };
+        let deliveries = accepted.recipients.into_iter().map(delivery).collect();
         Ok(Some(StoredEnvelope {
             key,
             envelope: accepted.envelope,
@@ -233,6 +314,9 @@ impl Shared {
         let Some((place, accepted)) = self.accepted(key)? else {
             return Ok(None);
         };
+        if matches!(accepted.payload, PayloadFact::Gone { .. }) {
+            return Ok(None);
+        }
         let length = accepted.wraps.iter().map(|wrap| usize::from(*wrap)).sum();
         let offset = place.bulk + accepted.payload.bulk();
         let sum = accepted.wraps_crc;
@@ -269,6 +353,7 @@ impl Shared {
                 file: self.disk.open(&payload_path(digest))?,
                 digest,
             },
+            PayloadFact::Gone { .. } => return Ok(None),
         };
         Ok(Some(PayloadSource::new(accepted.payload.size(), place)))
     }
@@ -281,23 +366,31 @@ impl Shared {
     ) -> Result<Vec<InboxItem>, StoreError> {
         let (mut items, mut spent) = (Vec::new(), 0_usize);
         let mut next = after.map_or(Sequence::FIRST, Sequence::next);
-        while items.len() < budget.items {
-            let Some(row) = self.item_row(agency, next)? else {
-                break;
-            };
-            let item = InboxItem {
-                sequence: next,
-                digest: row.digest,
-                body: self.read_item(row.record)?,
-            };
-            spent = spent.saturating_add(item.cost());
-            if spent > budget.bytes && !items.is_empty() {
-                break;
+        loop {
+            let run = self.items_from(agency, next)?;
+            if run.is_empty() {
+                return Ok(items);
             }
-            items.push(item);
-            next = next.next();
+            for row in run {
+                if items.len() >= budget.items {
+                    return Ok(items);
+                }
+                let Some(body) = self.read_item(agency, row)? else {
+                    return Ok(items);
+                };
+                let item = InboxItem {
+                    sequence: next,
+                    digest: row.digest,
+                    body,
+                };
+                spent = spent.saturating_add(item.cost());
+                if spent > budget.bytes && !items.is_empty() {
+                    return Ok(items);
+                }
+                items.push(item);
+                next = next.next();
+            }
         }
-        Ok(items)
     }
 
     pub(crate) fn read_item_digest(
@@ -305,18 +398,39 @@ impl Shared {
         agency: AgencyId,
         sequence: Sequence,
     ) -> Result<Option<Digest>, StoreError> {
-        Ok(self.item_row(agency, sequence)?.map(|row| row.digest))
+        let run = self.items_from(agency, sequence)?;
+        Ok(run.first().map(|row| row.digest))
     }
 
-    fn read_item(&self, place: Locator) -> Result<ItemBody, StoreError> {
-        match self.segments.record(place)? {
-            Record::Accepted(accepted) => self.envelope_item(place, *accepted),
-            Record::Settled(settled) => Ok(ItemBody::Evidence(settled.statement)),
-            Record::Status(status) => Ok(ItemBody::Status {
-                statement: status.statement,
-                text: status.text,
-            }),
-            _ => Err(damaged(place)),
+    /// What an item is; `None` if it was let go.
+    fn read_item(&self, agency: AgencyId, row: ItemRow) -> Result<Option<ItemBody>, StoreError> {
+        match row.about {
+            About::Envelope(key) => match self.accepted(key)? {
+                Some((place, accepted)) => self.envelope_item(place, *accepted).map(Some),
+                None => Ok(None),
+            },
+            About::Settlement(id, recipient) => {
+                let key = EnvelopeKey { sender: agency, id };
+                let Some(row) = self.settled_row(key, recipient)? else {
+                    return Ok(None);
+                };
+                match self.record(row.record)? {
+                    Record::Settled(settled) => Ok(Some(ItemBody::Evidence(settled.statement))),
+                    _ => Err(damaged(row.record)),
+                }
+            }
+            About::Status => {
+                let Some(row) = self.posted_row(agency, row.digest)? else {
+                    return Ok(None);
+                };
+                match self.record(row.record)? {
+                    Record::Status(status) => Ok(Some(ItemBody::Status {
+                        statement: status.statement,
+                        text: status.text,
+                    })),
+                    _ => Err(damaged(row.record)),
+                }
+            }
         }
     }
 
@@ -344,6 +458,14 @@ impl Shared {
             payload_size: accepted.payload.size(),
             payload,
         })))
+    }
+}
+
+const fn state(settled: Option<SettledBy>) -> DeliveryState {
+    match settled {
+        None => DeliveryState::Consigned,
+        Some(SettledBy::Receipt) => DeliveryState::HandedOver,
+        Some(SettledBy::Expiry) => DeliveryState::Failed,
     }
 }
 

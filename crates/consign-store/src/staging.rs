@@ -11,8 +11,9 @@ use sha2::{Digest as _, Sha256};
 
 use crate::disk::{Disk, DiskFile};
 use crate::error::StoreError;
-use crate::index::Index;
+use crate::index::{Index, IndexFault};
 use crate::journal::files::{PAYLOADS, STAGING, payload_directory, payload_path};
+use crate::journal::recovery::Recovered;
 use crate::journal::rows::file_prefix;
 use crate::payload::{StagedPayload, StagedRef};
 
@@ -23,8 +24,12 @@ pub(crate) const MAX_JOURNALED: u64 = 1 << 20;
 static NEXT: AtomicU64 = AtomicU64::new(1);
 
 /// Removes the files of payloads that were finished and never accepted; gives how many.
-/// The index must have followed the journal to its end.
-pub(crate) fn remove_unnamed(disk: &dyn Disk, index: &Index) -> io::Result<u64> {
+/// The index must have followed the journal to the segment that is open.
+pub(crate) fn remove_unnamed(
+    disk: &dyn Disk,
+    index: &Index,
+    recovered: &Recovered,
+) -> io::Result<u64> {
     let mut removed = 0;
     for first in 0..=u8::MAX {
         let directory = format!("{PAYLOADS}/{first:02x}");
@@ -36,7 +41,7 @@ pub(crate) fn remove_unnamed(disk: &dyn Disk, index: &Index) -> io::Result<u64> 
             let path = format!("{directory}/{name}");
             // What has another name is not ours; what the index cannot tell stays.
             let unnamed = name.parse().is_ok_and(|digest| {
-                payload_path(digest) == path && index.has(&file_prefix(digest)) == Ok(false)
+                payload_path(digest) == path && is_named(digest, index, recovered) == Ok(false)
             });
             if unnamed {
                 disk.remove(&path)?;
@@ -45,6 +50,17 @@ pub(crate) fn remove_unnamed(disk: &dyn Disk, index: &Index) -> io::Result<u64> 
         }
     }
     Ok(removed)
+}
+
+/// Whether a record names a payload's file.
+fn is_named(
+    payload: Digest,
+    index: &Index,
+    recovered: &Recovered,
+) -> Result<bool, IndexFault> {
+    let counts = |segment| !recovered.ledger.removed.contains(segment);
+    let old = index.newest(&file_prefix(payload), &counts)?;
+    Ok(old.is_some() || !recovered.begun.names_file(payload).is_empty())
 }
 
 /// A payload in memory.

@@ -118,6 +118,8 @@ pub struct Refusal {
     pub key: EnvelopeKey,
     /// SHA-256 of the envelope statement's bytes.
     pub digest: Digest,
+    /// Until when the envelope would have been good; it is remembered beyond that.
+    pub expires: Timestamp,
     /// The hub's signed refusal.
     pub evidence: SignedStatement,
 }

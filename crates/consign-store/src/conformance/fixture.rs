@@ -101,6 +101,7 @@ pub fn refusal(sender: u32, id: u32) -> Refusal {
     Refusal {
         key: key(sender, id),
         digest: envelope(sender, id).digest(),
+        expires: Timestamp::from_unix_saturating(1_797_000_000),
         evidence: statement(&format!("refusal of {id} of {sender}")),
     }
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use consign_domain::{AgencyId, DirectoryVersion, Sequence};
 
+use super::projection::hour_of;
+use super::ranges::Ranges;
 use super::record::Record;
 use super::rows::Row;
 use crate::codec::{Malformed, Reader, Writer};
@@ -28,6 +30,10 @@ pub(crate) struct Ledger {
     pub(crate) directory: Option<DirectoryNote>,
     /// Leaves of the hub's log, once it keeps one.
     pub(crate) log_size: u64,
+    /// Segments whose records were carried forward or let go.
+    pub(crate) removed: Ranges,
+    /// The first hour in which deliveries may lapse that are not settled.
+    pub(crate) swept: u64,
 }
 
 /// A segment's first record.
@@ -45,19 +51,34 @@ impl Ledger {
         self.inboxes.get(&agency).map_or(0, |ends| ends.last)
     }
 
+    /// The last sequence that an agency says it has stored.
+    pub(crate) fn collected(&self, agency: AgencyId) -> u64 {
+        self.inboxes.get(&agency).map_or(0, |ends| ends.collected)
+    }
+
     /// Takes a record in.
     ///
     /// # Errors
     /// [`Malformed`] if a sequence is not the next one: no journal of ours has that.
     pub(crate) fn apply(&mut self, record: &Record) -> Result<(), Malformed> {
         match record {
-            Record::Accepted(accepted) => accepted
-                .recipients
-                .iter()
-                .try_for_each(|place| self.extend(place.id, place.sequence)),
+            Record::Accepted(accepted) => {
+                // A clock that was put back may accept into an hour that is over.
+                self.swept = self.swept.min(hour_of(accepted.expires));
+                let mut places = accepted.recipients.iter();
+                places.try_for_each(|place| self.extend(place.id, place.sequence))
+            }
             Record::Settled(settled) => self.extend(settled.key.sender, settled.sequence),
             Record::Status(status) => self.extend(status.addressee, status.sequence),
-            Record::Refused(_) => Ok(()),
+            Record::Refused(_) | Record::Carried(_) => Ok(()),
+            Record::Removed { segment } => {
+                self.removed.insert(*segment);
+                Ok(())
+            }
+            Record::Swept { hour } => {
+                self.swept = self.swept.max(*hour);
+                Ok(())
+            }
             Record::Collected { agency, through } => {
                 let ends = self.inboxes.entry(*agency).or_default();
                 ends.collected = ends.collected.max(through.value());
@@ -104,6 +125,13 @@ impl Base {
                 to.digest(note.head);
             }
         }
+        to.u64(self.ledger.swept);
+        let removed = self.ledger.removed.iter();
+        to.u32(u32::try_from(removed.len()).unwrap_or(u32::MAX));
+        for (first, last) in removed {
+            to.u64(first);
+            to.u64(last);
+        }
         for (agency, ends) in &self.ledger.inboxes {
             to.agency(*agency);
             to.u64(ends.last);
@@ -130,6 +158,11 @@ impl Base {
             }),
             _ => return Err(Malformed),
         };
+        let swept = from.u64()?;
+        let count = from.u32()?;
+        let ranges = (0..count).map(|_| Ok((from.u64()?, from.u64()?)));
+        let ranges: Vec<_> = ranges.collect::<Result<_, Malformed>>()?;
+        let removed = Ranges::from_ranges(ranges.into_iter()).ok_or(Malformed)?;
         let mut inboxes = BTreeMap::new();
         while !from.is_empty() {
             let agency = from.agency()?;
@@ -147,6 +180,8 @@ impl Base {
                 inboxes,
                 directory,
                 log_size,
+                removed,
+                swept,
             },
         })
     }
@@ -161,12 +196,6 @@ pub(crate) fn encode_footer(rows: &[Row]) -> Bytes {
         to.blob(&row.value);
     }
     to.into_bytes()
-}
-
-/// Bytes that rows will take in a footer.
-pub(crate) fn footer_size(rows: &[Row]) -> u64 {
-    let size = |row: &Row| row.key.len() + row.value.len() + 6;
-    rows.iter().map(size).sum::<usize>() as u64
 }
 
 /// The rows of a footer.

@@ -86,6 +86,12 @@ impl Segments {
         Ok(file)
     }
 
+    /// Lets go of a segment's file.
+    pub(crate) fn forget(&self, segment: u64) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.remove(&segment);
+    }
+
     /// The record at a place, checked.
     pub(crate) fn record(&self, place: Locator) -> Result<Record, StoreError> {
         let damaged = StoreError::Damaged {

@@ -1,7 +1,8 @@
-//! Two small files beside the journal.
+//! Three small files beside the journal.
 //!
 //! `clean` is there while nobody has opened the store since it was closed in order: it
-//! names where the journal ends, and that the index has followed and is on the disk.
+//! names where the journal ends, that the index is on the disk, and the digest of its files.
+//! `index` names the generation of the index that is in use.
 //! `boot` names the boot of the machine in which the index was last made or believed:
 //! while that boot lasts, the page cache vouches for what sled has written.
 
@@ -9,6 +10,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use consign_domain::Digest;
 
 use crate::codec::{Malformed, Reader, Writer};
 use crate::disk::{Disk, read_exact};
@@ -16,6 +18,7 @@ use crate::types::Position;
 
 const CLEAN: &str = "clean";
 const BOOT: &str = "boot";
+const INDEX: &str = "index.generation";
 const MAX_MARK: u64 = 4096;
 
 /// The marks of a directory.
@@ -27,33 +30,47 @@ impl Marks {
         Self(disk)
     }
 
-    /// Where the journal ended when the store was closed in order.
-    pub(crate) fn clean(&self) -> io::Result<Option<Position>> {
-        let position = |bytes: Bytes| -> Result<Position, Malformed> {
+    /// Where the journal ended when the store was closed in order, and the digest of the
+    /// index's files.
+    pub(crate) fn clean(&self) -> io::Result<Option<(Position, Digest)>> {
+        let position = |bytes: Bytes| -> Result<(Position, Digest), Malformed> {
             let mut from = Reader::new(bytes);
             let position = Position {
                 batch: from.u64()?,
                 segment: from.u64()?,
                 offset: from.u64()?,
             };
+            let print = from.digest()?;
             from.end()?;
-            Ok(position)
+            Ok((position, print))
         };
         Ok(self.read(CLEAN)?.and_then(|bytes| position(bytes).ok()))
     }
 
     /// Marks that the store is closed in order.
-    pub(crate) fn set_clean(&self, position: Position) -> io::Result<()> {
+    pub(crate) fn set_clean(&self, position: Position, index: Digest) -> io::Result<()> {
         let mut to = Writer::default();
         to.u64(position.batch);
         to.u64(position.segment);
         to.u64(position.offset);
+        to.digest(index);
         self.write(CLEAN, &to.into_bytes())
     }
 
     /// Takes the mark away, durably.
     pub(crate) fn clear_clean(&self) -> io::Result<()> {
         self.clear(CLEAN)
+    }
+
+    /// The generation of the index that is in use; 0 if none is.
+    pub(crate) fn index(&self) -> io::Result<u64> {
+        let body = self.read(INDEX)?;
+        Ok(body.map_or(0, |body| Reader::new(body).u64().unwrap_or(0)))
+    }
+
+    /// Another generation of the index is in use.
+    pub(crate) fn set_index(&self, generation: u64) -> io::Result<()> {
+        self.write(INDEX, &generation.to_le_bytes())
     }
 
     /// Whether the index belongs to this boot of the machine.

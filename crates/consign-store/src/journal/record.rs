@@ -13,7 +13,7 @@ use consign_domain::{
 };
 
 use crate::codec::{Malformed, Reader, Writer};
-use crate::types::{DirectoryNote, Refusal, SettledBy};
+use crate::types::{DirectoryNote, SettledBy};
 
 /// Bytes before a record's body.
 pub(crate) const RECORD_HEADER: usize = 8;
@@ -21,15 +21,41 @@ pub(crate) const RECORD_HEADER: usize = 8;
 /// Most bytes of one body: an acceptance with 1,000 recipients has a tenth of it.
 pub(crate) const MAX_RECORD: usize = 2 << 20;
 
+/// The kind of a record that was carried forward; its own kind follows.
+const CARRIED: u8 = 8;
+
 /// One fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Record {
     Accepted(Box<AcceptedRecord>),
-    Refused(Refusal),
+    Refused(RefusedRecord),
     Settled(SettledRecord),
     Status(StatusRecord),
-    Collected { agency: AgencyId, through: Sequence },
+    Collected {
+        agency: AgencyId,
+        through: Sequence,
+    },
     Directory(DirectoryNote),
+    /// One of an older segment, brought forward: it gives no new places.
+    Carried(Box<Record>),
+    /// All in a segment that counts was carried forward: its file goes.
+    Removed {
+        segment: u64,
+    },
+    /// Every delivery that lapsed before the end of an hour is settled.
+    Swept {
+        hour: u64,
+    },
+}
+
+/// An envelope was refused, finally.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RefusedRecord {
+    pub(crate) key: EnvelopeKey,
+    pub(crate) digest: Digest,
+    /// Until when the envelope would have been good.
+    pub(crate) expires: Timestamp,
+    pub(crate) evidence: SignedStatement,
 }
 
 /// An envelope was taken over.
@@ -57,6 +83,8 @@ pub(crate) enum PayloadFact {
     Bulk { size: u32, crc: u32 },
     /// In a file of its own, named by its digest.
     File { size: u64, digest: Digest },
+    /// It was let go, with the wraps: every delivery is settled, and long enough ago.
+    Gone { size: u64 },
 }
 
 /// A delivery was settled.
@@ -65,6 +93,8 @@ pub(crate) struct SettledRecord {
     pub(crate) by: SettledBy,
     pub(crate) key: EnvelopeKey,
     pub(crate) recipient: AgencyId,
+    /// When, by the store's clock.
+    pub(crate) time: Timestamp,
     pub(crate) statement: SignedStatement,
     pub(crate) digest: Digest,
     /// The statement's place in the sender's inbox.
@@ -87,7 +117,7 @@ impl PayloadFact {
     pub(crate) const fn size(self) -> u64 {
         match self {
             Self::Bulk { size, .. } => size as u64,
-            Self::File { size, .. } => size,
+            Self::File { size, .. } | Self::Gone { size } => size,
         }
     }
 
@@ -95,7 +125,7 @@ impl PayloadFact {
     pub(crate) const fn bulk(self) -> u64 {
         match self {
             Self::Bulk { size, .. } => size as u64,
-            Self::File { .. } => 0,
+            Self::File { .. } | Self::Gone { .. } => 0,
         }
     }
 }
@@ -120,6 +150,7 @@ impl Record {
                 let wraps: u64 = accepted.wraps.iter().map(|length| u64::from(*length)).sum();
                 accepted.payload.bulk() + wraps
             }
+            Self::Carried(inner) => inner.bulk(),
             _ => 0,
         }
     }
@@ -146,11 +177,12 @@ impl Record {
     fn write(&self, to: &mut Writer) {
         match self {
             Self::Accepted(accepted) => accepted.write(to),
-            Self::Refused(refusal) => {
+            Self::Refused(refused) => {
                 to.u8(2);
-                to.key(refusal.key);
-                to.digest(refusal.digest);
-                to.statement(&refusal.evidence);
+                to.key(refused.key);
+                to.digest(refused.digest);
+                to.u64(refused.expires.as_unix());
+                to.statement(&refused.evidence);
             }
             Self::Settled(settled) => settled.write(to),
             Self::Status(status) => status.write(to),
@@ -164,15 +196,39 @@ impl Record {
                 to.u64(note.version.value());
                 to.digest(note.head);
             }
+            Self::Carried(inner) => {
+                to.u8(CARRIED);
+                inner.write(to);
+            }
+            Self::Removed { segment } => {
+                to.u8(9);
+                to.u64(*segment);
+            }
+            Self::Swept { hour } => {
+                to.u8(10);
+                to.u64(*hour);
+            }
         }
     }
 
     fn read(from: &mut Reader) -> Result<Self, Malformed> {
         match from.u8()? {
+            CARRIED => match from.u8()? {
+                // One level, so that no bytes can make us go deep.
+                kind @ 1..=5 => Ok(Self::Carried(Box::new(Self::read_kind(kind, from)?))),
+                _ => Err(Malformed),
+            },
+            kind => Self::read_kind(kind, from),
+        }
+    }
+
+    fn read_kind(kind: u8, from: &mut Reader) -> Result<Self, Malformed> {
+        match kind {
             1 => Ok(Self::Accepted(Box::new(AcceptedRecord::read(from)?))),
-            2 => Ok(Self::Refused(Refusal {
+            2 => Ok(Self::Refused(RefusedRecord {
                 key: from.key()?,
                 digest: from.digest()?,
+                expires: from.time()?,
                 evidence: from.statement()?,
             })),
             3 => SettledRecord::read(from, SettledBy::Receipt).map(Self::Settled),
@@ -186,6 +242,10 @@ impl Record {
                 version: DirectoryVersion::new(from.u64()?).map_err(|_| Malformed)?,
                 head: from.digest()?,
             })),
+            9 => Ok(Self::Removed {
+                segment: from.u64()?,
+            }),
+            10 => Ok(Self::Swept { hour: from.u64()? }),
             _ => Err(Malformed),
         }
     }
@@ -217,6 +277,10 @@ impl AcceptedRecord {
                 to.u8(1);
                 to.u64(size);
                 to.digest(digest);
+            }
+            PayloadFact::Gone { size } => {
+                to.u8(2);
+                to.u64(size);
             }
         }
         to.count(self.wraps.len());
@@ -253,6 +317,7 @@ impl AcceptedRecord {
                 size: from.u64()?,
                 digest: from.digest()?,
             },
+            2 => PayloadFact::Gone { size: from.u64()? },
             _ => return Err(Malformed),
         };
         let count = from.count(2)?;
@@ -282,6 +347,7 @@ impl SettledRecord {
         });
         to.key(self.key);
         to.agency(self.recipient);
+        to.u64(self.time.as_unix());
         to.u64(self.sequence.value());
         to.digest(self.digest);
         to.statement(&self.statement);
@@ -292,6 +358,7 @@ impl SettledRecord {
             by,
             key: from.key()?,
             recipient: from.agency()?,
+            time: from.time()?,
             sequence: from.sequence()?,
             digest: from.digest()?,
             statement: from.statement()?,

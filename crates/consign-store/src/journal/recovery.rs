@@ -6,12 +6,15 @@ use std::io;
 use std::sync::Arc;
 
 use super::base::{Base, Ledger, decode_footer};
-use super::files::{JOURNAL, Segments, segment_number};
+use super::files::{JOURNAL, Segments, segment_number, segment_path};
 use super::frame::{self, FrameKind, Stamp};
+use super::projection::Projection;
+use super::ranges::Ranges;
 use super::record::Record;
-use super::rows::{Locator, Row, project};
+use super::rows::{Locator, Row};
 use super::scan::{self, Check, Frame, Opened};
-use super::writer::{JournalWriter, Spares};
+use super::spares::Spares;
+use super::writer::{Full, JournalWriter};
 use crate::disk::{Disk, DiskFile, read_exact};
 use crate::open::OpenError;
 use crate::types::Position;
@@ -21,7 +24,10 @@ use crate::types::Position;
 pub(crate) struct Recovered {
     pub(crate) ledger: Ledger,
     pub(crate) writer: JournalWriter,
+    /// The segments before the one that the writer appends to.
     pub(crate) spans: Spans,
+    /// What the writer's segment holds: the last batch, if it was written again.
+    pub(crate) begun: Projection,
     /// Where a batch was torn that nobody was answered for.
     pub(crate) torn: Option<Position>,
     /// Whether the last batch was written again.
@@ -32,8 +38,9 @@ pub(crate) struct Recovered {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Spans(BTreeMap<u64, Span>);
 
+/// The part of one segment that counts.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(crate) struct Span {
     stamp: Stamp,
     start: Position,
     end: Position,
@@ -44,6 +51,8 @@ struct Span {
 pub(crate) struct Inspected {
     spans: Spans,
     tail: Tail,
+    /// Segments that were let go and whose files are still there.
+    stale: Vec<u64>,
 }
 
 /// Reads the journal of a directory; `known` is a place that was durable for certain.
@@ -52,24 +61,32 @@ pub(crate) fn inspect(
     segments: &Segments,
     known: Position,
 ) -> Result<Inspected, OpenError> {
-    let mut spans = find_spans(disk, segments)?;
-    let last = spans
-        .0
-        .last_key_value()
-        .map(|(number, span)| (*number, *span));
-    if known.segment > last.map_or(0, |(number, _)| number) {
+    let names = disk.list(JOURNAL)?;
+    let mut numbers: Vec<u64> = names
+        .iter()
+        .filter_map(|name| segment_number(name))
+        .collect();
+    numbers.sort_unstable();
+    let last = numbers.last().copied().unwrap_or(0);
+    if known.segment > last {
         return Err(OpenError::Missing {
             segment: known.segment,
         });
     }
+    // The last segment tells which others were let go.
     let tail = match last {
-        Some((segment, span)) => Tail::read(segments, segment, span, known)?,
-        None => Tail::default(),
+        0 => Tail::default(),
+        _ => Tail::read(segments, last, known)?,
     };
+    let removed = tail.removed();
+    let (stale, numbers) = numbers
+        .into_iter()
+        .partition(|number| removed.contains(*number));
+    let mut spans = find_spans(segments, numbers, &removed)?;
     if let Some(span) = spans.0.get_mut(&tail.durable.segment) {
         span.end = tail.durable;
     }
-    Ok(Inspected { spans, tail })
+    Ok(Inspected { spans, tail, stale })
 }
 
 impl Inspected {
@@ -82,8 +99,8 @@ impl Inspected {
         segment_bytes: u64,
         low_water: u64,
     ) -> Result<Recovered, OpenError> {
-        let Self { mut spans, tail } = self;
-        let mut spares = Spares::find(disk.clone(), segment_bytes, low_water)?;
+        let Self { spans, tail, stale } = self;
+        let spares = Spares::find(disk.clone(), segment_bytes, low_water)?;
         let stamp = Stamp {
             segment: tail.durable.segment + 1,
             salt: disk.salt(),
@@ -94,12 +111,19 @@ impl Inspected {
             ledger: tail.ledger.clone(),
         };
         let again = tail.again(segments, stamp)?;
-        let (file, offset) =
-            spares.become_segment(stamp.segment, &base, again.as_deref().unwrap_or_default())?;
-        if !tail.sealed && tail.durable.segment > 0 {
+        let tail_bytes = again.as_deref().unwrap_or_default();
+        let (file, offset) = spares.become_segment(stamp.segment, &base, tail_bytes)?;
+        if let Some(span) = spans.0.get(&tail.durable.segment)
+            && !tail.sealed
+        {
             let old = segments.file(tail.durable.segment)?;
-            old.set_size(tail.durable.offset)?;
-            old.sync_data()?;
+            let rows = span.projected(old.as_ref())?;
+            Full::new(old, span.stamp, *span).seal(&rows.rows(tail.durable.segment))?;
+        }
+        for segment in stale {
+            // Let go before, when the last stop came in between.
+            segments.forget(segment);
+            disk.remove(&segment_path(segment))?;
         }
         spares.replenish()?;
         let rewritten = again.is_some();
@@ -109,20 +133,19 @@ impl Inspected {
             offset,
         };
         let start = Position {
-            offset: offset - again.map_or(0, |frame| frame.len() as u64),
+            offset: offset - tail_bytes.len() as u64,
             ..tail.durable.in_segment(stamp.segment)
         };
-        spans.0.insert(stamp.segment, Span { stamp, start, end });
-        let mut writer = JournalWriter::new(disk.clone(), segment_bytes, spares, file, stamp, end);
-        spans.replay(segments, start, &mut |rows, _| {
-            writer.keep_rows(&rows);
-            Ok(())
-        })?;
+        let span = Span::new(stamp, start, end);
+        let begun = span.projected(file.as_ref())?;
+        let spares = Arc::new(spares);
+        let writer = JournalWriter::new(disk.clone(), segment_bytes, spares, file, span);
         let torn = tail.torn;
         Ok(Recovered {
             ledger: tail.into_ledger()?,
             writer,
             spans,
+            begun,
             torn,
             rewritten,
         })
@@ -135,50 +158,46 @@ impl Position {
     }
 }
 
-fn find_spans(disk: &dyn Disk, segments: &Segments) -> Result<Spans, OpenError> {
-    let names = disk.list(JOURNAL)?;
-    let mut numbers: Vec<u64> = names
-        .iter()
-        .filter_map(|name| segment_number(name))
-        .collect();
-    numbers.sort_unstable();
+fn find_spans(
+    segments: &Segments,
+    numbers: Vec<u64>,
+    removed: &Ranges,
+) -> Result<Spans, OpenError> {
     let mut spans: BTreeMap<u64, Span> = BTreeMap::new();
+    // The first segment that there is must be the first that there was, and so on.
+    let mut expected = 1;
     for segment in numbers {
+        let gone = |number: &u64| removed.contains(*number);
+        if let Some(missing) = (expected..segment).rev().find(|number| !gone(number)) {
+            return Err(OpenError::Missing { segment: missing });
+        }
+        expected = segment + 1;
         let file = segments.file(segment)?;
         let damaged = OpenError::Damaged { segment, offset: 0 };
         let Opened { base, stamp, start } =
             scan::open_segment(file.as_ref(), segment)?.ok_or(damaged)?;
-        let before = spans.last_key_value().map(|(n, span)| (*n, *span));
-        // The first segment that there is must be the first that there was.
-        let previous = before.map_or(0, |(number, _)| number);
-        if base.previous.segment != previous || previous + 1 != segment {
+        let end = base.previous;
+        if end.segment + 1 != segment {
             return Err(OpenError::Missing {
-                segment: base.previous.segment,
+                segment: segment - 1,
             });
         }
-        if let Some((before, span)) = before {
-            let end = base.previous;
-            if end.offset < span.start.offset || file_ends_before(segments, end)? {
+        if let Some(before) = spans.get_mut(&end.segment) {
+            if end.offset < before.start.offset || file_ends_before(segments, end)? {
                 return Err(OpenError::Damaged {
-                    segment: before,
+                    segment: end.segment,
                     offset: end.offset,
                 });
             }
-            spans.insert(before, Span { end, ..span });
+            before.end = end;
         }
         let start = Position {
-            batch: base.previous.batch,
+            batch: end.batch,
             segment,
             offset: start,
         };
-        spans.insert(
-            segment,
-            Span {
-                stamp,
-                start,
-                end: start,
-            },
-        );
+        let end = start;
+        spans.insert(segment, Span { stamp, start, end });
     }
     Ok(Spans(spans))
 }
@@ -200,25 +219,22 @@ struct Tail {
 }
 
 impl Tail {
-    fn read(
-        segments: &Segments,
-        segment: u64,
-        span: Span,
-        known: Position,
-    ) -> Result<Self, OpenError> {
+    fn read(segments: &Segments, segment: u64, known: Position) -> Result<Self, OpenError> {
         let file = segments.file(segment)?;
-        let opened = scan::open_segment(file.as_ref(), segment)?;
+        let damaged = OpenError::Damaged { segment, offset: 0 };
+        let Opened { base, stamp, start } =
+            scan::open_segment(file.as_ref(), segment)?.ok_or(damaged)?;
+        let mut end = Position {
+            batch: base.previous.batch,
+            segment,
+            offset: start,
+        };
         let mut tail = Self {
-            durable: span.start,
-            ledger: opened
-                .ok_or(OpenError::Damaged { segment, offset: 0 })?
-                .base
-                .ledger,
+            durable: end,
+            ledger: base.ledger,
             ..Self::default()
         };
-        let mut end = span.start;
-        while let Some(frame) = scan::frame_at(file.as_ref(), span.stamp, end.offset, Check::Whole)?
-        {
+        while let Some(frame) = scan::frame_at(file.as_ref(), stamp, end.offset, Check::Whole)? {
             match frame.header.kind {
                 FrameKind::Batch if frame.header.batch == end.batch + 1 => {
                     // A frame after it: the one before was durable.
@@ -239,7 +255,7 @@ impl Tail {
                 _ => break,
             }
         }
-        tail.judge_end(file.as_ref(), span.stamp, end, known)?;
+        tail.judge_end(file.as_ref(), stamp, end, known)?;
         Ok(tail)
     }
 
@@ -289,6 +305,18 @@ impl Tail {
         Ok(())
     }
 
+    /// The segments that were let go, as far as that is durable or will be.
+    fn removed(&self) -> Ranges {
+        let mut removed = self.ledger.removed.clone();
+        let last = self.last.iter().flat_map(|(_, records)| records);
+        for (record, _) in last {
+            if let Record::Removed { segment } = record {
+                removed.insert(*segment);
+            }
+        }
+        removed
+    }
+
     /// The ledger with the last batch in it.
     fn into_ledger(mut self) -> Result<Ledger, OpenError> {
         self.settle_last()?;
@@ -313,8 +341,8 @@ impl Tail {
     }
 }
 
-/// Takes the rows up to a position.
-pub(crate) type Visit<'a> = &'a mut dyn FnMut(Vec<Row>, Position) -> Result<(), OpenError>;
+/// Takes the rows of a segment, and where it ends.
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[Row], Position) -> Result<(), OpenError>;
 
 impl Spans {
     /// How many segments there are.
@@ -322,69 +350,113 @@ impl Spans {
         self.0.len()
     }
 
-    /// Whether a position is one that this journal has.
-    pub(crate) fn contains(&self, position: Position) -> bool {
-        self.0.get(&position.segment).is_some_and(|span| {
-            (span.start.offset..=span.end.offset).contains(&position.offset)
-                && (span.start.batch..=span.end.batch).contains(&position.batch)
-        })
+    /// The segments.
+    pub(crate) fn segments(&self) -> Vec<u64> {
+        self.0.keys().copied().collect()
     }
 
-    /// Gives the rows of every batch after a position.
-    pub(crate) fn replay(
+    /// A segment.
+    pub(crate) fn get(&self, segment: u64) -> Option<Span> {
+        self.0.get(&segment).copied()
+    }
+
+    /// One more segment is full.
+    pub(crate) fn insert(&mut self, span: Span) {
+        self.0.insert(span.stamp.segment, span);
+    }
+
+    /// A segment is no more.
+    pub(crate) fn remove(&mut self, segment: u64) {
+        self.0.remove(&segment);
+    }
+
+    /// Whether a position is the end of a segment that this journal has or had.
+    pub(crate) fn end_at(&self, position: Position, removed: &Ranges) -> bool {
+        match self.0.get(&position.segment) {
+            Some(span) => span.end == position,
+            None => removed.contains(position.segment),
+        }
+    }
+
+    /// Gives the rows of every segment after one.
+    pub(crate) fn rows(
         &self,
         segments: &Segments,
-        after: Position,
+        after: u64,
         visit: Visit<'_>,
     ) -> Result<(), OpenError> {
-        for (segment, span) in self.0.range(after.segment..) {
-            let from = if *segment == after.segment {
-                after
-            } else {
-                span.start
-            };
-            span.read(segments, from, visit)?;
-        }
-        Ok(())
-    }
-
-    /// Gives all rows, a segment at a time where it has a footer.
-    pub(crate) fn rows(&self, segments: &Segments, visit: Visit<'_>) -> Result<(), OpenError> {
-        for (segment, span) in &self.0 {
+        for (segment, span) in self.0.range(after + 1..) {
             let file = segments.file(*segment)?;
-            let footer = scan::frame_at(file.as_ref(), span.stamp, span.end.offset, Check::Facts)?
-                .filter(|frame| frame.header.kind == FrameKind::Footer)
-                .and_then(|frame| decode_footer(frame.facts).ok());
-            match footer {
-                Some(rows) => visit(rows, span.end)?,
-                None => span.read(segments, span.start, visit)?,
-            }
+            visit(&span.rows(file.as_ref())?, span.end)?;
         }
         Ok(())
     }
 }
 
 impl Span {
-    fn read(&self, segments: &Segments, from: Position, visit: Visit<'_>) -> Result<(), OpenError> {
-        let file = segments.file(from.segment)?;
-        let mut at = from;
+    pub(crate) const fn new(stamp: Stamp, start: Position, end: Position) -> Self {
+        Self { stamp, start, end }
+    }
+
+    pub(crate) const fn stamp(&self) -> Stamp {
+        self.stamp
+    }
+
+    /// Where its first batch begins.
+    pub(crate) const fn start(&self) -> Position {
+        self.start
+    }
+
+    /// Bytes of its frames.
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.end.offset
+    }
+
+    /// Where its last batch ends.
+    pub(crate) const fn end(&self) -> Position {
+        self.end
+    }
+
+    /// The rows: by the footer where there is a good one.
+    pub(crate) fn rows(&self, file: &dyn DiskFile) -> Result<Vec<Row>, OpenError> {
+        let footer = scan::frame_at(file, self.stamp, self.end.offset, Check::Facts)?
+            .filter(|frame| frame.header.kind == FrameKind::Footer)
+            .and_then(|frame| decode_footer(frame.facts).ok());
+        match footer {
+            Some(rows) => Ok(rows),
+            None => Ok(self.projected(file)?.rows(self.stamp.segment)),
+        }
+    }
+
+    /// What the records come to.
+    fn projected(&self, file: &dyn DiskFile) -> Result<Projection, OpenError> {
+        let mut projection = Projection::default();
+        self.read(file, &mut |record, place| projection.add(&record, place))?;
+        Ok(projection)
+    }
+
+    /// Gives every record with its place.
+    pub(crate) fn read(
+        &self,
+        file: &dyn DiskFile,
+        visit: &mut dyn FnMut(Record, Locator),
+    ) -> Result<(), OpenError> {
+        let mut at = self.start;
         while at.offset < self.end.offset {
             let damaged = OpenError::Damaged {
-                segment: at.segment,
+                segment: self.stamp.segment,
                 offset: at.offset,
             };
-            let frame = scan::frame_at(file.as_ref(), self.stamp, at.offset, Check::Facts)?
+            let frame = scan::frame_at(file, self.stamp, at.offset, Check::Facts)?
                 .filter(|frame| frame.header.batch == at.batch + 1);
             let Some(frame) = frame else {
                 return Err(damaged);
             };
             at.offset = frame.end();
             at.batch += 1;
-            let mut rows = Vec::new();
             for (record, place) in scan::records(&frame).map_err(|_| damaged)? {
-                project(&record, place, &mut rows);
+                visit(record, place);
             }
-            visit(rows, at)?;
         }
         Ok(())
     }

@@ -1,22 +1,28 @@
-//! The rows that records come to in the index, and nothing else does: a row is a
-//! function of one record and its place, is written once and never changed. So the
-//! index can be made again from the journal at any time, in any pieces.
+//! The rows that a segment comes to in the index, and nothing else does: rows are a
+//! function of one segment's records, are written once and never changed. So the index
+//! can be made again from the journal at any time, segment by segment.
 //!
-//! | key | value after the record's place |
+//! | key, before the segment (big-endian) | value |
 //! |---|---|
-//! | `e` sender id | outcome, envelope digest, recipients with their sequences |
-//! | `i` agency sequence (big-endian) | kind, statement digest |
-//! | `s` sender id recipient | receipt or expiry |
-//! | `p` addressee, status digest | sequence |
+//! | `e` sender id | place, outcome, envelope digest, expiry, recipients with their sequences |
+//! | `s` sender id | settlements of the envelope: recipient, receipt or expiry, time, place |
+//! | `i` agency first sequence (big-endian) | a run of items: digest, what it is |
+//! | `p` addressee, status digest | place, sequence |
 //! | `f` payload digest, sender id | nothing: a file that a record names |
+//! | `d` hour (big-endian), number | the envelopes that lapse in that hour |
+//!
+//! A key ends in its segment: what a later segment says of the same thing, since records
+//! were carried forward, stands beside it, and the newest counts.
 
 use bytes::Bytes;
 use consign_domain::limits::MAX_RECIPIENTS;
-use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
+use consign_domain::{AgencyId, Digest, EnvelopeId, EnvelopeKey, Sequence, Timestamp};
 
-use super::record::{PayloadFact, Record};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::types::{Outcome, SettledBy};
+
+/// Seconds of the hour by which envelopes that lapse are found.
+pub(crate) const HOUR: u64 = 3_600;
 
 /// Where a record's body stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,51 +47,98 @@ pub(crate) struct AnswerRow {
     pub(crate) record: Locator,
     pub(crate) outcome: Outcome,
     pub(crate) envelope: Digest,
+    pub(crate) expires: Timestamp,
     pub(crate) recipients: Vec<(AgencyId, Sequence)>,
-}
-
-/// What lies at a place of an inbox.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ItemRow {
-    pub(crate) record: Locator,
-    pub(crate) digest: Digest,
 }
 
 /// What settled a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SettledRow {
-    pub(crate) record: Locator,
+    pub(crate) recipient: AgencyId,
     pub(crate) by: SettledBy,
+    pub(crate) time: Timestamp,
+    pub(crate) record: Locator,
 }
 
-/// The key of [`AnswerRow`].
-pub(crate) fn answer_key(key: EnvelopeKey) -> Bytes {
+/// Where a status was placed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PostedRow {
+    pub(crate) record: Locator,
+    pub(crate) sequence: Sequence,
+}
+
+/// What lies at a place of an inbox. It says what, not where: records are carried forward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ItemRow {
+    pub(crate) digest: Digest,
+    pub(crate) about: About,
+}
+
+/// What an item of an inbox is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum About {
+    /// An envelope to the inbox's agency.
+    Envelope(EnvelopeKey),
+    /// What settled the delivery of an envelope of the inbox's agency to a recipient.
+    Settlement(EnvelopeId, AgencyId),
+    /// A business status with the item's digest.
+    Status,
+}
+
+/// The segment that a row's key ends in.
+pub(crate) fn segment_of(key: &[u8]) -> Option<u64> {
+    key.last_chunk().map(|bytes| u64::from_be_bytes(*bytes))
+}
+
+/// A key that begins so, of a segment.
+pub(crate) fn in_segment(prefix: &[u8], segment: u64) -> Bytes {
     let mut to = Writer::default();
-    to.u8(b'e');
+    to.raw(prefix);
+    to.raw(&segment.to_be_bytes());
+    to.into_bytes()
+}
+
+fn with_envelope(letter: u8, key: EnvelopeKey) -> Bytes {
+    let mut to = Writer::default();
+    to.u8(letter);
     to.key(key);
     to.into_bytes()
 }
 
-/// The key of [`ItemRow`].
-pub(crate) fn item_key(agency: AgencyId, sequence: Sequence) -> Bytes {
+/// What the keys of an envelope's [`AnswerRow`]s begin with.
+pub(crate) fn answer_prefix(key: EnvelopeKey) -> Bytes {
+    with_envelope(b'e', key)
+}
+
+/// What the keys of an envelope's settlements begin with.
+pub(crate) fn settled_prefix(key: EnvelopeKey) -> Bytes {
+    with_envelope(b's', key)
+}
+
+/// What the keys of all runs of an inbox begin with.
+pub(crate) fn inbox_prefix(agency: AgencyId) -> Bytes {
     let mut to = Writer::default();
     to.u8(b'i');
     to.agency(agency);
-    to.raw(&sequence.value().to_be_bytes());
     to.into_bytes()
 }
 
-/// The key of [`SettledRow`].
-pub(crate) fn settled_key(key: EnvelopeKey, recipient: AgencyId) -> Bytes {
+/// What the keys of the runs of an inbox begin with that begin at a sequence.
+pub(crate) fn run_prefix(agency: AgencyId, first: Sequence) -> Bytes {
     let mut to = Writer::default();
-    to.u8(b's');
-    to.key(key);
-    to.agency(recipient);
+    to.raw(&inbox_prefix(agency));
+    to.raw(&first.value().to_be_bytes());
     to.into_bytes()
 }
 
-/// The key of the row that tells where a status was placed.
-pub(crate) fn posted_key(addressee: AgencyId, status: Digest) -> Bytes {
+/// The sequence at which the run of a key begins.
+pub(crate) fn run_begins(key: &[u8]) -> Option<u64> {
+    let first = key.get(17..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*first))
+}
+
+/// What the keys of the rows begin with that tell where a status was placed.
+pub(crate) fn posted_prefix(addressee: AgencyId, status: Digest) -> Bytes {
     let mut to = Writer::default();
     to.u8(b'p');
     to.agency(addressee);
@@ -101,114 +154,33 @@ pub(crate) fn file_prefix(payload: Digest) -> Bytes {
     to.into_bytes()
 }
 
-/// The key of the row that says that an envelope's payload has a file: with the envelope,
-/// since others may name the same file, and a row is written once.
-fn file_key(payload: Digest, key: EnvelopeKey) -> Bytes {
+/// What the key of the row begins with that says that an envelope's payload has a file:
+/// with the envelope, since others may name the same file.
+pub(crate) fn file_of_prefix(payload: Digest, key: EnvelopeKey) -> Bytes {
     let mut to = Writer::default();
     to.raw(&file_prefix(payload));
     to.key(key);
     to.into_bytes()
 }
 
-/// Appends the rows of a record.
-pub(crate) fn project(record: &Record, place: Locator, rows: &mut Vec<Row>) {
-    let mut item = |agency, sequence, digest| {
-        let row = ItemRow {
-            record: place,
-            digest,
-        };
-        rows.push(Row {
-            key: item_key(agency, sequence),
-            value: row.encode(),
-        });
-    };
-    match record {
-        Record::Accepted(accepted) => {
-            for at in &accepted.recipients {
-                item(at.id, at.sequence, accepted.digest);
-            }
-            let recipients = accepted.recipients.iter().map(|at| (at.id, at.sequence));
-            let row = AnswerRow {
-                record: place,
-                outcome: Outcome::Accepted,
-                envelope: accepted.digest,
-                recipients: recipients.collect(),
-            };
-            rows.push(Row {
-                key: answer_key(accepted.key),
-                value: row.encode(),
-            });
-            if let PayloadFact::File { digest, .. } = accepted.payload {
-                let mut to = Writer::default();
-                place.write(&mut to);
-                rows.push(Row {
-                    key: file_key(digest, accepted.key),
-                    value: to.into_bytes(),
-                });
-            }
-        }
-        Record::Refused(refusal) => {
-            let row = AnswerRow {
-                record: place,
-                outcome: Outcome::Refused,
-                envelope: refusal.digest,
-                recipients: Vec::new(),
-            };
-            rows.push(Row {
-                key: answer_key(refusal.key),
-                value: row.encode(),
-            });
-        }
-        Record::Settled(settled) => {
-            item(settled.key.sender, settled.sequence, settled.digest);
-            let row = SettledRow {
-                record: place,
-                by: settled.by,
-            };
-            rows.push(Row {
-                key: settled_key(settled.key, settled.recipient),
-                value: row.encode(),
-            });
-        }
-        Record::Status(status) => {
-            item(status.addressee, status.sequence, status.digest);
-            let mut to = Writer::default();
-            place.write(&mut to);
-            to.u64(status.sequence.value());
-            rows.push(Row {
-                key: posted_key(status.addressee, status.digest),
-                value: to.into_bytes(),
-            });
-        }
-        Record::Collected { .. } | Record::Directory(_) => {}
-    }
-}
-
-impl Row {
-    /// Bytes that the row counts in memory.
-    pub(crate) fn cost(&self) -> u64 {
-        (self.key.len() + self.value.len() + 96) as u64
-    }
-
-    /// The place of the record that the row came from.
-    pub(crate) fn place(value: &[u8]) -> Result<(u64, u64), Malformed> {
-        let (segment, rest) = value.split_first_chunk().ok_or(Malformed)?;
-        let (offset, _) = rest.split_first_chunk().ok_or(Malformed)?;
-        Ok((u64::from_le_bytes(*segment), u64::from_le_bytes(*offset)))
-    }
+/// What the keys begin with of the envelopes that lapse in an hour.
+pub(crate) fn lapse_prefix(hour: u64) -> Bytes {
+    let mut to = Writer::default();
+    to.u8(b'd');
+    to.raw(&hour.to_be_bytes());
+    to.into_bytes()
 }
 
 impl Locator {
-    pub(crate) fn write(self, to: &mut Writer) {
-        to.u64(self.segment);
+    fn write(self, to: &mut Writer) {
         to.u64(self.offset);
         to.u32(self.length);
         to.u64(self.bulk);
     }
 
-    pub(crate) fn read(from: &mut Reader) -> Result<Self, Malformed> {
+    fn read(from: &mut Reader, segment: u64) -> Result<Self, Malformed> {
         Ok(Self {
-            segment: from.u64()?,
+            segment,
             offset: from.u64()?,
             length: from.u32()?,
             bulk: from.u64()?,
@@ -222,6 +194,7 @@ impl AnswerRow {
         self.record.write(&mut to);
         to.u8(u8::from(self.outcome == Outcome::Refused));
         to.digest(self.envelope);
+        to.u64(self.expires.as_unix());
         to.count(self.recipients.len());
         for (agency, sequence) in &self.recipients {
             to.agency(*agency);
@@ -230,15 +203,15 @@ impl AnswerRow {
         to.into_bytes()
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn decode(bytes: Bytes, segment: u64) -> Result<Self, Malformed> {
         let mut from = Reader::new(bytes);
-        let record = Locator::read(&mut from)?;
+        let record = Locator::read(&mut from, segment)?;
         let outcome = match from.u8()? {
             0 => Outcome::Accepted,
             1 => Outcome::Refused,
             _ => return Err(Malformed),
         };
-        let envelope = from.digest()?;
+        let (envelope, expires) = (from.digest()?, from.time()?);
         let count = from.count(24)?;
         if count > MAX_RECIPIENTS {
             return Err(Malformed);
@@ -252,66 +225,120 @@ impl AnswerRow {
             record,
             outcome,
             envelope,
+            expires,
             recipients,
         })
     }
 }
 
-impl ItemRow {
-    pub(crate) fn encode(&self) -> Bytes {
+impl SettledRow {
+    /// Bytes of one settlement.
+    pub(crate) const SIZE: usize = 16 + 1 + 8 + 20;
+
+    pub(crate) fn encode_all(rows: &[Self]) -> Bytes {
         let mut to = Writer::default();
-        self.record.write(&mut to);
-        to.digest(self.digest);
+        for row in rows {
+            to.agency(row.recipient);
+            to.u8(u8::from(row.by == SettledBy::Expiry));
+            to.u64(row.time.as_unix());
+            row.record.write(&mut to);
+        }
         to.into_bytes()
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn decode_all(bytes: Bytes, segment: u64) -> Result<Vec<Self>, Malformed> {
+        let mut from = Reader::new(bytes);
+        let mut rows = Vec::new();
+        while !from.is_empty() {
+            rows.push(Self {
+                recipient: from.agency()?,
+                by: match from.u8()? {
+                    0 => SettledBy::Receipt,
+                    1 => SettledBy::Expiry,
+                    _ => return Err(Malformed),
+                },
+                time: from.time()?,
+                record: Locator::read(&mut from, segment)?,
+            });
+        }
+        Ok(rows)
+    }
+}
+
+impl PostedRow {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut to = Writer::default();
+        self.record.write(&mut to);
+        to.u64(self.sequence.value());
+        to.into_bytes()
+    }
+
+    pub(crate) fn decode(bytes: Bytes, segment: u64) -> Result<Self, Malformed> {
         let mut from = Reader::new(bytes);
         let row = Self {
-            record: Locator::read(&mut from)?,
-            digest: from.digest()?,
+            record: Locator::read(&mut from, segment)?,
+            sequence: from.sequence()?,
         };
         from.end()?;
         Ok(row)
     }
 }
 
-impl SettledRow {
-    pub(crate) fn encode(&self) -> Bytes {
+impl ItemRow {
+    /// Most bytes of one item in a run.
+    pub(crate) const SIZE: usize = 32 + 1 + 32;
+
+    pub(crate) fn encode_run<'a>(items: impl Iterator<Item = &'a Self>) -> Bytes {
         let mut to = Writer::default();
-        self.record.write(&mut to);
-        to.u8(u8::from(self.by == SettledBy::Expiry));
+        for item in items {
+            to.digest(item.digest);
+            match item.about {
+                About::Envelope(key) => {
+                    to.u8(0);
+                    to.key(key);
+                }
+                About::Settlement(id, recipient) => {
+                    to.u8(1);
+                    to.raw(&id.to_bytes());
+                    to.agency(recipient);
+                }
+                About::Status => to.u8(2),
+            }
+        }
         to.into_bytes()
     }
 
-    pub(crate) fn decode(bytes: Bytes) -> Result<Self, Malformed> {
+    pub(crate) fn decode_run(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
         let mut from = Reader::new(bytes);
-        let record = Locator::read(&mut from)?;
-        let by = match from.u8()? {
-            0 => SettledBy::Receipt,
-            1 => SettledBy::Expiry,
-            _ => return Err(Malformed),
-        };
-        from.end()?;
-        Ok(Self { record, by })
+        let mut items = Vec::new();
+        while !from.is_empty() {
+            items.push(Self {
+                digest: from.digest()?,
+                about: match from.u8()? {
+                    0 => About::Envelope(from.key()?),
+                    1 => About::Settlement(from.envelope_id()?, from.agency()?),
+                    2 => About::Status,
+                    _ => return Err(Malformed),
+                },
+            });
+        }
+        Ok(items)
     }
 }
 
-/// The value of a row that tells where a status was placed.
-pub(crate) fn posted_sequence(bytes: Bytes) -> Result<Sequence, Malformed> {
+/// The envelopes of a row of those that lapse in an hour.
+pub(crate) fn decode_lapsing(bytes: Bytes) -> Result<Vec<EnvelopeKey>, Malformed> {
     let mut from = Reader::new(bytes);
-    Locator::read(&mut from)?;
-    let sequence = from.sequence()?;
-    from.end()?;
-    Ok(sequence)
+    let mut keys = Vec::new();
+    while !from.is_empty() {
+        keys.push(from.key()?);
+    }
+    Ok(keys)
 }
 
-/// At least the bytes that a record's rows take in a footer.
-pub(crate) fn estimate(record: &Record) -> u64 {
-    match record {
-        Record::Accepted(accepted) => 128 * (accepted.recipients.len() as u64 + 2),
-        Record::Refused(_) => 128,
-        Record::Settled(_) | Record::Status(_) => 256,
-        Record::Collected { .. } | Record::Directory(_) => 0,
-    }
+/// A row of envelopes that lapse in an hour.
+pub(crate) fn encode_lapsing(keys: &[EnvelopeKey]) -> Bytes {
+    let mut to = Writer::default();
+    keys.iter().for_each(|key| to.key(*key));
+    to.into_bytes()
 }

@@ -8,15 +8,18 @@ use consign_domain::{Digest, DirectoryVersion, Sequence, Timestamp};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use super::base::{Base, InboxEnds, Ledger, decode_footer, encode_footer, footer_size};
+use super::base::{Base, InboxEnds, Ledger, decode_footer, encode_footer};
 use super::frame::{self, FrameKind, HEADER, Header, Stamp};
+use super::projection::{Projection, estimate};
+use super::ranges::Ranges;
 use super::record::{
-    AcceptedRecord, MAX_RECORD, PayloadFact, RECORD_HEADER, Record, SettledRecord, StatusRecord,
+    AcceptedRecord, MAX_RECORD, PayloadFact, RECORD_HEADER, Record, RefusedRecord, SettledRecord,
+    StatusRecord,
 };
-use super::rows::{self, AnswerRow, ItemRow, Locator, Row, SettledRow, project};
+use super::rows::{self, AnswerRow, ItemRow, Locator, PostedRow, Row, SettledRow, segment_of};
 use crate::codec::Reader;
 use crate::conformance::fixture::{agency, code, envelope, key, statement};
-use crate::types::{DirectoryNote, Position, Refusal, SettledBy};
+use crate::types::{DirectoryNote, Position, SettledBy};
 
 fn sequence(value: u64) -> Sequence {
     Sequence::new(value).unwrap()
@@ -45,6 +48,19 @@ fn accepted(id: u32, recipients: &[u32], payload: PayloadFact) -> Record {
 }
 
 fn any_record() -> impl Strategy<Value = Record> {
+    let plain = plain_record().prop_map(|record| match record {
+        record @ (Record::Collected { .. } | Record::Directory(_)) => record,
+        record => Record::Carried(Box::new(record)),
+    });
+    prop_oneof![
+        4 => plain_record(),
+        2 => plain,
+        1 => (1..99_u64).prop_map(|segment| Record::Removed { segment }),
+        1 => (1..999_999_u64).prop_map(|hour| Record::Swept { hour }),
+    ]
+}
+
+fn plain_record() -> impl Strategy<Value = Record> {
     let recipients = || vec(1..900_u32, 0..20);
     let bulk = (any::<u32>(), any::<u32>()).prop_map(|(size, crc)| PayloadFact::Bulk { size, crc });
     let file = any::<(u64, [u8; 32])>().prop_map(|(size, digest)| PayloadFact::File {
@@ -54,9 +70,12 @@ fn any_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         (1..99_u32, recipients(), bulk).prop_map(|(id, to, payload)| accepted(id, &to, payload)),
         (1..99_u32, recipients(), file).prop_map(|(id, to, payload)| accepted(id, &to, payload)),
-        (1..99_u32, ".{0,200}").prop_map(|(id, words)| Record::Refused(Refusal {
+        (1..99_u32, recipients(), any::<u64>())
+            .prop_map(|(id, to, size)| accepted(id, &to, PayloadFact::Gone { size })),
+        (1..99_u32, ".{0,200}").prop_map(|(id, words)| Record::Refused(RefusedRecord {
             key: key(2, id),
             digest: Digest::of(words.as_bytes()),
+            expires: Timestamp::from_unix_saturating(1_797_000_000),
             evidence: statement(&words),
         })),
         (1..99_u32, any::<bool>(), ".{0,200}").prop_map(|(id, expired, words)| {
@@ -69,6 +88,7 @@ fn any_record() -> impl Strategy<Value = Record> {
                 },
                 key: key(1, id),
                 recipient: agency(id),
+                time: Timestamp::from_unix_saturating(1_795_400_001),
                 digest: statement.digest(),
                 statement,
                 sequence: sequence(u64::from(id)),
@@ -119,11 +139,12 @@ proptest! {
         drop(Record::next(&mut Reader::new(bytes.clone())));
         drop(Base::decode(bytes.clone()));
         drop(decode_footer(bytes.clone()));
-        drop(AnswerRow::decode(bytes.clone()));
-        let _ = ItemRow::decode(bytes.clone());
-        let _ = SettledRow::decode(bytes.clone());
-        let _ = rows::posted_sequence(bytes.clone());
-        let _ = Row::place(&bytes);
+        drop(AnswerRow::decode(bytes.clone(), 1));
+        drop(ItemRow::decode_run(bytes.clone()));
+        drop(SettledRow::decode_all(bytes.clone(), 1));
+        let _ = PostedRow::decode(bytes.clone(), 1);
+        drop(rows::decode_lapsing(bytes.clone()));
+        let _ = (segment_of(&bytes), rows::run_begins(&bytes));
         let _ = Header::decode(STAMP, &bytes);
     }
 
@@ -162,16 +183,21 @@ proptest! {
     }
 
     #[test]
-    fn rows_are_a_function_of_records(record in any_record()) {
-        let place = Locator { segment: 5, offset: 6_000, length: 70, bulk: 9_000 };
-        let (mut once, mut again) = (Vec::new(), Vec::new());
-        project(&record, place, &mut once);
-        project(&record, place, &mut again);
-        prop_assert_eq!(&once, &again);
-        prop_assert!(footer_size(&once) <= rows::estimate(&record));
-        for row in &once {
-            prop_assert_eq!(Row::place(&row.value).unwrap(), (5, 6_000));
-        }
+    fn rows_are_a_function_of_records(records in vec(any_record(), 1..20)) {
+        let rows = || {
+            let mut projection = Projection::default();
+            for (number, record) in (0..).zip(&records) {
+                let place = Locator { segment: 5, offset: number, length: 70, bulk: 9_000 };
+                projection.add(record, place);
+            }
+            (projection.rows(5), projection.footer_size())
+        };
+        let (once, estimated) = rows();
+        prop_assert_eq!(&rows().0, &once);
+        prop_assert!(encode_footer(&once).len() as u64 <= estimated);
+        prop_assert_eq!(estimated, records.iter().map(estimate).sum::<u64>());
+        prop_assert!(once.is_sorted_by(|a, b| a.key < b.key), "a key was used twice");
+        prop_assert!(once.iter().all(|row| segment_of(&row.key) == Some(5)));
         prop_assert_eq!(decode_footer(encode_footer(&once)).unwrap(), once);
     }
 }
@@ -230,6 +256,8 @@ fn base() -> Base {
                 head: Digest::of(b"head"),
             }),
             log_size: 0,
+            removed: Ranges::from_ranges([(1, 4), (7, 7)].into_iter()).unwrap(),
+            swept: 498_722,
         },
     }
 }
@@ -288,22 +316,21 @@ fn a_footer_frame_has_one_form() {
         length: 300,
         bulk: 500,
     };
-    let mut rows = Vec::new();
-    project(
-        &accepted(1, &[2], PayloadFact::Bulk { size: 7, crc: 1 }),
-        place,
-        &mut rows,
-    );
+    let mut projection = Projection::default();
+    let payload = PayloadFact::Bulk { size: 7, crc: 1 };
+    projection.add(&accepted(1, &[2], payload), place);
     let receipt = statement("receipt");
     let settled = Record::Settled(SettledRecord {
         by: SettledBy::Receipt,
         key: key(1, 1),
         recipient: agency(2),
+        time: Timestamp::from_unix_saturating(1_795_400_001),
         digest: receipt.digest(),
         statement: receipt,
         sequence: sequence(1),
     });
-    project(&settled, place, &mut rows);
+    projection.add(&settled, place);
+    let rows: Vec<Row> = projection.rows(3);
     let frame = frame::encode(STAMP, FrameKind::Footer, 42, &encode_footer(&rows), &[]).unwrap();
     insta::assert_snapshot!(dump(&frame));
 }

@@ -9,22 +9,26 @@ use std::sync::mpsc::{Receiver, Sender};
 use bytes::Bytes;
 use consign_domain::AgencyId;
 
-use super::indexer::Followed;
+use super::indexer::Task;
 use super::{Commit, Done, Echo, Shared, Work};
 use crate::journal::frame::HEADER;
+use crate::journal::projection::{self, Projection};
 use crate::journal::record::{RECORD_HEADER, Record};
-use crate::journal::rows::{self, Locator, project};
+use crate::journal::rows::Locator;
 use crate::journal::writer::JournalWriter;
 
 /// Most bytes that are made durable at once; more waits for the next batch.
 const MAX_BATCH: u64 = 4 << 20;
+
+/// Tables that together may take all the memory for what the index does not have.
+const TABLES: u64 = 4;
 
 /// The thread that writes the journal.
 pub(crate) struct Committer {
     shared: Arc<Shared>,
     writer: JournalWriter,
     inbox: Receiver<(u64, Work)>,
-    indexer: Sender<Followed>,
+    indexer: Sender<Task>,
     waiting: BTreeMap<u64, Work>,
     next: u64,
 }
@@ -42,7 +46,7 @@ impl Committer {
         shared: Arc<Shared>,
         writer: JournalWriter,
         inbox: Receiver<(u64, Work)>,
-        indexer: Sender<Followed>,
+        indexer: Sender<Task>,
     ) -> Self {
         let committer = Self {
             shared,
@@ -101,10 +105,7 @@ impl Committer {
                     group.commits.push(*commit);
                 }
                 Work::Echo(echo) => group.echoes.push(echo),
-                Work::Replenish => {
-                    self.writer.replenish()?;
-                    self.publish();
-                }
+                Work::Replenish => self.writer.spares().replenish()?,
                 Work::Stop => {
                     self.commit(group)?;
                     self.close()?;
@@ -146,7 +147,7 @@ impl Committer {
         let (mut facts, mut estimate) = (Vec::new(), 0);
         for (record, encoded) in records.clone() {
             facts.extend_from_slice(encoded);
-            estimate += rows::estimate(record);
+            estimate += projection::estimate(record);
         }
         let bulk: Vec<Bytes> = group
             .commits
@@ -154,9 +155,7 @@ impl Committer {
             .flat_map(|commit| commit.bulk.iter().cloned())
             .collect();
         let bulk_length: usize = bulk.iter().map(Bytes::len).sum();
-        let size = (HEADER + facts.len() + bulk_length) as u64;
-        self.writer
-            .make_room(size, estimate, || self.shared.ledger().clone())?;
+        self.make_room((HEADER + facts.len() + bulk_length) as u64, estimate)?;
         let begin = self.writer.end();
         self.writer.append(&facts, &bulk)?;
 
@@ -166,23 +165,41 @@ impl Committer {
             length: 0,
             bulk: begin.offset + (HEADER + facts.len()) as u64,
         };
-        let mut rows = Vec::new();
-        for (record, encoded) in records {
-            place.offset += RECORD_HEADER as u64;
-            place.length = u32::try_from(encoded.len() - RECORD_HEADER).unwrap_or(u32::MAX);
-            project(record, place, &mut rows);
-            place.offset += u64::from(place.length);
-            place.bulk += record.bulk();
-        }
-        self.writer.keep_rows(&rows);
+        let table = self.shared.overlay.open();
+        let table = table.ok_or(io::ErrorKind::NotFound)?;
+        table.add(|projection| {
+            for (record, encoded) in records {
+                place.offset += RECORD_HEADER as u64;
+                place.length = u32::try_from(encoded.len() - RECORD_HEADER).unwrap_or(u32::MAX);
+                projection.add(record, place);
+                place.offset += u64::from(place.length);
+                place.bulk += record.bulk();
+            }
+        });
         self.publish();
-        self.shared.overlay.insert(&rows);
-        self.show(&group.commits)?;
+        self.show(&group.commits)
+    }
+
+    /// Begins a new segment if a frame of `size` bytes, with rows of `rows` bytes, does not
+    /// fit into this one, or if this one has as many rows as may wait for the index.
+    fn make_room(&mut self, size: u64, rows: u64) -> io::Result<()> {
+        let open = self.shared.overlay.open();
+        let open = open.ok_or(io::ErrorKind::NotFound)?;
+        let (footer, memory) = open.look(|rows| (rows.footer_size(), rows.memory()));
+        let fits = size + rows <= self.writer.room(footer)
+            && memory <= self.shared.options.overlay_bytes / TABLES;
+        if fits || self.writer.is_fresh() {
+            return Ok(());
+        }
+        let ledger = self.shared.ledger().clone();
+        let full = self.writer.next_segment(ledger)?;
+        self.shared.overlay.begin(self.writer.end().segment);
+        if !self.writer.spares().has_reserve() {
+            // The indexer makes them, unless it is busy.
+            self.writer.spares().replenish()?;
+        }
         // An indexer that is gone has poisoned the store.
-        drop(self.indexer.send(Followed {
-            rows,
-            position: self.writer.end(),
-        }));
+        drop(self.indexer.send(Task::Seal(full, open)));
         Ok(())
     }
 
@@ -207,18 +224,20 @@ impl Committer {
     }
 
     fn publish(&self) {
-        let end = self.writer.end();
-        *super::lock(&self.shared.journal) = end;
-        self.shared
-            .spares
-            .store(self.writer.spares(), Ordering::SeqCst);
-        self.shared.room.store(self.writer.room(), Ordering::SeqCst);
+        *super::lock(&self.shared.journal) = self.writer.end();
+        let open = self.shared.overlay.open();
+        let footer = open.map_or(0, |open| open.look(Projection::footer_size));
+        let room = self.writer.room(footer);
+        self.shared.room.store(room, Ordering::SeqCst);
     }
 
-    /// Leaves the journal sealed.
+    /// Leaves the journal to be sealed.
     fn close(&mut self) -> io::Result<()> {
         self.write_lazy()?;
-        self.writer.close_segment()
+        if let Some(open) = self.shared.overlay.open() {
+            drop(self.indexer.send(Task::Seal(self.writer.full(), open)));
+        }
+        Ok(())
     }
 
     fn write_lazy(&mut self) -> io::Result<()> {
@@ -243,7 +262,7 @@ fn grown_by(record: &Record) -> Vec<AgencyId> {
         Record::Accepted(accepted) => accepted.recipients.iter().map(|place| place.id).collect(),
         Record::Settled(settled) => vec![settled.key.sender],
         Record::Status(status) => vec![status.addressee],
-        Record::Refused(_) | Record::Collected { .. } | Record::Directory(_) => Vec::new(),
+        _ => Vec::new(),
     }
 }
 
@@ -254,6 +273,7 @@ impl Done {
             Self::Accepted(to, answer) => drop(to.send(Ok(*answer))),
             Self::Settled(to, answer) => drop(to.send(Ok(answer))),
             Self::Posted(to, answer) => drop(to.send(Ok(answer))),
+            Self::Kept(to) => drop(to.send(Ok(()))),
         }
     }
 }

@@ -1,49 +1,93 @@
-//! Lets the index follow the journal, in the background.
+//! Seals full segments and lets the index follow, in the background.
 
+use std::io;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 
 use super::Shared;
-use crate::index::Flush;
-use crate::journal::rows::Row;
-use crate::types::Position;
+use super::overlay::Table;
+use crate::index::{Index, IndexFault};
+use crate::journal::writer::Full;
 
-/// Rows that are taken to the index together, at least as far as they are there.
-const ROWS: usize = 64;
-
-/// The rows of a durable batch, and where it ends.
+/// What the indexer is given to do.
 #[derive(Debug)]
-pub(crate) struct Followed {
-    pub(crate) rows: Vec<Row>,
-    pub(crate) position: Position,
+pub(crate) enum Task {
+    /// A segment is full.
+    Seal(Full, Arc<Table>),
+    /// An index that was made anew is to take the place of the one in use.
+    Exchange(Box<Index>),
 }
 
-/// Runs until the committer is gone and everything is in the index.
-pub(crate) fn run(shared: &Arc<Shared>, batches: &Receiver<Followed>) {
-    while let Ok(mut batch) = batches.recv() {
-        while batch.rows.len() < ROWS {
-            let Ok(next) = batches.try_recv() else { break };
-            batch.rows.extend(next.rows);
-            batch.position = next.position;
-        }
-        if !wait_for_disk(shared) || shared.is_over() {
+/// Runs until nobody has anything to do for it, and all is in the index.
+pub(crate) fn run(shared: &Arc<Shared>, tasks: &Receiver<Task>) {
+    while let Ok(task) = tasks.recv() {
+        if shared.is_over() {
             return;
         }
-        let index = shared.index.read().unwrap_or_else(PoisonError::into_inner);
-        let applied = index.as_ref().is_some_and(|index| {
-            index
-                .apply(&batch.rows, batch.position, Flush::Often)
-                .is_ok()
-        });
-        drop(index);
-        if !applied {
-            shared.distrust_index();
-            return;
+        match task {
+            Task::Seal(full, table) => {
+                if let Err(fault) = seal(shared, &full, &table) {
+                    shared.poison("a segment cannot be sealed", Some(&fault));
+                    return;
+                }
+            }
+            Task::Exchange(index) => {
+                if exchange(shared, *index).is_err() {
+                    shared.distrust_index();
+                    return;
+                }
+            }
         }
-        shared.overlay.remove(&batch.rows);
-        shared.room_changed();
     }
+}
+
+fn seal(shared: &Shared, full: &Full, table: &Table) -> io::Result<()> {
+    // First what submissions wait for.
+    shared.spares.replenish()?;
+    let rows = table.look(|projection| projection.rows(table.segment));
+    full.seal(&rows)?;
+    shared.spans().insert(full.span);
+    if !wait_for_disk(shared) || shared.is_over() {
+        return Ok(());
+    }
+    let index = shared.index.read().unwrap_or_else(PoisonError::into_inner);
+    let applied = index.as_ref().is_some_and(|index| {
+        let end = full.span.end();
+        index.apply(&rows, end).is_ok()
+    });
+    drop(index);
+    if applied {
+        shared.overlay.remove(table.segment);
+        shared.room_changed();
+    } else {
+        shared.distrust_index();
+    }
+    Ok(())
+}
+
+/// Lets a fresh index follow up to where the one in use is, and uses it from now on.
+fn exchange(shared: &Shared, fresh: Index) -> Result<(), IndexFault> {
+    let reach = shared.index_position().segment;
+    let spans = shared.spans().clone();
+    let from = fresh.position().segment;
+    // Nobody else writes to the one in use: it stays where it is meanwhile.
+    let followed = spans.rows(&shared.segments, from, &mut |rows, end| {
+        if end.segment <= reach {
+            fresh.apply(rows, end)?;
+        }
+        Ok(())
+    });
+    followed.map_err(|_| IndexFault)?;
+    let marked = shared.marks.set_index(fresh.generation());
+    marked.map_err(|_| IndexFault)?;
+    let mut place = shared.index.write().unwrap_or_else(PoisonError::into_inner);
+    let old = place.replace(fresh);
+    drop(place);
+    if let Some(old) = old {
+        old.destroy();
+    }
+    Ok(())
 }
 
 /// Waits while the disk is too full for sled; `false` if there is nothing to wait for.

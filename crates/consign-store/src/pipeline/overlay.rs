@@ -1,76 +1,98 @@
-//! The rows that are durable in the journal and not yet in the index.
+//! What is durable in the journal and not yet in the index: a table for each segment.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
-use bytes::Bytes;
+use crate::journal::projection::Projection;
 
-use crate::journal::rows::Row;
+/// One segment's records, as they are looked for.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub(crate) segment: u64,
+    projection: RwLock<Projection>,
+}
 
-/// Rows by their keys; rows never change, so one place in time is as good as another.
-#[derive(Debug, Default)]
+/// The tables of the segments that the index does not have, oldest first; the last one is
+/// the open segment's.
+#[derive(Debug)]
 pub(crate) struct Overlay {
-    rows: RwLock<HashMap<Bytes, Bytes>>,
-    bytes: AtomicU64,
+    tables: RwLock<Vec<Arc<Table>>>,
+}
+
+impl Table {
+    fn new(segment: u64, projection: Projection) -> Arc<Self> {
+        Arc::new(Self {
+            segment,
+            projection: RwLock::new(projection),
+        })
+    }
+
+    /// Looks into it.
+    pub(crate) fn look<T>(&self, look: impl FnOnce(&Projection) -> T) -> T {
+        look(
+            &self
+                .projection
+                .read()
+                .unwrap_or_else(PoisonError::into_inner),
+        )
+    }
+
+    /// Adds to it; all that is added together is seen together.
+    pub(crate) fn add(&self, add: impl FnOnce(&mut Projection)) {
+        add(&mut self
+            .projection
+            .write()
+            .unwrap_or_else(PoisonError::into_inner));
+    }
 }
 
 impl Overlay {
-    pub(crate) fn insert(&self, rows: &[Row]) {
-        let mut held = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            self.bytes.fetch_add(row.cost(), Ordering::SeqCst);
-            if let Some(value) = held.insert(row.key.clone(), row.value.clone()) {
-                tracing::error!("a row that never changes was written twice");
-                self.uncount(&row.key, value);
-            }
+    /// An overlay whose open segment holds this.
+    pub(crate) fn new(segment: u64, begun: Projection) -> Self {
+        Self {
+            tables: RwLock::new(vec![Table::new(segment, begun)]),
         }
     }
 
-    /// Lets go of rows that the index has.
-    pub(crate) fn remove(&self, rows: &[Row]) {
-        let mut held = self.rows.write().unwrap_or_else(PoisonError::into_inner);
-        for row in rows {
-            match held.remove(&row.key) {
-                Some(value) => self.uncount(&row.key, value),
-                None => tracing::error!("the index has a row that was never held"),
-            }
-        }
+    fn tables(&self) -> Vec<Arc<Table>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.clone()
     }
 
-    /// Takes off what a row counted when it was put in; so the sum never falls below zero.
-    fn uncount(&self, key: &Bytes, value: Bytes) {
-        let key = key.clone();
-        let cost = Row { key, value }.cost();
-        self.bytes.fetch_sub(cost, Ordering::SeqCst);
+    /// Another segment is open.
+    pub(crate) fn begin(&self, segment: u64) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.push(Table::new(segment, Projection::default()));
     }
 
-    pub(crate) fn get(&self, key: &[u8]) -> Option<Bytes> {
-        let held = self.rows.read().unwrap_or_else(PoisonError::into_inner);
-        held.get(key).cloned()
+    /// The open segment's table.
+    pub(crate) fn open(&self) -> Option<Arc<Table>> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.last().cloned()
     }
 
-    pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::SeqCst)
+    /// Lets go of a segment that the index has.
+    pub(crate) fn remove(&self, segment: u64) {
+        let mut tables = self.tables.write().unwrap_or_else(PoisonError::into_inner);
+        tables.retain(|table| table.segment != segment);
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The first thing that is found, newest segment first.
+    pub(crate) fn find<T>(&self, look: impl Fn(&Projection) -> Option<T>) -> Option<T> {
+        let tables = self.tables.read().unwrap_or_else(PoisonError::into_inner);
+        tables.iter().rev().find_map(|table| table.look(&look))
+    }
 
-    #[test]
-    fn what_is_held_is_what_is_counted() {
-        let row = |key: &'static str, value: &'static str| Row {
-            key: key.into(),
-            value: value.into(),
-        };
-        let overlay = Overlay::default();
-        overlay.insert(&[row("one", "value"), row("two", "")]);
-        overlay.insert(&[row("one", "another value")]);
-        overlay.remove(&[row("one", "value"), row("none", "value")]);
-        assert_eq!(overlay.bytes(), row("two", "").cost());
-        overlay.remove(&[row("two", ""), row("two", "")]);
-        assert_eq!((overlay.bytes(), overlay.get(b"two")), (0, None));
+    /// What each segment has, oldest first.
+    pub(crate) fn each<T>(&self, look: impl Fn(&Projection) -> T) -> Vec<T> {
+        let tables = self.tables();
+        tables.iter().map(|table| table.look(&look)).collect()
+    }
+
+    /// Bytes of the segments that wait for the index, about.
+    pub(crate) fn waiting(&self) -> u64 {
+        let tables = self.tables();
+        let waiting = tables.split_last().map_or(&[][..], |(_, waiting)| waiting);
+        let sizes = waiting.iter().map(|table| table.look(Projection::memory));
+        sizes.sum()
     }
 }

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender as Queue};
 
 use bytes::Bytes;
+use consign_domain::limits::MAX_LIFE_SECONDS;
 use consign_domain::statement::Placement;
 use consign_domain::{AgencyId, EnvelopeKey, Sequence, SignedStatement};
 
@@ -13,8 +14,7 @@ use super::sealers::SealJob;
 use super::{Commit, Done, Echo, InFlight, Request, Sender, Shared, Work};
 use crate::error::StoreError;
 use crate::journal::files::payload_path;
-use crate::journal::record::{Record, SettledRecord, StatusRecord};
-use crate::journal::writer::RESERVE;
+use crate::journal::record::{RefusedRecord, Record, SettledRecord, StatusRecord};
 use crate::types::{
     Accepted, Answer, Expiry, Outcome, PayloadIn, Placements, Posted, Receipt, Refusal, Settled,
     SettledBy, StatusPost, Submission,
@@ -79,6 +79,8 @@ impl Sequencer {
                 Request::Settle(receipt, to) => self.settle(receipt, to),
                 Request::Expire(expiry, to) => self.expire(expiry, to),
                 Request::Post(status, to) => self.post(status, to),
+                Request::Carry(record, bulk, to) => self.carry(*record, bulk, to),
+                Request::Remove(segment, to) => self.remove(segment, to),
             }
         }
     }
@@ -150,7 +152,15 @@ impl Sequencer {
                     repeated: false,
                 };
                 let done = Done::Accepted(to, Box::new(accepted));
-                self.commit(Record::Refused(refusal), InFlight::Answer(key), cost, done);
+                let latest = (self.shared.options.clock)().plus_seconds(MAX_LIFE_SECONDS);
+                let record = Record::Refused(RefusedRecord {
+                    key,
+                    digest,
+                    // A refused envelope may name any time: remember it no longer than others.
+                    expires: refusal.expires.min(latest),
+                    evidence: refusal.evidence,
+                });
+                self.commit(record, InFlight::Answer(key), cost, done);
             }
         }
     }
@@ -206,6 +216,7 @@ impl Sequencer {
                     by,
                     key,
                     recipient,
+                    time: (self.shared.options.clock)(),
                     digest: statement.digest(),
                     statement: statement.clone(),
                     sequence: self.next(key.sender),
@@ -253,6 +264,28 @@ impl Sequencer {
         }
     }
 
+    fn carry(&mut self, record: Record, bulk: Vec<Bytes>, to: Sender<()>) {
+        let size: usize = bulk.iter().map(Bytes::len).sum();
+        let cost = size as u64 + OVERHEAD;
+        match self.room_for_news(cost) {
+            Err(fault) => refused(to, fault),
+            Ok(()) => {
+                let key = InFlight::Upkeep(self.ticket);
+                self.commit_bulk(record, bulk, key, cost, Done::Kept(to));
+            }
+        }
+    }
+
+    fn remove(&mut self, segment: u64, to: Sender<()>) {
+        match self.room_for_settlement(OVERHEAD) {
+            Err(fault) => refused(to, fault),
+            Ok(()) => {
+                let key = InFlight::Upkeep(self.ticket);
+                self.commit(Record::Removed { segment }, key, OVERHEAD, Done::Kept(to));
+            }
+        }
+    }
+
     /// Looks first at what is in flight, then at what is durable: what stops being in
     /// flight was made visible before.
     fn before<T>(
@@ -267,11 +300,22 @@ impl Sequencer {
     }
 
     fn commit(&mut self, record: Record, key: InFlight, cost: u64, done: Done) {
+        self.commit_bulk(record, Vec::new(), key, cost, done);
+    }
+
+    fn commit_bulk(
+        &mut self,
+        record: Record,
+        bulk: Vec<Bytes>,
+        key: InFlight,
+        cost: u64,
+        done: Done,
+    ) {
         self.shared.take_off(key, cost);
         self.send(Work::Commit(Box::new(Commit {
             encoded: record.encode(),
             record,
-            bulk: Vec::new(),
+            bulk,
             key,
             cost,
             done,
@@ -301,7 +345,7 @@ impl Sequencer {
     fn room_for_news(&mut self, cost: u64) -> Result<(), StoreError> {
         let low_water = self.shared.options.low_water;
         let free = self.shared.disk.free_space()?;
-        let reserved = self.shared.spares.load(Ordering::SeqCst) >= RESERVE;
+        let reserved = self.shared.spares.has_reserve();
         if !reserved && free >= low_water {
             self.send(Work::Replenish);
         }
@@ -313,11 +357,10 @@ impl Sequencer {
 
     /// Room for what settles or reports: the reserve may be used up.
     fn room_for_settlement(&mut self, cost: u64) -> Result<(), StoreError> {
-        let spares = self.shared.spares.load(Ordering::SeqCst);
-        if spares < RESERVE {
+        if !self.shared.spares.has_reserve() {
             self.send(Work::Replenish);
         }
-        let room = match spares {
+        let room = match self.shared.spares.count() {
             0 => self.shared.room.load(Ordering::SeqCst),
             _ => self.shared.options.segment_bytes,
         };

@@ -51,8 +51,8 @@ fn a_stale_index_catches_up() {
     copy(&disk.index_dir(), &kept);
     let (store, _) = open(&disk, small()).unwrap();
     fill(&store, 101..=300);
-    store.close().unwrap();
     drop(store);
+    disk.kill();
     fs::remove_dir_all(disk.index_dir()).unwrap();
     fs::rename(&kept, disk.index_dir()).unwrap();
     let (store, recovery) = open(&disk, small()).unwrap();
@@ -82,7 +82,7 @@ fn a_damaged_index_costs_nothing() {
         let index = scratch();
         let disk = sim(&index, 64 << 20);
         let (store, _) = open(&disk, small()).unwrap();
-        fill(&store, 1..=60);
+        fill(&store, 1..=180);
         if round % 2 == 0 {
             store.close().unwrap();
         }
@@ -91,19 +91,14 @@ fn a_damaged_index_costs_nothing() {
         damage(&disk.index_dir(), &mut random);
         let (store, recovery) = open(&disk, small()).unwrap();
         replaced += usize::from(recovery.index == IndexFate::Replaced);
-        assert_holds(&store, 60);
+        assert_holds(&store, 180);
     }
     assert!(replaced > 10, "the damage was never noticed: {replaced}");
 }
 
 /// Overwrites, cuts or removes a file of the index.
 pub(super) fn damage(directory: &Path, random: &mut Random) {
-    let mut files: Vec<_> = fs::read_dir(directory)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
+    let files = files_below(directory);
     if files.is_empty() {
         return;
     }
@@ -125,18 +120,32 @@ pub(super) fn damage(directory: &Path, random: &mut Random) {
     fs::write(path, bytes).unwrap();
 }
 
+fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory).into_iter().flatten() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
 #[test]
 fn an_empty_snapshot_is_removed_first() {
     let index = scratch();
     let disk = sim(&index, 64 << 20);
     let (store, _) = open(&disk, small()).unwrap();
-    fill(&store, 1..=20);
-    store.close().unwrap();
+    fill(&store, 1..=300);
     drop(store);
-    let snapshot = disk.index_dir().join("snap.00000000DEADBEEF.generating");
+    disk.kill();
+    let snapshot = disk.index_dir().join("1/snap.00000000DEADBEEF.generating");
     fs::write(&snapshot, b"").unwrap();
     let (store, recovery) = open(&disk, small()).unwrap();
     assert_eq!(recovery.index, IndexFate::Believed);
     assert!(!snapshot.exists());
-    assert_holds(&store, 20);
+    assert_holds(&store, 300);
 }
