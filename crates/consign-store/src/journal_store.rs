@@ -2,14 +2,14 @@
 
 use std::path::Path;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::mpsc::{self, Sender, SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::limits::MAX_PAYLOAD;
-use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, Timestamp};
 
 use crate::disk::{Disk, DiskLock, RealDisk};
 use crate::error::StoreError;
@@ -18,13 +18,13 @@ use crate::open::{self, OpenError, Options, Recovery};
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::pipeline::committer::Committer;
 use crate::pipeline::sequencer::{Sequencer, queued_cost};
-use crate::pipeline::{Begun, Request, Shared, indexer, sealers};
+use crate::pipeline::indexer::{self, Task};
+use crate::pipeline::{Begun, Request, Shared, sealers};
+use crate::retention::{Keeper, Ways};
 use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
 use crate::store::{Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem,
-    InboxState, Posted, Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope,
-    Submission,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem, InboxState, Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
 };
 
 /// Most requests that wait to be decided.
@@ -42,6 +42,8 @@ const QUEUE_BYTES: u64 = 64 << 20;
 pub struct JournalStore {
     shared: Arc<Shared>,
     requests: Mutex<Option<SyncSender<Request>>>,
+    indexer: Mutex<Option<Sender<Task>>>,
+    keeper: Mutex<Keeper>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
 }
@@ -89,6 +91,7 @@ impl JournalStore {
         let (to_sealers, jobs) = mpsc::channel();
         let (to_committer, inbox) = mpsc::channel();
         let (to_indexer, batches) = mpsc::channel();
+        let indexing = to_indexer.clone();
         let committer = Committer::new(shared.clone(), recovered.writer, inbox, to_indexer);
         let sequencer = Sequencer::new(shared.clone(), to_sealers, to_committer.clone());
         let mut threads = vec![
@@ -109,6 +112,8 @@ impl JournalStore {
         let store = Self {
             shared,
             requests: Mutex::new(Some(requests)),
+            indexer: Mutex::new(Some(indexing)),
+            keeper: Mutex::default(),
             threads: Mutex::new(threads),
             lock: Mutex::new(Some(opened.lock)),
         };
@@ -128,6 +133,7 @@ impl JournalStore {
         // Sent behind all that waits; a sequencer that is gone needs no telling.
         drop(requests.send(Request::Stop));
         drop(requests);
+        drop(lock(&self.indexer).take());
         self.join();
         let index = self.take_index();
         let held = lock(&self.lock).take();
@@ -230,6 +236,7 @@ impl Drop for JournalStore {
     fn drop(&mut self) {
         self.shared.halted.store(true, Ordering::SeqCst);
         drop(lock(&self.requests).take());
+        drop(lock(&self.indexer).take());
         self.shared.room_changed();
         self.join();
         drop(self.take_index());
@@ -285,6 +292,21 @@ impl Store for JournalStore {
             self.shared.note_collected(agency, through);
         }
         Ok(())
+    }
+
+    fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError> {
+        self.shared.due(now, most)
+    }
+
+    fn tidy(&self, now: Timestamp, keep: &Retention) -> Result<Tidied, StoreError> {
+        let mut keeper = lock(&self.keeper);
+        let requests = lock(&self.requests).clone().ok_or(StoreError::Closed)?;
+        let indexer = lock(&self.indexer).clone().ok_or(StoreError::Closed)?;
+        let ways = Ways {
+            requests: &requests,
+            indexer: &indexer,
+        };
+        keeper.tidy(&self.shared, &ways, now, keep)
     }
 
     fn inbox(

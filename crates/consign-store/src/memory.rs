@@ -9,17 +9,14 @@ use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_PAYLOAD};
 use consign_domain::statement::Placement;
-use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement};
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement, Timestamp};
 
 use crate::error::StoreError;
 use crate::payload::{PayloadSource, Place, StagedPayload};
 use crate::staging::MemoryStage;
 use crate::store::{Clock, Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,
-    InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements,
-    Position, Posted, Receipt, Refusal, Settled, SettledBy, StatusPost, StoreHealth,
-    StoredEnvelope, Submission,
+    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted, Receipt, Refusal, Retention, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
 };
 use crate::watchers::Watchers;
 
@@ -351,6 +348,21 @@ impl Store for MemoryStore {
         }
         inbox.collected = inbox.collected.max(Some(through));
         Ok(())
+    }
+
+    fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError> {
+        let state = self.state();
+        let lapsed = state.envelopes.iter().filter(|(key, kept)| {
+            let mut deliveries = kept.stored.deliveries.iter();
+            kept.stored.expires <= now
+                && deliveries.any(|to| !state.settled.contains_key(&(**key, to.agency)))
+        });
+        Ok(lapsed.map(|(key, _)| *key).take(most).collect())
+    }
+
+    /// It keeps all until it is dropped.
+    fn tidy(&self, _now: Timestamp, _keep: &Retention) -> Result<Tidied, StoreError> {
+        Ok(Tidied::default())
     }
 
     fn inbox(

@@ -1,6 +1,7 @@
 //! Looking up what is durable: rows in the overlay or the index, bodies in the journal.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::PoisonError;
 
 use bytes::Bytes;
@@ -23,8 +24,24 @@ use crate::types::{
 };
 
 impl Shared {
+    /// Looks again where a segment was let go between finding a place and reading it: what
+    /// still counts has another place by then.
+    fn anew<T>(&self, look: impl Fn() -> Result<T, StoreError>) -> Result<T, StoreError> {
+        const TIMES: usize = 4;
+        let mut found = look();
+        for _ in 1..TIMES {
+            match &found {
+                Err(StoreError::Io { source }) if source.kind() == ErrorKind::NotFound => {
+                    found = look();
+                }
+                _ => break,
+            }
+        }
+        found
+    }
+
     /// The newest row of the index that begins so.
-    fn newest<T>(
+    pub(crate) fn newest<T>(
         &self,
         prefix: &[u8],
         decode: impl FnOnce(Bytes, u64) -> Result<T, Malformed>,
@@ -92,7 +109,7 @@ impl Shared {
         }
     }
 
-    fn settled_row(
+    pub(crate) fn settled_row(
         &self,
         key: EnvelopeKey,
         recipient: AgencyId,
@@ -164,20 +181,34 @@ impl Shared {
         recipient: AgencyId,
         by: SettledBy,
     ) -> Result<Option<Settled>, StoreError> {
-        let Some(row) = self.settled_row(key, recipient)? else {
+        let Some((row, statement)) = self.settlement(key, recipient)? else {
             return Ok(None);
         };
         if row.by != by {
             return Err(StoreError::AlreadySettled);
         }
-        let Record::Settled(settled) = self.record(row.record)? else {
-            return Err(damaged(row.record));
-        };
         Ok(Some(Settled {
             by,
-            statement: settled.statement,
+            statement,
             repeated: true,
         }))
+    }
+
+    /// What settled a delivery, and the statement that did.
+    fn settlement(
+        &self,
+        key: EnvelopeKey,
+        recipient: AgencyId,
+    ) -> Result<Option<(SettledRow, SignedStatement)>, StoreError> {
+        self.anew(|| {
+            let Some(row) = self.settled_row(key, recipient)? else {
+                return Ok(None);
+            };
+            match self.record(row.record)? {
+                Record::Settled(settled) => Ok(Some((row, settled.statement))),
+                _ => Err(damaged(row.record)),
+            }
+        })
     }
 
     /// Where a status already lies.
@@ -215,40 +246,41 @@ impl Shared {
     }
 
     pub(crate) fn read_answer(&self, key: EnvelopeKey) -> Result<Option<Answer>, StoreError> {
-        let Some(row) = self.answer_row(key)? else {
-            return Ok(None);
-        };
-        let evidence = match self.record(row.record)? {
-            Record::Accepted(accepted) => accepted.acceptance,
-            Record::Refused(refused) => refused.evidence,
-            _ => return Err(damaged(row.record)),
-        };
-        Ok(Some(Answer {
-            envelope: row.envelope,
-            outcome: row.outcome,
-            evidence,
-        }))
+        self.anew(|| {
+            let Some(row) = self.answer_row(key)? else {
+                return Ok(None);
+            };
+            let evidence = match self.record(row.record)? {
+                Record::Accepted(accepted) => accepted.acceptance,
+                Record::Refused(refused) => refused.evidence,
+                _ => return Err(damaged(row.record)),
+            };
+            Ok(Some(Answer {
+                envelope: row.envelope,
+                outcome: row.outcome,
+                evidence,
+            }))
+        })
     }
 
     fn accepted(
         &self,
         key: EnvelopeKey,
     ) -> Result<Option<(Locator, Box<AcceptedRecord>)>, StoreError> {
-        let Some(row) = self.answer_row(key)? else {
-            return Ok(None);
-        };
-        match self.record(row.record)? {
-            Record::Accepted(accepted) => Ok(Some((row.record, accepted))),
-            _ => Ok(None),
-        }
+        self.anew(|| {
+            let Some(row) = self.answer_row(key)? else {
+                return Ok(None);
+            };
+            match self.record(row.record)? {
+                Record::Accepted(accepted) => Ok(Some((row.record, accepted))),
+                _ => Ok(None),
+            }
+        })
     }
 
     /// The record at a place, without a word of how it came there.
     pub(crate) fn record(&self, place: Locator) -> Result<Record, StoreError> {
-        match self.segments.record(place)? {
-            Record::Carried(record) => Ok(*record),
-            record => Ok(record),
-        }
+        self.segments.record(place).map(Record::plain)
     }
 
     pub(crate) fn read_state(
@@ -311,6 +343,10 @@ impl Shared {
     }
 
     pub(crate) fn read_wraps(&self, key: EnvelopeKey) -> Result<Option<Vec<Bytes>>, StoreError> {
+        self.anew(|| self.wraps_now(key))
+    }
+
+    fn wraps_now(&self, key: EnvelopeKey) -> Result<Option<Vec<Bytes>>, StoreError> {
         let Some((place, accepted)) = self.accepted(key)? else {
             return Ok(None);
         };
@@ -335,6 +371,10 @@ impl Shared {
         &self,
         key: EnvelopeKey,
     ) -> Result<Option<PayloadSource>, StoreError> {
+        self.anew(|| self.payload_now(key))
+    }
+
+    fn payload_now(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError> {
         let Some((place, accepted)) = self.accepted(key)? else {
             return Ok(None);
         };
@@ -369,14 +409,20 @@ impl Shared {
         loop {
             let run = self.items_from(agency, next)?;
             if run.is_empty() {
-                return Ok(items);
+                let collected = self.ledger().collected(agency);
+                match Sequence::new(collected + 1) {
+                    // Let go of: what was not collected lies behind.
+                    Ok(behind) if behind > next => next = behind,
+                    _ => return Ok(items),
+                }
             }
             for row in run {
                 if items.len() >= budget.items {
                     return Ok(items);
                 }
                 let Some(body) = self.read_item(agency, row)? else {
-                    return Ok(items);
+                    next = next.next();
+                    continue;
                 };
                 let item = InboxItem {
                     sequence: next,
@@ -405,21 +451,16 @@ impl Shared {
     /// What an item is; `None` if it was let go.
     fn read_item(&self, agency: AgencyId, row: ItemRow) -> Result<Option<ItemBody>, StoreError> {
         match row.about {
-            About::Envelope(key) => match self.accepted(key)? {
+            About::Envelope(key) => self.anew(|| match self.accepted(key)? {
                 Some((place, accepted)) => self.envelope_item(place, *accepted).map(Some),
                 None => Ok(None),
-            },
+            }),
             About::Settlement(id, recipient) => {
                 let key = EnvelopeKey { sender: agency, id };
-                let Some(row) = self.settled_row(key, recipient)? else {
-                    return Ok(None);
-                };
-                match self.record(row.record)? {
-                    Record::Settled(settled) => Ok(Some(ItemBody::Evidence(settled.statement))),
-                    _ => Err(damaged(row.record)),
-                }
+                let settlement = self.settlement(key, recipient)?;
+                Ok(settlement.map(|(_, statement)| ItemBody::Evidence(statement)))
             }
-            About::Status => {
+            About::Status => self.anew(|| {
                 let Some(row) = self.posted_row(agency, row.digest)? else {
                     return Ok(None);
                 };
@@ -430,7 +471,7 @@ impl Shared {
                     })),
                     _ => Err(damaged(row.record)),
                 }
-            }
+            }),
         }
     }
 

@@ -14,8 +14,7 @@ use tokio::sync::{oneshot, watch};
 use crate::error::StoreError;
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::types::{
-    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
-    Posted, Receipt, Refusal, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState, Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
 };
 
 /// What the store asks for the time.
@@ -112,6 +111,22 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// Settles a delivery by the hub's expiry, and puts it as evidence into the
     /// sender's inbox; after a receipt it is [`StoreError::AlreadySettled`].
     fn expire(&self, expiry: Expiry) -> Reply<Settled>;
+
+    /// Accepted envelopes, `most` at most, that have lapsed by now and have deliveries that
+    /// are not settled: [`expire`](Store::expire) each of these.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be looked for.
+    fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError>;
+
+    /// Lets go of what is final and old enough, and gives its room back to the disk. It
+    /// reads much and may take long; what comes in meanwhile goes on.
+    ///
+    /// # Errors
+    /// [`StoreError::Damaged`] names a segment that cannot be let go, since what is to be
+    /// carried forward out of it does not read back; [`StoreError::Full`] without the room
+    /// for that.
+    fn tidy(&self, now: Timestamp, keep: &Retention) -> Result<Tidied, StoreError>;
 
     /// Notes how far an agency has stored its inbox; never backwards, made durable
     /// with whatever comes next.

@@ -4,6 +4,7 @@ mod crash;
 mod engines;
 mod faults;
 mod index;
+mod retention;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -397,6 +397,38 @@ pub struct DirectoryNote {
     pub head: Digest,
 }
 
+/// How long things are kept after they have become final.
+///
+/// A payload goes when every delivery of its envelope was settled so long ago. All else of
+/// an envelope goes when that, and the envelope's expiry, is as long ago as records are kept,
+/// and every inbox that it lies in was stored up to it by its agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Retention {
+    /// Seconds that a payload is kept.
+    pub payload_seconds: u64,
+    /// Seconds that answers, receipts and statuses are kept.
+    pub record_seconds: u64,
+    /// Seconds after which a segment that was kept is weighed again.
+    pub again_seconds: u64,
+}
+
+/// What was tidied away.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tidied {
+    /// Segments that were weighed.
+    pub weighed: u64,
+    /// Segments that are gone.
+    pub segments: u64,
+    /// Records that were carried forward out of them.
+    pub carried: u64,
+    /// Payload files that are gone.
+    pub files: u64,
+    /// Bytes of the segments and payload files that are gone.
+    pub bytes: u64,
+    /// Whether the index was made anew, without what had become stale.
+    pub index: bool,
+}
+
 /// A place in the journal, after which nothing is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Position {

@@ -5,10 +5,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use consign_domain::{AgencyId, DirectoryVersion, Sequence};
 
-use super::projection::hour_of;
 use super::ranges::Ranges;
 use super::record::Record;
-use super::rows::Row;
+use super::rows::{Row, hour_of};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::types::{DirectoryNote, Position};
 

@@ -2,13 +2,15 @@
 //! index, and its rows once it is full.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::RangeInclusive;
 
 use bytes::Bytes;
-use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, Timestamp};
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
 
 use super::record::{AcceptedRecord, PayloadFact, Record, SettledRecord};
 use super::rows::{
-    self, About, AnswerRow, HOUR, ItemRow, Locator, PostedRow, Row, SettledRow, in_segment,
+    self, About, AnswerRow, ItemRow, Lapsing, Locator, PostedRow, Row, SettledRow, hour_of,
+    in_segment,
 };
 use crate::types::Outcome;
 
@@ -28,7 +30,7 @@ pub(crate) struct Projection {
     items: HashMap<AgencyId, BTreeMap<Sequence, ItemRow>>,
     posted: HashMap<(AgencyId, Digest), PostedRow>,
     files: BTreeSet<(Digest, EnvelopeKey)>,
-    lapsing: BTreeMap<u64, Vec<EnvelopeKey>>,
+    lapsing: BTreeMap<u64, Vec<Lapsing>>,
     size: u64,
 }
 
@@ -87,8 +89,11 @@ impl Projection {
         if let PayloadFact::File { digest, .. } = accepted.payload {
             self.files.insert((digest, accepted.key));
         }
-        let hour = accepted.expires.as_unix() / HOUR;
-        self.lapsing.entry(hour).or_default().push(accepted.key);
+        let hour = hour_of(accepted.expires);
+        self.lapsing.entry(hour).or_default().push(Lapsing {
+            expires: accepted.expires,
+            key: accepted.key,
+        });
     }
 
     fn add_settled(&mut self, settled: &SettledRecord, place: Locator) {
@@ -136,9 +141,9 @@ impl Projection {
     }
 
     /// The envelopes that lapse in the hours up to one.
-    pub(crate) fn lapsing(&self, hours: std::ops::RangeInclusive<u64>) -> Vec<EnvelopeKey> {
-        let keys = self.lapsing.range(hours).flat_map(|(_, keys)| keys);
-        keys.copied().collect()
+    pub(crate) fn lapsing(&self, hours: RangeInclusive<u64>) -> Vec<Lapsing> {
+        let hours = self.lapsing.range(hours);
+        hours.flat_map(|(_, lapsing)| lapsing).copied().collect()
     }
 
     /// The envelopes whose payload is in a file, with the file.
@@ -176,11 +181,11 @@ impl Projection {
         for (digest, key) in &self.files {
             add(&rows::file_of_prefix(*digest, *key), Bytes::new());
         }
-        for (hour, keys) in &self.lapsing {
-            for (number, keys) in keys.chunks(LAPSING).enumerate() {
+        for (hour, lapsing) in &self.lapsing {
+            for (number, lapsing) in (0_u32..).zip(lapsing.chunks(LAPSING)) {
                 let mut prefix = rows::lapse_prefix(*hour).to_vec();
-                prefix.extend_from_slice(&(number as u32).to_be_bytes());
-                add(&prefix, rows::encode_lapsing(keys));
+                prefix.extend_from_slice(&number.to_be_bytes());
+                add(&prefix, Lapsing::encode_all(lapsing));
             }
         }
         for (agency, items) in &self.items {
@@ -217,7 +222,7 @@ pub(crate) fn estimate(record: &Record) -> u64 {
         Record::Accepted(accepted) => {
             let each = ITEM + 24;
             let file = FRAMING + 73;
-            let lapse = FRAMING + 21 + 32;
+            let lapse = FRAMING + 21 + Lapsing::SIZE as u64;
             let answer = FRAMING + 41 + 63;
             answer + lapse + file + each * accepted.recipients.len() as u64
         }
@@ -230,9 +235,4 @@ pub(crate) fn estimate(record: &Record) -> u64 {
         | Record::Removed { .. }
         | Record::Swept { .. } => 0,
     }
-}
-
-/// The hour of a time.
-pub(crate) const fn hour_of(time: Timestamp) -> u64 {
-    time.as_unix() / HOUR
 }

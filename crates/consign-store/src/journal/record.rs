@@ -155,6 +155,30 @@ impl Record {
         }
     }
 
+    /// The record, without a word of its having been carried forward.
+    pub(crate) fn plain(self) -> Self {
+        match self {
+            Self::Carried(record) => *record,
+            record => record,
+        }
+    }
+
+    /// Whether these are the bytes that the record has in its frame's bulk.
+    pub(crate) fn bulk_is(&self, bulk: &[u8]) -> bool {
+        let Self::Accepted(accepted) = self else {
+            return bulk.is_empty();
+        };
+        let payload = usize::try_from(accepted.payload.bulk()).unwrap_or(usize::MAX);
+        let Some((payload, wraps)) = bulk.split_at_checked(payload) else {
+            return false;
+        };
+        let whole = match accepted.payload {
+            PayloadFact::Bulk { crc, .. } => crc32fast::hash(payload) == crc,
+            PayloadFact::File { .. } | PayloadFact::Gone { .. } => true,
+        };
+        whole && crc32fast::hash(wraps) == accepted.wraps_crc
+    }
+
     /// The next record of a frame's facts, with the length of its body.
     pub(crate) fn next(facts: &mut Reader) -> Result<(Self, usize), Malformed> {
         let length = usize::try_from(facts.u32()?).map_err(|_| Malformed)?;

@@ -407,11 +407,6 @@ impl Span {
         self.start
     }
 
-    /// Bytes of its frames.
-    pub(crate) const fn bytes(&self) -> u64 {
-        self.end.offset
-    }
-
     /// Where its last batch ends.
     pub(crate) const fn end(&self) -> Position {
         self.end

@@ -9,7 +9,7 @@
 //! | `i` agency first sequence (big-endian) | a run of items: digest, what it is |
 //! | `p` addressee, status digest | place, sequence |
 //! | `f` payload digest, sender id | nothing: a file that a record names |
-//! | `d` hour (big-endian), number | the envelopes that lapse in that hour |
+//! | `d` hour (big-endian), number | the envelopes that lapse in that hour, with their expiry |
 //!
 //! A key ends in its segment: what a later segment says of the same thing, since records
 //! were carried forward, stands beside it, and the newest counts.
@@ -21,8 +21,10 @@ use consign_domain::{AgencyId, Digest, EnvelopeId, EnvelopeKey, Sequence, Timest
 use crate::codec::{Malformed, Reader, Writer};
 use crate::types::{Outcome, SettledBy};
 
-/// Seconds of the hour by which envelopes that lapse are found.
-pub(crate) const HOUR: u64 = 3_600;
+/// The hour of a time: envelopes that lapse are found by it.
+pub(crate) const fn hour_of(time: Timestamp) -> u64 {
+    time.as_unix() / 3_600
+}
 
 /// Where a record's body stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,6 +85,13 @@ pub(crate) enum About {
     Settlement(EnvelopeId, AgencyId),
     /// A business status with the item's digest.
     Status,
+}
+
+/// An envelope that lapses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Lapsing {
+    pub(crate) expires: Timestamp,
+    pub(crate) key: EnvelopeKey,
 }
 
 /// The segment that a row's key ends in.
@@ -326,19 +335,28 @@ impl ItemRow {
     }
 }
 
-/// The envelopes of a row of those that lapse in an hour.
-pub(crate) fn decode_lapsing(bytes: Bytes) -> Result<Vec<EnvelopeKey>, Malformed> {
-    let mut from = Reader::new(bytes);
-    let mut keys = Vec::new();
-    while !from.is_empty() {
-        keys.push(from.key()?);
-    }
-    Ok(keys)
-}
+impl Lapsing {
+    /// Bytes of one envelope.
+    pub(crate) const SIZE: usize = 8 + 32;
 
-/// A row of envelopes that lapse in an hour.
-pub(crate) fn encode_lapsing(keys: &[EnvelopeKey]) -> Bytes {
-    let mut to = Writer::default();
-    keys.iter().for_each(|key| to.key(*key));
-    to.into_bytes()
+    pub(crate) fn encode_all(lapsing: &[Self]) -> Bytes {
+        let mut to = Writer::default();
+        for lapsing in lapsing {
+            to.u64(lapsing.expires.as_unix());
+            to.key(lapsing.key);
+        }
+        to.into_bytes()
+    }
+
+    pub(crate) fn decode_all(bytes: Bytes) -> Result<Vec<Self>, Malformed> {
+        let mut from = Reader::new(bytes);
+        let mut lapsing = Vec::new();
+        while !from.is_empty() {
+            lapsing.push(Self {
+                expires: from.time()?,
+                key: from.key()?,
+            });
+        }
+        Ok(lapsing)
+    }
 }

@@ -16,7 +16,7 @@ use super::record::{
     AcceptedRecord, MAX_RECORD, PayloadFact, RECORD_HEADER, Record, RefusedRecord, SettledRecord,
     StatusRecord,
 };
-use super::rows::{self, AnswerRow, ItemRow, Locator, PostedRow, Row, SettledRow, segment_of};
+use super::rows::{self, AnswerRow, ItemRow, Lapsing, Locator, PostedRow, Row, SettledRow, segment_of};
 use crate::codec::Reader;
 use crate::conformance::fixture::{agency, code, envelope, key, statement};
 use crate::types::{DirectoryNote, Position, SettledBy};
@@ -143,7 +143,7 @@ proptest! {
         drop(ItemRow::decode_run(bytes.clone()));
         drop(SettledRow::decode_all(bytes.clone(), 1));
         let _ = PostedRow::decode(bytes.clone(), 1);
-        drop(rows::decode_lapsing(bytes.clone()));
+        drop(Lapsing::decode_all(bytes.clone()));
         let _ = (segment_of(&bytes), rows::run_begins(&bytes));
         let _ = Header::decode(STAMP, &bytes);
     }

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Receiver;
+use std::sync::mpsc::{Receiver, Sender};
 use std::sync::{Arc, PoisonError};
 
 use super::Shared;
@@ -16,7 +16,7 @@ pub(crate) enum Task {
     /// A segment is full.
     Seal(Full, Arc<Table>),
     /// An index that was made anew is to take the place of the one in use.
-    Exchange(Box<Index>),
+    Exchange(Box<Index>, Sender<()>),
 }
 
 /// Runs until nobody has anything to do for it, and all is in the index.
@@ -32,11 +32,12 @@ pub(crate) fn run(shared: &Arc<Shared>, tasks: &Receiver<Task>) {
                     return;
                 }
             }
-            Task::Exchange(index) => {
+            Task::Exchange(index, done) => {
                 if exchange(shared, *index).is_err() {
                     shared.distrust_index();
                     return;
                 }
+                let _asked_may_have_gone = done.send(());
             }
         }
     }
