@@ -173,9 +173,9 @@ fn find_spans(
         }
         expected = segment + 1;
         let file = segments.file(segment)?;
-        let damaged = OpenError::Damaged { segment, offset: 0 };
+        let damaged = || OpenError::Damaged { segment, offset: 0 };
         let Opened { base, stamp, start } =
-            scan::open_segment(file.as_ref(), segment)?.ok_or(damaged)?;
+            scan::open_segment(file.as_ref(), segment)?.ok_or_else(damaged)?;
         let end = base.previous;
         if end.segment + 1 != segment {
             return Err(OpenError::Missing {
@@ -196,7 +196,11 @@ fn find_spans(
             segment,
             offset: start,
         };
-        let end = start;
+        // The next segment says where this one ends; where it was let go, the footer does.
+        let end = match removed.contains(segment + 1) {
+            true => scan::find_footer(file.as_ref(), stamp, start)?.ok_or_else(damaged)?,
+            false => start,
+        };
         spans.insert(segment, Span { stamp, start, end });
     }
     Ok(Spans(spans))

@@ -10,6 +10,7 @@ use super::record::{RECORD_HEADER, Record};
 use super::rows::Locator;
 use crate::codec::{Malformed, Reader};
 use crate::disk::{DiskFile, read_exact};
+use crate::types::Position;
 
 /// How much of a frame to check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +98,26 @@ pub(crate) fn frame_at(
         header,
         facts: facts.into(),
     }))
+}
+
+/// Where the last batch of a sealed segment ends, from where the first begins: headers
+/// lead to the footer. `None` if they do not.
+pub(crate) fn find_footer(
+    file: &dyn DiskFile,
+    stamp: Stamp,
+    mut at: Position,
+) -> io::Result<Option<Position>> {
+    loop {
+        let header = read_exact(file, at.offset, HEADER)?;
+        match header.and_then(|bytes| Header::decode(stamp, &bytes)) {
+            Some(header) if header.kind == FrameKind::Footer => return Ok(Some(at)),
+            Some(header) if header.batch == at.batch + 1 => {
+                at.batch = header.batch;
+                at.offset += header.size();
+            }
+            _ => return Ok(None),
+        }
+    }
 }
 
 /// Whether a good frame of a later batch stands anywhere from `from` on: then what is
