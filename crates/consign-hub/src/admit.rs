@@ -14,6 +14,7 @@ mod bucket;
 mod checkers;
 mod decision;
 mod envelope;
+mod lapse;
 mod patience;
 mod quotas;
 mod receipt;
@@ -74,6 +75,8 @@ pub(crate) struct Admission {
     checks: Arc<Semaphore>,
     /// Bytes of submissions being decided.
     submissions: Arc<Shares>,
+    /// Seconds after its expiry for which an envelope's answer is remembered.
+    record_seconds: u64,
     /// Triggered when the store has failed.
     fatal: Shutdown,
     /// It was logged that the directory does not let the hub sign.
@@ -89,6 +92,8 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) behind: Arc<Behind>,
     pub(crate) limits: Limits,
+    /// Seconds after its expiry for which an envelope's answer is remembered.
+    pub(crate) record_seconds: u64,
     pub(crate) fatal: Shutdown,
 }
 
@@ -110,6 +115,7 @@ impl Admission {
             // Some wait for the disk while others compute.
             checks: Arc::new(Semaphore::new(4 * processors)),
             submissions: Arc::new(Shares::new(parts.limits.submission_bytes as usize)),
+            record_seconds: parts.record_seconds,
             fatal: parts.fatal,
             muted: AtomicBool::new(false),
         }

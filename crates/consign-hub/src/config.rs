@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::limits::MAX_INLINE_PAYLOAD;
 use consign_runtime::config::{self, ConfigFaults, Reader};
 use consign_runtime::telemetry::Format;
+use consign_store::Retention;
 
 /// The documented example, which [`init`](crate::init) writes with another address.
 pub(crate) const EXAMPLE: &str = include_str!("../../../deploy/hub.example.toml");
@@ -31,8 +32,53 @@ pub struct Config {
     pub keys: PathBuf,
     /// Bounds.
     pub limits: Limits,
+    /// How long what is final is kept.
+    pub keep: Keep,
     /// The log.
     pub log: Log,
+}
+
+/// How long the hub keeps what is final.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keep {
+    /// Days that a payload is kept after the last delivery of its envelope was settled.
+    pub payload_days: u64,
+    /// Days that answers, receipts and statuses are kept after the envelope's expiry, and
+    /// after the last delivery was settled.
+    pub record_days: u64,
+}
+
+impl Default for Keep {
+    fn default() -> Self {
+        Self {
+            payload_days: 7,
+            record_days: 400,
+        }
+    }
+}
+
+impl Keep {
+    /// As the store takes it.
+    #[must_use]
+    pub const fn retention(self) -> Retention {
+        const DAY: u64 = 86_400;
+        Retention {
+            payload_seconds: self.payload_days * DAY,
+            record_seconds: self.record_days * DAY,
+            again_seconds: DAY / 4,
+        }
+    }
+
+    fn read(keep: &mut Reader<'_>) -> Self {
+        let default = Self::default();
+        let days = 0..=36_500;
+        Self {
+            payload_days: keep
+                .u64_in("payload_days", days.clone())
+                .or(default.payload_days),
+            record_days: keep.u64_in("record_days", days).or(default.record_days),
+        }
+    }
 }
 
 /// Bounds on what peers may make the hub hold.
@@ -125,6 +171,7 @@ impl Config {
         let directory = hub.path("directory").or(trust.join("directory"));
         let keys = hub.path("keys").or(home.join("keys"));
         let limits = hub.section("limits", Limits::read);
+        let keep = hub.section("keep", Keep::read);
         let log = hub.section("log", Log::read);
         Some(Self {
             home,
@@ -134,6 +181,7 @@ impl Config {
             directory,
             keys,
             limits,
+            keep,
             log,
         })
     }
@@ -222,6 +270,7 @@ mod tests {
         let shortest = Config::parse("listen = \"127.0.0.1:4433\"", path).unwrap();
         assert_eq!(example, shortest);
         assert_eq!(example.limits, Limits::default());
+        assert_eq!(example.keep, Keep::default());
         assert_eq!(example.home, Path::new("/srv/hub"));
         assert_eq!(
             example.directory,

@@ -150,6 +150,7 @@ impl Prepared {
             clock: clock.clone(),
             behind: Arc::clone(&behind),
             limits: config.limits,
+            record_seconds: config.keep.retention().record_seconds,
             fatal: fatal.clone(),
         });
         let relay = Relay {
@@ -163,6 +164,7 @@ impl Prepared {
             delivery: Arc::new(Semaphore::new(config.limits.delivery_bytes as usize)),
             clock,
             limits: config.limits,
+            retention: config.keep.retention(),
             tasks: Tasks::new(Shutdown::new()),
             ready: AtomicBool::new(false),
         };
@@ -290,6 +292,8 @@ impl Relay {
             noted,
         );
         self.tasks.spawn("directory", watch);
+        self.tasks.spawn("lapses", Arc::clone(self).watch_lapses());
+        self.tasks.spawn("retention", Arc::clone(self).watch_age());
         let (relay, fatal) = (Arc::clone(self), fatal.clone());
         self.tasks.spawn("store health", async move {
             relay.watch_store(&fatal).await;

@@ -10,6 +10,7 @@
 //! | `directory`, `caller`, `identity` | who is who, who calls, who we are |
 //! | `flow`, `fences`, `outgoing` | credits and shares, takeovers, budgets |
 //! | `release`, `urgent` | wraps; which inboxes come first |
+//! | `upkeep` | what lapses, and what is kept no longer |
 //! | `behind` | a hub that was restored from a backup takes nothing new |
 //!
 //! Invariants: every message is authorised against the directory in force; an answer is
@@ -41,10 +42,11 @@ mod submit;
 mod testing;
 #[cfg(test)]
 mod tests;
+mod upkeep;
 mod upload;
 mod urgent;
 
-pub use config::{Config, Limits, Log};
+pub use config::{Config, Keep, Limits, Log};
 pub use directory::DirectoryFault;
 pub use error::HubError;
 pub use hub::{Hub, StatusHandle, bind, bind_with};

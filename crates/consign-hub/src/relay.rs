@@ -7,6 +7,7 @@ use bytes::Bytes;
 use consign_domain::{AgencyId, Timestamp};
 use consign_runtime::clock::Clock;
 use consign_runtime::shutdown::{Shutdown, Tasks};
+use consign_store::Retention;
 use tokio::sync::Semaphore;
 
 use crate::admit::{Admission, Refused};
@@ -33,6 +34,8 @@ pub(crate) struct Relay {
     pub(crate) delivery: Arc<Semaphore>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
+    /// How long what is final is kept.
+    pub(crate) retention: Retention,
     pub(crate) tasks: Tasks,
     pub(crate) ready: AtomicBool,
 }

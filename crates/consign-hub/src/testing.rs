@@ -243,6 +243,7 @@ impl World {
             clock: self.clock.clone(),
             behind: Arc::clone(&behind),
             limits: self.config.limits,
+            record_seconds: self.config.keep.retention().record_seconds,
             fatal: Shutdown::new(),
         }));
         Gate {

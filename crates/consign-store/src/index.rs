@@ -250,7 +250,9 @@ impl Index {
         let released = self.release();
         let removed = std::fs::remove_dir_all(directory);
         if released.is_err() || removed.is_err() {
-            tracing::warn!("what is left of an index that was exchanged stays until the next start");
+            tracing::warn!(
+                "what is left of an index that was exchanged stays until the next start"
+            );
         }
     }
 

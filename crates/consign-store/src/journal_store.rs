@@ -17,14 +17,16 @@ use crate::index;
 use crate::open::{self, OpenError, Options, Recovery};
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::pipeline::committer::Committer;
-use crate::pipeline::sequencer::{Sequencer, queued_cost};
 use crate::pipeline::indexer::{self, Task};
+use crate::pipeline::sequencer::{Sequencer, queued_cost};
 use crate::pipeline::{Begun, Request, Shared, sealers};
 use crate::retention::{Keeper, Ways};
 use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
 use crate::store::{Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem, InboxState, Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem,
+    InboxState, Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth,
+    StoredEnvelope, Submission, Tidied,
 };
 
 /// Most requests that wait to be decided.

@@ -41,7 +41,10 @@ pub use open::{IndexFate, OpenError, Options, Progress, Recovery};
 pub use payload::{PayloadSource, StagedPayload, StagedRef};
 pub use store::{Clock, Reply, Store, Watcher};
 pub use types::{
-    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted, Receipt, Refusal, Retention, Seal, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
+    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,
+    InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements,
+    Position, Posted, Receipt, Refusal, Retention, Seal, Settled, SettledBy, StatusPost,
+    StoreHealth, StoredEnvelope, Submission, Tidied,
 };
 
 #[cfg(test)]

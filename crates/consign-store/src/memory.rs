@@ -16,7 +16,10 @@ use crate::payload::{PayloadSource, Place, StagedPayload};
 use crate::staging::MemoryStage;
 use crate::store::{Clock, Reply, Store, Watcher};
 use crate::types::{
-    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health, InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements, Position, Posted, Receipt, Refusal, Retention, Settled, SettledBy, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
+    Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,
+    InboxBudget, InboxItem, InboxState, ItemBody, ItemPayload, Outcome, PayloadIn, Placements,
+    Position, Posted, Receipt, Refusal, Retention, Settled, SettledBy, StatusPost, StoreHealth,
+    StoredEnvelope, Submission, Tidied,
 };
 use crate::watchers::Watchers;
 

@@ -142,7 +142,8 @@ impl Shared {
         if at.value() > self.ledger().last(agency) {
             return Ok(Vec::new());
         }
-        let run = |table: &Projection| Some(table.run(agency, at, RUN)).filter(|run| !run.is_empty());
+        let run =
+            |table: &Projection| Some(table.run(agency, at, RUN)).filter(|run| !run.is_empty());
         if let Some(run) = self.overlay.find(run) {
             return Ok(run);
         }

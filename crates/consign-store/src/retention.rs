@@ -78,7 +78,8 @@ impl Keeper {
         let reach = shared.index_position().segment;
         let spans = shared.spans().clone();
         let segments = spans.segments();
-        self.weighed.retain(|segment, _| spans.get(*segment).is_some());
+        self.weighed
+            .retain(|segment, _| spans.get(*segment).is_some());
         self.rows.retain(|segment, _| spans.get(*segment).is_some());
         for segment in segments.into_iter().filter(|segment| *segment <= reach) {
             let last = self.weighed.get(&segment);

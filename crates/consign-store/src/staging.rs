@@ -53,11 +53,7 @@ pub(crate) fn remove_unnamed(
 }
 
 /// Whether a record names a payload's file.
-fn is_named(
-    payload: Digest,
-    index: &Index,
-    recovered: &Recovered,
-) -> Result<bool, IndexFault> {
+fn is_named(payload: Digest, index: &Index, recovered: &Recovered) -> Result<bool, IndexFault> {
     let counts = |segment| !recovered.ledger.removed.contains(segment);
     let old = index.newest(&file_prefix(payload), &counts)?;
     Ok(old.is_some() || !recovered.begun.names_file(payload).is_empty())

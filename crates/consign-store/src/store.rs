@@ -14,7 +14,9 @@ use tokio::sync::{oneshot, watch};
 use crate::error::StoreError;
 use crate::payload::{PayloadSource, StagedPayload};
 use crate::types::{
-    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState, Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope, Submission, Tidied,
+    Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
+    Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope,
+    Submission, Tidied,
 };
 
 /// What the store asks for the time.

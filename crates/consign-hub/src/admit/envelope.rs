@@ -163,6 +163,7 @@ impl Admission {
                 Err(Refused::IdReused)
             };
         }
+        self.is_remembered(&envelope, now)?;
         may_say_new(&envelope.signer, envelope.time, &directory)?;
         self.may_decide(&directory, now)?;
         not_ahead(envelope.time, now)?;
@@ -185,6 +186,19 @@ impl Admission {
                 rejection,
                 directory.version(),
             ))),
+        }
+    }
+
+    /// An envelope so old that its answer may have been let go gets no second one.
+    fn is_remembered(&self, envelope: &Envelope, now: Timestamp) -> Result<(), Refused> {
+        const MARGIN: u64 = 86_400;
+        let end = envelope.expires.plus_seconds(self.record_seconds);
+        if now.plus_seconds(MARGIN) >= end && now >= envelope.expires {
+            Err(Refused::Forgotten {
+                expires: envelope.expires,
+            })
+        } else {
+            Ok(())
         }
     }
 
@@ -250,6 +264,7 @@ impl Admission {
         Refusal {
             key,
             digest,
+            expires: envelope.expires,
             evidence: self.signer.sign(&evidence),
         }
     }

@@ -69,6 +69,12 @@ pub(crate) enum Refused {
     /// The hub was restored from a backup.
     #[error("the hub knows less than a node has seen; its operator must decide")]
     HubBehind,
+    /// An envelope that expired before the time of which the hub remembers all.
+    #[error("the envelope expired at {expires}: the hub no longer knows whether it answered it")]
+    Forgotten {
+        /// When it expired.
+        expires: Timestamp,
+    },
     /// The id was used for another envelope.
     #[error("the same sender and id were used with other content")]
     IdReused,
@@ -165,6 +171,7 @@ impl Refused {
                 ErrorCode::DirectoryExpired
             }
             Self::HubBehind => ErrorCode::HubBehind,
+            Self::Forgotten { .. } => ErrorCode::EnvelopeExpired,
             Self::IdReused => ErrorCode::IdReused,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::PayloadMissing => ErrorCode::PayloadMissing,

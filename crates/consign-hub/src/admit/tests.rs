@@ -2,6 +2,7 @@
 
 mod exchange;
 mod keys;
+mod lapse;
 
 use std::sync::Arc;
 

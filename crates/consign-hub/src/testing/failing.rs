@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
-use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence};
+use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, Timestamp};
 use consign_store::{
     Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
-    MemoryStore, PayloadSource, Posted, Receipt, Refusal, Reply, Settled, StagedPayload,
-    StatusPost, Store, StoreError, StoreHealth, StoredEnvelope, Submission, Watcher,
+    MemoryStore, PayloadSource, Posted, Receipt, Refusal, Reply, Retention, Settled, StagedPayload,
+    StatusPost, Store, StoreError, StoreHealth, StoredEnvelope, Submission, Tidied, Watcher,
 };
 
 #[derive(Debug)]
@@ -33,6 +33,14 @@ impl Store for FailingStore {
 
     fn expire(&self, expiry: Expiry) -> Reply<Settled> {
         self.0.expire(expiry)
+    }
+
+    fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError> {
+        self.0.due(now, most)
+    }
+
+    fn tidy(&self, now: Timestamp, keep: &Retention) -> Result<Tidied, StoreError> {
+        self.0.tidy(now, keep)
     }
 
     fn collected(&self, agency: AgencyId, through: Sequence) -> Result<(), StoreError> {

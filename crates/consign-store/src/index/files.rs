@@ -156,7 +156,11 @@ pub(crate) fn sync(directory: &Path) -> io::Result<()> {
     let mut pending = vec![directory.to_owned()];
     while let Some(directory) = pending.pop() {
         File::open(&directory)?.sync_all()?;
-        pending.extend(entries(&directory)?.into_iter().filter(|path| path.is_dir()));
+        pending.extend(
+            entries(&directory)?
+                .into_iter()
+                .filter(|path| path.is_dir()),
+        );
     }
     Ok(())
 }

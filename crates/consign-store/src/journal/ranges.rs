@@ -77,8 +77,17 @@ mod tests {
 
     #[test]
     fn ranges_have_one_form() {
-        for ranges in [&[(3, 2)][..], &[(1, 2), (2, 3)], &[(1, 2), (3, 4)], &[(5, 6), (1, 2)]] {
-            assert_eq!(Ranges::from_ranges(ranges.iter().copied()), None, "{ranges:?}");
+        for ranges in [
+            &[(3, 2)][..],
+            &[(1, 2), (2, 3)],
+            &[(1, 2), (3, 4)],
+            &[(5, 6), (1, 2)],
+        ] {
+            assert_eq!(
+                Ranges::from_ranges(ranges.iter().copied()),
+                None,
+                "{ranges:?}"
+            );
         }
     }
 }

@@ -16,7 +16,9 @@ use super::record::{
     AcceptedRecord, MAX_RECORD, PayloadFact, RECORD_HEADER, Record, RefusedRecord, SettledRecord,
     StatusRecord,
 };
-use super::rows::{self, AnswerRow, ItemRow, Lapsing, Locator, PostedRow, Row, SettledRow, segment_of};
+use super::rows::{
+    self, AnswerRow, ItemRow, Lapsing, Locator, PostedRow, Row, SettledRow, segment_of,
+};
 use crate::codec::Reader;
 use crate::conformance::fixture::{agency, code, envelope, key, statement};
 use crate::types::{DirectoryNote, Position, SettledBy};
@@ -70,8 +72,11 @@ fn plain_record() -> impl Strategy<Value = Record> {
     prop_oneof![
         (1..99_u32, recipients(), bulk).prop_map(|(id, to, payload)| accepted(id, &to, payload)),
         (1..99_u32, recipients(), file).prop_map(|(id, to, payload)| accepted(id, &to, payload)),
-        (1..99_u32, recipients(), any::<u64>())
-            .prop_map(|(id, to, size)| accepted(id, &to, PayloadFact::Gone { size })),
+        (1..99_u32, recipients(), any::<u64>()).prop_map(|(id, to, size)| accepted(
+            id,
+            &to,
+            PayloadFact::Gone { size }
+        )),
         (1..99_u32, ".{0,200}").prop_map(|(id, words)| Record::Refused(RefusedRecord {
             key: key(2, id),
             digest: Digest::of(words.as_bytes()),

@@ -14,7 +14,7 @@ use super::sealers::SealJob;
 use super::{Commit, Done, Echo, InFlight, Request, Sender, Shared, Work};
 use crate::error::StoreError;
 use crate::journal::files::payload_path;
-use crate::journal::record::{RefusedRecord, Record, SettledRecord, StatusRecord};
+use crate::journal::record::{Record, RefusedRecord, SettledRecord, StatusRecord};
 use crate::types::{
     Accepted, Answer, Expiry, Outcome, PayloadIn, Placements, Posted, Receipt, Refusal, Settled,
     SettledBy, StatusPost, Submission,

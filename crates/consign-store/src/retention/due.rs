@@ -17,11 +17,7 @@ const TOGETHER: usize = 4_096;
 
 impl Shared {
     /// Envelopes that have lapsed and are not settled, `most` at most.
-    pub(crate) fn due(
-        &self,
-        now: Timestamp,
-        most: usize,
-    ) -> Result<Vec<EnvelopeKey>, StoreError> {
+    pub(crate) fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError> {
         let hours = self.ledger().swept..=hour_of(now);
         let mut due = Vec::new();
         let (mut after, mut more) = (lapse_prefix(*hours.start()), true);

@@ -115,11 +115,7 @@ impl<'a> Fates<'a> {
         Ok(fate)
     }
 
-    fn of_settled(
-        &mut self,
-        settled: &SettledRecord,
-        place: Locator,
-    ) -> Result<Fate, StoreError> {
+    fn of_settled(&mut self, settled: &SettledRecord, place: Locator) -> Result<Fate, StoreError> {
         let row = self.shared.settled_row(settled.key, settled.recipient)?;
         let counts = row.is_some_and(|row| row.record == place);
         let read = self.is_collected(settled.key.sender, settled.sequence);

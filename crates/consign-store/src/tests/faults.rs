@@ -494,7 +494,9 @@ fn damage_below_what_the_index_has_is_named() {
         bytes[end - 10..].fill(0);
     });
     // The segment after it says how far it must reach: also with no index.
-    disk.tamper("journal/0000000000000003.segment", |bytes| bytes.truncate(100));
+    disk.tamper("journal/0000000000000003.segment", |bytes| {
+        bytes.truncate(100)
+    });
     let damaged = open(&disk, small()).unwrap_err();
     assert!(matches!(damaged, OpenError::Damaged { .. }), "{damaged}");
 }

@@ -58,7 +58,9 @@ fn sequence(value: u32) -> Sequence {
 fn send(store: &JournalStore, ids: std::ops::RangeInclusive<u32>) {
     let ids: Vec<u32> = ids.collect();
     for some in ids.chunks(1_000) {
-        let sent = some.iter().map(|id| store.accept(submission(1, *id, &[2, 3])));
+        let sent = some
+            .iter()
+            .map(|id| store.accept(submission(1, *id, &[2, 3])));
         for reply in sent.collect::<Vec<_>>() {
             reply.wait().unwrap();
         }
@@ -95,8 +97,13 @@ fn reopened(store: JournalStore, disk: &SimDisk, hand: &Hand) -> JournalStore {
 }
 
 fn used(disk: &SimDisk) -> u64 {
-    let sizes = disk.paths().into_iter().filter(|path| !path.ends_with(".spare"));
-    sizes.map(|path| disk.bytes(&path).unwrap().len() as u64).sum()
+    let sizes = disk
+        .paths()
+        .into_iter()
+        .filter(|path| !path.ends_with(".spare"));
+    sizes
+        .map(|path| disk.bytes(&path).unwrap().len() as u64)
+        .sum()
 }
 
 #[test]
@@ -108,10 +115,16 @@ fn what_lapses_is_found_and_settled_once() {
     send(&store, 1..=300);
     sign(&store, (1..=300).filter(|id| id % 3 == 0));
     store.settle(receipt(1, 1, 2, 1)).wait().unwrap();
-    let due = |now| store.due(Timestamp::from_unix_saturating(now), 1_000).unwrap();
+    let due = |now| {
+        store
+            .due(Timestamp::from_unix_saturating(now), 1_000)
+            .unwrap()
+    };
     assert_eq!(due(LAPSE - 1), []);
     assert_eq!(due(LAPSE).len(), 200);
-    let few = store.due(Timestamp::from_unix_saturating(LAPSE), 7).unwrap();
+    let few = store
+        .due(Timestamp::from_unix_saturating(LAPSE), 7)
+        .unwrap();
     assert_eq!(few.len(), 7);
     hand.set(LAPSE);
     for key in due(LAPSE) {
@@ -239,7 +252,9 @@ fn what_is_carried_forward_can_still_be_collected() {
         store = reopened(store, &disk, &hand);
     }
     for (number, from) in [(1, 700), (2, 390), (3, 390)] {
-        let items = store.inbox(agency(number), Some(sequence(from)), super::all()).unwrap();
+        let items = store
+            .inbox(agency(number), Some(sequence(from)), super::all())
+            .unwrap();
         let last = store.inbox_state(agency(number)).unwrap().last.unwrap();
         assert_eq!(items.len() as u64, last.value() - u64::from(from));
         assert_eq!(items[0].sequence, sequence(from + 1));
@@ -248,7 +263,9 @@ fn what_is_carried_forward_can_still_be_collected() {
         assert!(items.len() as u64 >= last.value() - u64::from(from));
         assert_eq!(items.last().unwrap().sequence, last);
     }
-    let items = store.inbox(agency(1), Some(sequence(700)), super::all()).unwrap();
+    let items = store
+        .inbox(agency(1), Some(sequence(700)), super::all())
+        .unwrap();
     assert_eq!(items, before[700..]);
 }
 
@@ -316,13 +333,19 @@ fn a_stale_index_is_made_anew_while_others_work() {
         assert!(tidied.index && tidied.segments > 3, "{tidied:?}");
     });
     assert!(store.answer(key(1, 1)).unwrap().is_none());
-    let fresh = || store.inbox(agency(2), Some(sequence(8_000)), super::all()).unwrap();
+    let fresh = || {
+        store
+            .inbox(agency(2), Some(sequence(8_000)), super::all())
+            .unwrap()
+    };
     assert_eq!(fresh().len(), 2_000);
     store.close().unwrap();
     drop(store);
     let (store, recovery) = open(&disk, options).unwrap();
     assert_eq!(recovery.index, crate::IndexFate::Believed);
-    let items = store.inbox(agency(2), Some(sequence(8_000)), super::all()).unwrap();
+    let items = store
+        .inbox(agency(2), Some(sequence(8_000)), super::all())
+        .unwrap();
     assert_eq!(items.len(), 2_000);
 }
 
