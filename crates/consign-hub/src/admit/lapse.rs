@@ -34,6 +34,7 @@ impl Admission {
                 Err(StoreError::AlreadySettled) => {}
                 settled => {
                     self.stored(settled)?;
+                    self.quotas.settled(key.sender);
                     debug!(envelope_id = %key.id, agency = %recipient, "lapsed");
                 }
             }

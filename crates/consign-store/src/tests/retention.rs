@@ -159,7 +159,7 @@ fn what_is_final_and_old_goes_and_the_rest_stays() {
     let hand = Hand::at(BEGIN);
     let (store, _) = open(&disk, hand.options()).unwrap();
     send(&store, 1..=1_000);
-    let open_ids = |id: &u32| id % 10 == 0;
+    let open_ids = |id: &u32| id.is_multiple_of(10);
     sign(&store, (1..=1_000).filter(|id| !open_ids(id)));
     store.post(status(1, 5, 1, "03")).wait().unwrap();
     store.refuse(fixture::refusal(1, 2_000)).wait().unwrap();
@@ -363,7 +363,7 @@ fn letting_go_can_be_cut_short_anywhere() {
         let mut random = Random(seed);
         let (store, _) = open(&disk, options.clone()).unwrap();
         send(&store, 1..=100);
-        let is_open = |id: &u32| id % 10 == 0;
+        let is_open = |id: &u32| id.is_multiple_of(10);
         sign(&store, (1..=100).filter(|id| !is_open(id)));
         collect(&store);
         store.close().unwrap();
