@@ -8,7 +8,7 @@ use consign_store::{InboxBudget, InboxItem, ItemBody, Store};
 use consign_verify::verify_statement;
 
 use super::Scene;
-use crate::testing::Sealed;
+use crate::testing::{Sealed, World};
 
 const DAY: i64 = 86_400;
 
@@ -95,14 +95,18 @@ async fn a_hub_in_doubt_lets_nothing_lapse() {
 
 #[tokio::test]
 async fn what_may_be_forgotten_is_not_answered_anew() {
-    let scene = Scene::new();
+    let mut world = World::new();
+    world.config.keep.record_days = 3;
+    let store = world.memory_store();
+    let gate = world.admission(store.clone());
+    let scene = Scene { world, store, gate };
     let (recent, old) = (lapsing(&scene, 1), lapsing(&scene, 1));
     scene.world.clock.advance(2 * DAY);
     // Remembered: what has expired is refused with evidence.
     let evidence = scene.submit(&recent).await;
     assert_eq!(evidence.unwrap().event, Event::SubmissionRejection);
     // So old that an answer may have been let go: no second one is signed.
-    scene.world.clock.advance(400 * DAY);
+    scene.world.clock.advance(2 * DAY);
     let answer = scene.submit(&old).await;
     assert_eq!(answer.unwrap_err(), ErrorCode::EnvelopeExpired);
     assert!(!scene.is_answered(&old));
