@@ -1,11 +1,13 @@
 //! Whole stores: the suite on every engine, and what happens to a journal store.
 
 mod crash;
+mod damage;
 mod engines;
 mod faults;
 mod index;
 mod retention;
 
+use std::io::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,6 +25,12 @@ fn scratch() -> tempfile::TempDir {
     } else {
         tempfile::tempdir().unwrap()
     }
+}
+
+/// Says something that is seen also when the test passes.
+fn say(text: &str) {
+    // Not by a macro: the test harness would keep it to itself.
+    let _ = writeln!(std::io::stderr().lock(), "    {text}");
 }
 
 fn small() -> Options {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::{assert_holds, fill, open, scratch, sim, small};
-use crate::conformance::fixture::{Random, receipt, status};
+use crate::conformance::fixture::{receipt, status};
 use crate::disk::Disk;
 use crate::{IndexFate, Options, Store};
 
@@ -72,66 +72,6 @@ fn copy(from: &Path, to: &Path) {
             fs::copy(entry.path(), target).unwrap();
         }
     }
-}
-
-#[test]
-fn a_damaged_index_costs_nothing() {
-    let mut random = Random(11);
-    let mut replaced = 0;
-    for round in 0..40 {
-        let index = scratch();
-        let disk = sim(&index, 64 << 20);
-        let (store, _) = open(&disk, small()).unwrap();
-        fill(&store, 1..=180);
-        if round % 2 == 0 {
-            store.close().unwrap();
-        }
-        drop(store);
-        disk.kill();
-        damage(&disk.index_dir(), &mut random);
-        let (store, recovery) = open(&disk, small()).unwrap();
-        replaced += usize::from(recovery.index == IndexFate::Replaced);
-        assert_holds(&store, 180);
-    }
-    assert!(replaced > 10, "the damage was never noticed: {replaced}");
-}
-
-/// Overwrites, cuts or removes a file of the index.
-pub(super) fn damage(directory: &Path, random: &mut Random) {
-    let files = files_below(directory);
-    if files.is_empty() {
-        return;
-    }
-    let path = &files[random.place(files.len())];
-    let mut bytes = fs::read(path).unwrap();
-    match random.below(6) {
-        0 => bytes.truncate(random.place(bytes.len() + 1)),
-        1 => return fs::remove_file(path).unwrap(),
-        _ => {
-            for _ in 0..=random.below(20) {
-                let used = bytes.iter().rposition(|byte| *byte != 0).unwrap_or(0);
-                let at = random.place(used + 1);
-                if let Some(byte) = bytes.get_mut(at) {
-                    *byte ^= 1 << random.below(8);
-                }
-            }
-        }
-    }
-    fs::write(path, bytes).unwrap();
-}
-
-fn files_below(directory: &Path) -> Vec<std::path::PathBuf> {
-    let mut files = Vec::new();
-    for entry in fs::read_dir(directory).into_iter().flatten() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files.extend(files_below(&path));
-        } else {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }
 
 #[test]
