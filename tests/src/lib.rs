@@ -2,7 +2,7 @@
 //!
 //! The tests know the product only from outside: commands, their exit codes, the JSON they
 //! print, the files they leave, and what `openssl`, `age` and Python say about them. Nothing
-//! here depends on a crate of ours. Services listen on loopback ports that the harness chooses;
+//! but [`endurance`] depends on a crate of ours. Services listen on loopback ports that the harness chooses;
 //! everything lies in a directory of the test's own, which goes when the test passes, and each
 //! process ends with the test.
 //!
@@ -11,6 +11,8 @@
 //! - [`service`]: a hub or a node: start, wait for readiness, kill, start again.
 //! - [`network`]: an authority, a hub and nodes, founded by the commands of the README.
 //! - [`material`]: files to send, ids, changed bytes.
+//! - [`endurance`]: many documents through killed processes and spoilt connections, judged.
+//! - [`chance`]: numbers that are the same for the same seed.
 //! - [`figures`]: one large document, measured.
 //! - [`outside`]: `openssl`, `age` and Python.
 //! - [`waiting`]: wait for something to become true.
@@ -20,6 +22,8 @@
     reason = "only JSON values are indexed, which answer with null where there is nothing"
 )]
 
+pub mod chance;
+pub mod endurance;
 pub mod figures;
 pub mod material;
 pub mod network;

@@ -1,5 +1,6 @@
 //! A network on loopback, founded by the commands of the README.
 
+use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -51,7 +52,7 @@ pub struct Network<'a> {
     pub hub: Service,
     /// The nodes, in the order of their plans.
     pub nodes: Vec<Service>,
-    /// Where the hub listens.
+    /// Where nodes reach the hub.
     pub address: String,
 }
 
@@ -62,6 +63,37 @@ impl<'a> Network<'a> {
     /// A command failed, or a service was not ready in time.
     pub fn found(scratch: &'a Scratch, plans: &[NodePlan]) -> Result<Self> {
         let address = format!("localhost:{}", free_port()?);
+        Self::found_at(scratch, plans, address, |_| Ok(()))
+    }
+
+    /// [`found`](Self::found), with a hub that nodes reach at `public` and that listens on a
+    /// loopback port of its own.
+    ///
+    /// # Errors
+    /// A command failed, or a service was not ready in time.
+    pub fn found_behind(
+        scratch: &'a Scratch,
+        plans: &[NodePlan],
+        public: &str,
+        port: u16,
+    ) -> Result<Self> {
+        let listen_there = |hub: &Path| -> Result<()> {
+            let path = hub.join("hub.toml");
+            let text = fs::read_to_string(&path)?;
+            let set = format!("listen = \"{public}\"");
+            ensure!(text.contains(&set), "{set} is not in {}", path.display());
+            let text = text.replace(&set, &format!("listen = \"127.0.0.1:{port}\""));
+            Ok(fs::write(&path, text)?)
+        };
+        Self::found_at(scratch, plans, public.to_owned(), listen_there)
+    }
+
+    fn found_at(
+        scratch: &'a Scratch,
+        plans: &[NodePlan],
+        address: String,
+        configure_hub: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<Self> {
         let run = |line: &str| -> Result<()> {
             scratch.consign(line)?.good()?;
             Ok(())
@@ -70,6 +102,7 @@ impl<'a> Network<'a> {
         run(&format!(
             "hub init --dir hub --address {address} --directory authority/trust/directory"
         ))?;
+        configure_hub(&scratch.join("hub"))?;
         run(&issue("hub"))?;
         run(PUBLISH)?;
         run(&install("hub", "hub"))?;

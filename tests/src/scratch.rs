@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
+use rustix::fs::statvfs;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -14,6 +15,9 @@ use crate::program::{Answer, Invocation, words};
 
 /// So much of the end of each log is shown when a test fails.
 const SHOWN_OF_A_LOG: usize = 16 * 1024;
+
+/// Free bytes without which memory is not used.
+const ROOM: u64 = 2 << 30;
 
 /// Where one test has its files.
 #[derive(Debug)]
@@ -27,10 +31,40 @@ pub struct Scratch {
 /// # Errors
 /// Those of the test.
 pub fn in_scratch(name: &str, test: impl FnOnce(&Scratch) -> Result<()>) -> Result<()> {
+    run(name, Scratch::new()?, kept(), test)
+}
+
+/// [`in_scratch`], in memory where the machine has room for it there: for what is killed, which
+/// leaves the page cache as it is, and not for what loses its power.
+///
+/// # Errors
+/// Those of the test.
+pub fn in_memory(name: &str, test: impl FnOnce(&Scratch) -> Result<()>) -> Result<()> {
+    run(name, Scratch::in_memory()?, kept(), test)
+}
+
+fn kept() -> bool {
+    std::env::var_os("CONSIGN_KEEP").is_some()
+}
+
+/// [`in_scratch`], where a directory is always kept when the test fails.
+///
+/// # Errors
+/// Those of the test.
+pub fn kept_on_failure(name: &str, test: impl FnOnce(&Scratch) -> Result<()>) -> Result<()> {
+    run(name, Scratch::new()?, true, test)
+}
+
+fn run(
+    name: &str,
+    scratch: Scratch,
+    keep: bool,
+    test: impl FnOnce(&Scratch) -> Result<()>,
+) -> Result<()> {
     let start = Instant::now();
-    let scratch = Scratch::new()?;
     let mut judge = Judge {
         scratch: Some(scratch),
+        keep,
     };
     if let Some(scratch) = &judge.scratch {
         test(scratch).with_context(|| format!("test {name}"))?;
@@ -59,6 +93,23 @@ impl Scratch {
         let directory = tempfile::Builder::new()
             .prefix("consign-")
             .tempdir()
+            .context("cannot make a directory for the test")?;
+        Ok(Self { directory })
+    }
+
+    /// A new directory in memory, or elsewhere where there is too little.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn in_memory() -> Result<Self> {
+        let memory = Path::new("/dev/shm");
+        let free = statvfs(memory).map_or(0, |system| system.f_bavail * system.f_frsize);
+        if free < ROOM {
+            return Self::new();
+        }
+        let directory = tempfile::Builder::new()
+            .prefix("consign-")
+            .tempdir_in(memory)
             .context("cannot make a directory for the test")?;
         Ok(Self { directory })
     }
@@ -106,6 +157,7 @@ impl Scratch {
 /// Shows the logs unless the test has passed.
 struct Judge {
     scratch: Option<Scratch>,
+    keep: bool,
 }
 
 impl Drop for Judge {
@@ -114,7 +166,7 @@ impl Drop for Judge {
             return;
         };
         show_logs(scratch.path());
-        if std::env::var_os("CONSIGN_KEEP").is_some() {
+        if self.keep {
             say(format_args!("kept: {}", scratch.directory.keep().display()));
         }
     }

@@ -94,6 +94,18 @@ impl Service {
         })
     }
 
+    /// It has not ended by itself.
+    ///
+    /// # Errors
+    /// It has; says how.
+    pub fn still_runs(&mut self) -> Result<()> {
+        let child = self.child.as_mut().context("it was not started")?;
+        match child.try_wait()? {
+            Some(status) => bail!("{} ended by itself with {status}", self.name),
+            None => Ok(()),
+        }
+    }
+
     /// Ends it at once, wherever it is: `kill -9`.
     ///
     /// # Errors

@@ -68,7 +68,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "lab",
         ],
     ),
-    ("consign-tests", &[]),
+    // For the long run alone; every other test knows the product from outside.
+    (
+        "consign-tests",
+        &["domain", "verify", "proto", "node", "lab"],
+    ),
 ];
 
 /// Crates that must not be reached, however far away, in a release build.

@@ -137,7 +137,11 @@ fn live(seed: u64, totals: &Totals) {
     if goes_back {
         let all = files(&kept);
         let chosen = all.get(random.place(all.len().max(1)));
-        copy(&kept, &disk.index_dir(), chosen.map_or(&[], std::slice::from_ref));
+        copy(
+            &kept,
+            &disk.index_dir(),
+            chosen.map_or(&[], std::slice::from_ref),
+        );
     } else {
         (0..=random.below(3)).for_each(|_| damage(&disk.index_dir(), &mut random));
     }
