@@ -1,5 +1,11 @@
 //! Networks on disk, and one that runs.
 
+use std::time::Duration;
+
+use consign_proto::v1::send_event::Event;
+use consign_proto::v1::send_request::Message;
+use consign_proto::v1::{EvidenceView, FileOpen, ListRequest, SendOpen, SendRequest};
+
 use super::*;
 
 const NOW: u64 = 1_795_401_618;
@@ -63,4 +69,83 @@ async fn it_runs_and_leaves_nothing_running() {
             assert!(!directory.join("run.json").exists());
         }
     }
+}
+
+/// Hands the sample in at the first node, for the agency on the second, and follows it to its
+/// end; gives the evidence about it.
+async fn send(network: &Network) -> Vec<EvidenceView> {
+    let to = network.seats()[2].code.clone();
+    let open = SendOpen {
+        wait: "handover".to_owned(),
+        number: String::new(),
+        ..sample::letter(&network.seats()[0].code, vec![to])
+    };
+    let head = FileOpen {
+        name: "cong-van.pdf".to_owned(),
+        size: sample::LETTER.len() as u64,
+        ..FileOpen::default()
+    };
+    let messages = [
+        Message::Open(open),
+        Message::File(head),
+        Message::Chunk(sample::LETTER.into()),
+    ];
+    let requests = messages.map(|message| SendRequest {
+        message: Some(message),
+    });
+    let mut node = consign_node::client::connect(network.nodes()[0]).unwrap();
+    let sent = node.send(tokio_stream::iter(requests)).await.unwrap();
+    let (mut events, mut evidence) = (sent.into_inner(), Vec::new());
+    while let Some(said) = events.message().await.unwrap() {
+        match said.event.unwrap() {
+            Event::Evidence(view) => evidence.push(view),
+            Event::Done(done) => assert_eq!(done.state, "handed-over"),
+            _ => {}
+        }
+    }
+    evidence
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_network_whose_clocks_jump_goes_on_in_order() {
+    const DAY: i64 = 86_400;
+    let home = tempfile::tempdir().unwrap();
+    let now = Timestamp::from_unix_saturating(consign_runtime::clock::Clock::system().now());
+    let plan = Plan::with_agencies(3);
+    let network = Network::found(home.path(), &plan, now, &mut |_| {}).unwrap();
+    // Two days old, so that a day back no certificate is too young.
+    let clock = consign_runtime::clock::Clock::shifted(2 * DAY);
+    let running = network.start(&clock).await.unwrap();
+    let mut accepted = Vec::new();
+    for jump in [0, DAY, -2 * DAY, DAY] {
+        clock.advance(jump);
+        let told = tokio::time::timeout(Duration::from_secs(60), send(&network)).await;
+        let told = told.expect("it arrives in time");
+        let receipt = told.iter().find(|view| view.event == "ContentHandover");
+        assert_eq!(receipt.unwrap().sequence, accepted.len() as u64 + 1);
+        let acceptance = told
+            .iter()
+            .find(|view| view.event == "SubmissionAcceptance");
+        accepted.push(acceptance.unwrap().time.clone());
+    }
+    // Times say what the clocks said; places say the order.
+    assert!(accepted[0] < accepted[1] && accepted[2] < accepted[0]);
+    let passed = |sequence| (sequence, "TOTAL-PASSED".to_owned());
+    let all = [4, 3, 2, 1].map(passed);
+    let mut node = consign_node::client::connect(network.nodes()[1]).unwrap();
+    let opened = async {
+        let mut glances = tokio::time::interval(Duration::from_millis(20));
+        loop {
+            glances.tick().await;
+            let inbox = node.inbox(ListRequest::default()).await.unwrap();
+            let rows = inbox.into_inner().rows.into_iter();
+            let rows: Vec<_> = rows.map(|row| (row.sequence, row.verdict)).collect();
+            if rows == all {
+                return;
+            }
+        }
+    };
+    let opened = tokio::time::timeout(Duration::from_secs(60), opened).await;
+    opened.expect("all of it is opened, and in order");
+    running.stop().await.unwrap();
 }
