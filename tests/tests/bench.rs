@@ -97,3 +97,78 @@ fn what_cannot_be_measured_is_refused() -> Result<()> {
         Ok(())
     })
 }
+
+#[test]
+fn every_scenario_gives_its_figures() -> Result<()> {
+    in_scratch("bench scenarios", |scratch| {
+        let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let measure = |name: &str, line: &str, figures: &[&str]| -> Result<Value> {
+            let here = disk.path().join(name);
+            let report = scratch.ask(&format!("bench {line} --dir '{}'", here.display()))?;
+            for figure in figures {
+                positive(&report, figure)?;
+            }
+            Ok(report)
+        };
+        let report = measure(
+            "fan-out",
+            "hub --scenario fan-out --nodes 5",
+            &["cpu_ms_until_accepted", "settled_s", "rss_mib"],
+        )?;
+        ensure!(report["recipients"] == 5, "{report}");
+        ensure!(
+            positive(&report, "accepted_ms")? <= 1000.0 * positive(&report, "settled_s")? + 1.0,
+            "{report}"
+        );
+        measure(
+            "idle",
+            "hub --scenario idle --nodes 5 --seconds 1",
+            &["rss_mib", "peak_rss_mib", "connecting_s"],
+        )?;
+        let report = measure(
+            "restart",
+            "hub --scenario restart --nodes 2 --documents 300",
+            &["clean_s", "killed_s", "rebuilt_s"],
+        )?;
+        ensure!(report["documents"] == 300, "{report}");
+        let report = measure(
+            "large",
+            "hub --scenario large --size 5MiB",
+            &["mb_per_s", "peak_rss_mib"],
+        )?;
+        ensure!(positive(&report, "bytes_written")? >= 5e6, "{report}");
+        let report = measure(
+            "soak",
+            "hub --scenario soak --nodes 2 --documents 300",
+            &["settled_per_s", "peak_rss_mib", "disk_bytes_per_document"],
+        )?;
+        ensure!(report["documents"] == 300, "{report}");
+        Ok(())
+    })
+}
+
+#[test]
+fn real_nodes_are_measured_end_to_end() -> Result<()> {
+    in_scratch("bench network", |scratch| {
+        let disk = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR"))?;
+        let here = disk.path().join("here");
+        let line = "bench network --nodes 2 --in-flight 2 --seconds 1";
+        let report = scratch.ask(&format!("{line} --dir '{}'", here.display()))?;
+        for name in [
+            "documents_per_s",
+            "p50_ms",
+            "hub_cpu_ms_per_document",
+            "nodes_cpu_ms_per_document",
+        ] {
+            positive(&report, name)?;
+        }
+        let documents = positive(&report, "documents")?;
+        let expected = documents / positive(&report, "seconds")?;
+        let per_s = positive(&report, "documents_per_s")?;
+        ensure!(
+            (per_s - expected).abs() <= 0.02 * expected + 0.1,
+            "{report}"
+        );
+        Ok(())
+    })
+}

@@ -5,12 +5,15 @@
 //! |---|---|
 //! | `place` | where on which disk |
 //! | `ground` | an authority, an enrolled hub, nodes with keys of their own |
-//! | `process` | the hub's process: start, readiness, stop |
+//! | `process` | a hub's or a node's process: start, readiness, stop |
 //! | `sealing` | documents, sealed before any clock starts |
 //! | `link` | a simulated node's connection |
 //! | `driver` | what a simulated node does while the clock runs |
 //! | `machine`, `meter` | one thread's own limits; what the system counts for a process |
-//! | `load` | the scenario: two phases and their figures |
+//! | `load` | two phases, accept and settle, and their figures |
+//! | `fan_out`, `idle`, `large`, `restart`, `soak` | the other scenarios |
+//! | `network` | documents a second end to end, with real nodes |
+//! | `rounds` | many documents through one hub, sealed in portions |
 //! | `statistics` | medians and percentiles |
 //!
 //! Simulated nodes keep nothing on disk and open nothing: what they cost is theirs, and the hub
@@ -20,14 +23,21 @@
 
 mod driver;
 mod error;
+pub mod fan_out;
 mod ground;
+pub mod idle;
+pub mod large;
 mod link;
 pub mod load;
 mod machine;
 mod meter;
+pub mod network;
 mod place;
 mod process;
+pub mod restart;
+mod rounds;
 mod sealing;
+pub mod soak;
 mod statistics;
 
 use std::path::PathBuf;

@@ -1,37 +1,59 @@
 //! `consign bench`: what this machine does with it, measured by anyone.
 
 mod hub;
+mod network;
 mod watch;
 
 use std::path::PathBuf;
 
 use clap::Subcommand;
+use consign_domain::ErrorCode;
 use consign_lab::bench::BenchError;
+use serde::Serialize;
 
+use self::watch::Bars;
 use super::{Outcome, quoted};
-use crate::failure::Failure;
+use crate::failure::{Failure, exit};
 use crate::output::Output;
 
 /// Measure a hub or a whole network on this machine.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
   consign bench hub
-  consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json")]
+  consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json
+  consign bench network")]
 pub(crate) enum Bench {
     /// Measure a hub with simulated nodes
-    Hub(hub::Hub),
+    Hub(Box<hub::Hub>),
+    /// Measure a hub and real nodes, end to end
+    Network(network::Network),
 }
 
 /// Runs one of the commands.
 pub(crate) fn run(bench: Bench, output: Output) -> Outcome {
     match bench {
-        Bench::Hub(arguments) => super::serve(hub::run(arguments, output)),
+        Bench::Hub(arguments) => super::serve(hub::run(*arguments, output)),
+        Bench::Network(arguments) => super::serve(network::run(arguments, output)),
     }
 }
 
 /// This program, to be run as the hub.
 fn program() -> Result<PathBuf, Failure> {
     std::env::current_exe().map_err(|error| Failure::io("find", "this program".as_ref(), &error))
+}
+
+/// Prints figures by the names that they have in JSON.
+fn show<T: Serialize>(report: &T, bars: &Bars, output: Output) -> Outcome {
+    bars.clear();
+    let figures =
+        serde_json::to_value(report).map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
+    let figures = figures.as_object().into_iter().flatten();
+    let rows: Vec<_> = figures
+        .map(|(name, figure)| vec![name.replace('_', " "), figure.to_string()])
+        .collect();
+    output.table(&["FIGURE", "VALUE"], &rows, "");
+    output.object(true, report);
+    Ok(exit::DONE)
 }
 
 /// Bytes, or KiB, MiB or GiB.
@@ -61,12 +83,10 @@ impl From<BenchError> for Failure {
                 failure.fix("name an empty directory, or one that is not there: --dir DIR")
             }
             BenchError::Setting { .. } => failure.fix("see: consign bench hub --help"),
-            BenchError::HubEnded { log, .. } | BenchError::HubLate { log, .. } => {
-                failure.fix(format!(
-                    "keep the directory with --dir DIR, and read {}",
-                    quoted(log)
-                ))
-            }
+            BenchError::Ended { log, .. } | BenchError::Late { log, .. } => failure.fix(format!(
+                "keep the directory with --dir DIR, and read {}",
+                quoted(log)
+            )),
             _ => failure,
         }
     }

@@ -33,14 +33,14 @@ const DIGEST: &[u8] = br#""sha256":""#;
 pub(crate) struct Field {
     pub(crate) ground: Arc<Ground>,
     pub(crate) documents: Arc<Documents>,
-    /// From each sender's documents, the first that is sent.
-    pub(crate) from: usize,
-    /// Nothing is sent any more, and nothing counted.
-    pub(crate) deadline: Instant,
-    /// Documents under way.
+    /// From then on nothing is sent any more, and nothing counted.
+    deadline: Option<Instant>,
+    /// Whether a node waits to be told before it sends the next document.
+    by_hand: bool,
+    /// Documents that are not settled, and receipts that no wrap has come for.
     pub(crate) under_way: AtomicUsize,
     /// Nodes that may still send.
-    pub(crate) sending: AtomicUsize,
+    sending: AtomicUsize,
     /// Documents done, for whoever watches.
     pub(crate) done: AtomicU64,
     /// Triggered when nobody sends any more and nothing is under way.
@@ -48,6 +48,36 @@ pub(crate) struct Field {
 }
 
 impl Field {
+    /// For so many nodes that send; they send until there are no more documents.
+    pub(crate) fn new(ground: &Arc<Ground>, documents: &Arc<Documents>, sending: usize) -> Self {
+        Self {
+            ground: Arc::clone(ground),
+            documents: Arc::clone(documents),
+            deadline: None,
+            by_hand: false,
+            under_way: AtomicUsize::new(0),
+            sending: AtomicUsize::new(sending),
+            done: AtomicU64::new(0),
+            idle: Shutdown::new(),
+        }
+    }
+
+    /// They send and count up to a moment.
+    pub(crate) fn until(mut self, deadline: Instant) -> Self {
+        self.deadline = Some(deadline);
+        self
+    }
+
+    /// They send when they are told.
+    pub(crate) const fn by_hand(mut self) -> Self {
+        self.by_hand = true;
+        self
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.deadline.is_some_and(|deadline| now >= deadline)
+    }
+
     fn rest_if_done(&self) {
         let quiet = |count: &AtomicUsize| count.load(Ordering::SeqCst) == 0;
         if quiet(&self.sending) && quiet(&self.under_way) {
@@ -93,6 +123,7 @@ pub(crate) struct Node {
     flying: Vec<Option<Flying>>,
     /// Receipts that are not answered yet, by the envelope's id.
     receipts: HashMap<Bytes, Place>,
+    done: u64,
     tally: Tally,
 }
 
@@ -106,7 +137,7 @@ impl Node {
         window: usize,
     ) -> Self {
         Self {
-            next: field.from,
+            next: 0,
             field,
             number,
             link,
@@ -114,31 +145,69 @@ impl Node {
             sends: true,
             flying: vec![None; window],
             receipts: HashMap::new(),
+            done: 0,
             tally: Tally::default(),
         }
     }
 
+    /// Its number among the participants.
+    pub(crate) const fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Documents that are done.
+    pub(crate) const fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Whether a slot's document is accepted, or done.
+    pub(crate) fn is_accepted(&self, slot: usize) -> bool {
+        let flying = self.flying.get(slot).and_then(Option::as_ref);
+        flying.is_none_or(|flying| flying.accepted)
+    }
+
+    /// Takes up another field with its documents, on the same connection.
+    pub(crate) fn begin(&mut self, field: Arc<Field>) {
+        self.field = field;
+        self.next = 0;
+        self.sends = true;
+    }
+
     /// Sends, receives and signs until nothing is under way anywhere any more.
-    pub(crate) async fn run(mut self) -> Result<Tally, BenchError> {
+    pub(crate) async fn run(&mut self) -> Result<Tally, BenchError> {
         let idle = self.field.idle.clone();
-        for slot in 0..self.flying.len() {
-            self.send(slot)?;
+        if !self.field.by_hand {
+            for slot in 0..self.flying.len() {
+                self.send(slot)?;
+            }
         }
-        loop {
+        tokio::select! {
+            ended = self.until(|_| false) => ended?,
+            () = idle.wait() => {}
+        }
+        Ok(std::mem::take(&mut self.tally))
+    }
+
+    /// Receives and signs until something holds. May be dropped and asked again.
+    pub(crate) async fn until(
+        &mut self,
+        holds: impl Fn(&Self) -> bool + Send,
+    ) -> Result<(), BenchError> {
+        while !holds(self) {
             tokio::select! {
                 reply = self.link.reply() => self.answered(reply?)?,
                 heard = hear(&mut self.collecting) => self.heard(heard?)?,
-                () = idle.wait() => return Ok(self.tally),
             }
         }
+        Ok(())
     }
 
     /// Fills a slot with the next document, unless the time is over or there is none.
-    fn send(&mut self, slot: usize) -> Result<(), BenchError> {
+    pub(crate) fn send(&mut self, slot: usize) -> Result<(), BenchError> {
         let now = Instant::now();
         let documents = self.field.documents.of(self.number);
         let document = documents.get(self.next);
-        let Some(document) = document.filter(|_| self.sends && now < self.field.deadline) else {
+        let Some(document) = document.filter(|_| self.sends && !self.field.is_over(now)) else {
             if std::mem::take(&mut self.sends) {
                 self.field.sending.fetch_sub(1, Ordering::SeqCst);
             }
@@ -181,7 +250,7 @@ impl Node {
         })?;
         flying.accepted = true;
         let now = Instant::now();
-        if now < self.field.deadline {
+        if !self.field.is_over(now) {
             self.tally.accepted += 1;
             self.tally.accept.push(micros(flying.begun, now));
         }
@@ -196,13 +265,18 @@ impl Node {
         else {
             return Ok(());
         };
-        if self.collecting.is_some() && now < self.field.deadline {
+        if self.collecting.is_some() && !self.field.is_over(now) {
             self.tally.settled += 1;
             self.tally.settle.push(micros(done.begun, now));
         }
-        self.field.done.fetch_add(1, Ordering::Relaxed);
+        self.done += 1;
+        self.field.done.fetch_add(1, Ordering::SeqCst);
         self.field.under_way.fetch_sub(1, Ordering::SeqCst);
-        self.send(slot)
+        if self.field.by_hand {
+            Ok(())
+        } else {
+            self.send(slot)
+        }
     }
 
     fn heard(&mut self, heard: Heard) -> Result<(), BenchError> {
@@ -243,7 +317,7 @@ impl Node {
                 rule: "a payload arrives as it was sent",
             });
         }
-        if Instant::now() < field.deadline {
+        if !field.is_over(Instant::now()) {
             self.tally.delivered += 1;
         }
         let own = field.ground.participants.get(self.number).ok_or(UNKNOWN)?;
@@ -256,6 +330,7 @@ impl Node {
                 rule: "an envelope comes once",
             });
         }
+        self.field.under_way.fetch_add(1, Ordering::SeqCst);
         match &self.collecting {
             Some(collecting) => collecting.receipt(receipt),
             None => Ok(()),
@@ -271,13 +346,14 @@ impl Node {
             let index = usize::try_from(release.index).ok()?;
             document.submission.wraps.get(index)
         });
-        if sealed == Some(&release.wrap) {
-            Ok(())
-        } else {
-            Err(BenchError::Protocol {
+        if sealed != Some(&release.wrap) {
+            return Err(BenchError::Protocol {
                 rule: "the wrap released is the one that was sealed",
-            })
+            });
         }
+        self.field.under_way.fetch_sub(1, Ordering::SeqCst);
+        self.field.rest_if_done();
+        Ok(())
     }
 
     /// A recipient's receipt for one of our documents.

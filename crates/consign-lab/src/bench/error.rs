@@ -12,6 +12,7 @@ use consign_domain::id::IdError;
 use consign_domain::statement::StatementError;
 use consign_domain::text::TextError;
 use consign_hub::SetupError;
+use consign_node::client::ClientError;
 use consign_pki::encryption::EncryptionError;
 use consign_pki::issue::IssueError;
 use consign_pki::seal::SealError;
@@ -61,17 +62,21 @@ pub enum BenchError {
         /// The file.
         path: PathBuf,
     },
-    /// The hub ended by itself.
-    #[error("the hub ended with {status}; see {}", log.display())]
-    HubEnded {
+    /// A hub or a node ended by itself.
+    #[error("the {role} ended with {status}; see {}", log.display())]
+    Ended {
+        /// What it was.
+        role: &'static str,
         /// How.
         status: ExitStatus,
         /// What it said.
         log: PathBuf,
     },
-    /// The hub was not ready, or did not stop, in time.
-    #[error("the hub did not {what} within {after:?}; see {}", log.display())]
-    HubLate {
+    /// A hub or a node was not ready, or did not stop, in time.
+    #[error("the {role} did not {what} within {after:?}; see {}", log.display())]
+    Late {
+        /// What it was.
+        role: &'static str,
         /// What it should have done.
         what: &'static str,
         /// How long it had.
@@ -102,8 +107,8 @@ pub enum BenchError {
         /// What must hold.
         rule: &'static str,
     },
-    /// Documents that were accepted and did not come to their end.
-    #[error("{missing} accepted documents were not settled within {after:?}")]
+    /// Documents or receipts that did not come to their end.
+    #[error("{missing} documents or receipts were not settled within {after:?}")]
     Unsettled {
         /// How many.
         missing: usize,
@@ -116,6 +121,9 @@ pub enum BenchError {
     /// The network could not be founded.
     #[error(transparent)]
     Lab(#[from] LabError),
+    /// A node cannot be talked to.
+    #[error(transparent)]
+    Client(#[from] ClientError),
     /// The authority.
     #[error("the authority")]
     Authority(#[from] AuthorityError),
@@ -175,10 +183,9 @@ impl BenchError {
             }
             Self::Io { .. } | Self::File(_) => ErrorCode::StorageFailed,
             Self::Lab(error) => error.code(),
+            Self::Client(error) => error.code(),
             Self::Authority(error) => error.code(),
-            Self::HubEnded { .. } | Self::HubLate { .. } | Self::Connect(_) => {
-                ErrorCode::Unreachable
-            }
+            Self::Ended { .. } | Self::Late { .. } | Self::Connect(_) => ErrorCode::Unreachable,
             Self::Call { status } => consign_proto::status_of(status),
             Self::Refused { code, .. } => code.parse().unwrap_or(ErrorCode::Internal),
             _ => ErrorCode::Internal,

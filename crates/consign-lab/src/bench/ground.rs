@@ -129,7 +129,7 @@ impl Ground {
 }
 
 /// Few senders stand for many here: each sends as much as the hub takes.
-fn lift_quotas(hub_file: &Path) -> Result<(), BenchError> {
+pub(crate) fn lift_quotas(hub_file: &Path) -> Result<(), BenchError> {
     let bytes = files::read_bounded(hub_file, MAX_FILE)?;
     let text = String::from_utf8_lossy(&bytes);
     let lines = text.lines().map(|line| {

@@ -5,6 +5,7 @@
 //! documents under way, of which there is a bounded number.
 
 use bytes::Bytes;
+use consign_domain::EnvelopeKey;
 use consign_proto::v1::collect_reply::Message as Heard;
 use consign_proto::v1::collect_request::Message;
 use consign_proto::v1::hub_client::HubClient;
@@ -68,6 +69,20 @@ impl Link {
         &mut self,
         participant: &Participant,
     ) -> Result<Collecting, BenchError> {
+        Ok(self.open_inbox(participant, CREDIT).await?.0)
+    }
+
+    /// How many items there are in the inbox of the participant's agency.
+    pub(crate) async fn inbox(&mut self, participant: &Participant) -> Result<u64, BenchError> {
+        let (_, welcome) = self.open_inbox(participant, 0).await?;
+        Ok(welcome.agencies.first().map_or(0, |cursor| cursor.sequence))
+    }
+
+    async fn open_inbox(
+        &mut self,
+        participant: &Participant,
+        credit: u64,
+    ) -> Result<(Collecting, v1::CollectWelcome), BenchError> {
         let (say, said) = unbounded_channel();
         let agency = Bytes::copy_from_slice(&participant.id.to_bytes());
         let open = v1::CollectOpen {
@@ -77,7 +92,7 @@ impl Link {
                 sequence: 0,
                 digest: Bytes::new(),
             }],
-            credit: CREDIT,
+            credit,
             directory: participant.signer.directory.value(),
         };
         let message = Some(Message::Open(open));
@@ -93,7 +108,7 @@ impl Link {
             bytes: 0,
         };
         match collecting.next().await? {
-            Heard::Welcome(_) => Ok(collecting),
+            Heard::Welcome(welcome) => Ok((collecting, welcome)),
             _ => Err(BenchError::Protocol {
                 rule: "a stream begins with a welcome",
             }),
@@ -113,6 +128,29 @@ impl Link {
             submission: Some(submission),
         };
         self.submit.send(request).map_err(|_| closed())
+    }
+
+    /// Uploads a payload.
+    pub(crate) async fn upload(
+        &mut self,
+        messages: impl Iterator<Item = v1::UploadRequest> + Send + 'static,
+    ) -> Result<v1::UploadReply, BenchError> {
+        let reply = self.client.upload(tokio_stream::iter(messages)).await?;
+        Ok(reply.into_inner())
+    }
+
+    /// Fetches a payload for the participant's agency.
+    pub(crate) async fn fetch(
+        &mut self,
+        key: EnvelopeKey,
+        participant: &Participant,
+    ) -> Result<Streaming<v1::PayloadChunk>, BenchError> {
+        let request = v1::FetchPayloadRequest {
+            envelope: Some(consign_proto::key_message(key)),
+            recipient: Bytes::copy_from_slice(&participant.id.to_bytes()),
+            offset: 0,
+        };
+        Ok(self.client.fetch_payload(request).await?.into_inner())
     }
 
     /// The next answer. May be dropped and asked again.

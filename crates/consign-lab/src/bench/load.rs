@@ -8,7 +8,7 @@
 //! must come all the same.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,9 +19,9 @@ use super::ground::Ground;
 use super::link::Link;
 use super::machine::{self, Limits};
 use super::meter::{Meter, Reading};
-use super::process::HubProcess;
+use super::process::Process;
 use super::sealing::{self, Documents, Order};
-use super::statistics::{Latencies, median, rounded};
+use super::statistics::{Latencies, median, mib, rounded};
 use super::{BenchError, Place, Progress, Setting, Watch};
 
 /// How long what is under way at the end of a phase may take.
@@ -185,7 +185,7 @@ async fn measure(
     phase: Phase,
     watch: Watch<'_>,
 ) -> Result<Figures, BenchError> {
-    let hub = HubProcess::start_empty(&setting.program, ground).await?;
+    let hub = Process::start_empty(&setting.program, ground.hub_dir()).await?;
     let mut links = Vec::with_capacity(ground.participants.len());
     for participant in &ground.participants {
         let mut link = Link::open(ground, participant, hub.address()).await?;
@@ -197,22 +197,14 @@ async fn measure(
     }
     let meters = Meters::new(&hub)?;
     let lasts = Duration::from_secs(setting.seconds);
-    let field = Arc::new(Field {
-        ground: Arc::clone(ground),
-        documents: Arc::clone(documents),
-        from: 0,
-        deadline: meters.begun + lasts,
-        under_way: AtomicUsize::new(0),
-        sending: AtomicUsize::new(links.len()),
-        done: AtomicU64::new(0),
-        idle: consign_runtime::shutdown::Shutdown::new(),
-    });
+    let field = Field::new(ground, documents, links.len());
+    let field = Arc::new(field.until(meters.begun + lasts));
     let mut nodes = JoinSet::new();
     let count = links.len();
     for (number, (link, collecting)) in links.into_iter().enumerate() {
         let window = setting.in_flight * (number + 1) / count - setting.in_flight * number / count;
-        let node = Node::new(Arc::clone(&field), number, link, collecting, window.max(1));
-        nodes.spawn(node.run());
+        let mut node = Node::new(Arc::clone(&field), number, link, collecting, window.max(1));
+        nodes.spawn(async move { node.run().await });
     }
     let (tallies, end) = wait(&mut nodes, &field, &meters, phase, lasts, watch).await?;
     hub.stop().await?;
@@ -239,7 +231,7 @@ struct Used {
 }
 
 impl Meters {
-    fn new(hub: &HubProcess) -> Result<Self, BenchError> {
+    fn new(hub: &Process) -> Result<Self, BenchError> {
         let hub = hub.meter();
         Ok(Self {
             hub_before: hub.read()?,
@@ -275,8 +267,9 @@ async fn wait(
         Phase::Accept => "phase 1: accept",
         Phase::Settle => "phase 2: accept, deliver, settle",
     };
-    let over = tokio::time::sleep_until(field.deadline.into());
-    let late = tokio::time::sleep_until((field.deadline + PATIENCE).into());
+    let deadline = meters.begun + lasts;
+    let over = tokio::time::sleep_until(deadline.into());
+    let late = tokio::time::sleep_until((deadline + PATIENCE).into());
     tokio::pin!(over, late);
     let mut glances = tokio::time::interval(GLANCE);
     let (mut tallies, mut used) = (Vec::new(), None);
@@ -340,10 +333,6 @@ fn figures(tallies: Vec<Tally>, used: &Used) -> Figures {
         rss_mib: mib(used.hub.resident),
         peak_rss_mib: mib(used.hub.peak),
     }
-}
-
-fn mib(bytes: u64) -> f64 {
-    rounded(bytes as f64 / f64::from(1 << 20), 1)
 }
 
 /// The median of each figure.

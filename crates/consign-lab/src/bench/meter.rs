@@ -46,6 +46,26 @@ impl Meter {
         })
     }
 
+    /// Processor time of the threads that there are, in nanoseconds: for short spans, in which no
+    /// thread ends. In hundredths of a second where the kernel does not count so finely.
+    pub(crate) fn cpu(self) -> Result<Duration, BenchError> {
+        let tasks = self.path("task");
+        let fault = |source| BenchError::io(&tasks, source);
+        let mut sum = Duration::ZERO;
+        for task in std::fs::read_dir(&tasks).map_err(fault)? {
+            let schedule = task.map_err(fault)?.path().join("schedstat");
+            match std::fs::read_to_string(&schedule) {
+                Ok(text) => sum += on_cpu(&text).ok_or(BenchError::Meter { path: schedule })?,
+                // The thread has just ended, or the kernel does not tell.
+                Err(_) => continue,
+            }
+        }
+        if sum.is_zero() {
+            return self.parsed("stat", cpu);
+        }
+        Ok(sum)
+    }
+
     fn parsed<T>(self, name: &str, parse: impl FnOnce(&str) -> Option<T>) -> Result<T, BenchError> {
         let path = self.path(name);
         let text = std::fs::read_to_string(&path).map_err(|fault| BenchError::io(&path, fault))?;
@@ -75,6 +95,12 @@ fn cpu(stat: &str) -> Option<Duration> {
     let user: u32 = fields.next()?.parse().ok()?;
     let system: u32 = fields.next()?.parse().ok()?;
     TICK.checked_mul(user.checked_add(system)?)
+}
+
+/// The first of three figures: nanoseconds on a processor.
+fn on_cpu(schedstat: &str) -> Option<Duration> {
+    let nanos = schedstat.split_whitespace().next()?.parse().ok()?;
+    Some(Duration::from_nanos(nanos))
 }
 
 fn field(text: &str, name: &str) -> Option<u64> {
@@ -110,6 +136,8 @@ mod tests {
             digest = consign_domain::Digest::of(digest.as_bytes());
         }
         let cpu = meter.read().unwrap().cpu_since(&before);
+        let fine = meter.cpu().unwrap();
+        assert!(fine >= Duration::from_millis(50), "{fine:?}");
         assert!(cpu >= Duration::from_millis(50), "{cpu:?} {digest}");
     }
 

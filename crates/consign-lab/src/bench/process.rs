@@ -1,4 +1,4 @@
-//! The hub as a process of its own: `consign hub run DIR`, as any operator starts it.
+//! A hub or a node as a process of its own: `consign hub run DIR`, as any operator starts it.
 
 use std::fs::OpenOptions;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,6 @@ use consign_runtime::run_file::{Presence, RunFile};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::BenchError;
-use super::ground::Ground;
 use super::meter::Meter;
 
 /// How often readiness and the end are looked for.
@@ -18,48 +17,53 @@ const GLANCE: Duration = Duration::from_millis(2);
 const READY: Duration = Duration::from_secs(1800);
 const STOP: Duration = Duration::from_secs(120);
 
-/// A hub that runs; it is killed when this is dropped.
+/// A process that runs; it is killed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct HubProcess {
+pub(crate) struct Process {
+    role: &'static str,
     child: Child,
     log: PathBuf,
     address: String,
 }
 
-impl HubProcess {
-    /// Starts the hub on the store that is there; returns when it can be connected to.
-    pub(crate) async fn start(program: &Path, ground: &Ground) -> Result<Self, BenchError> {
-        let dir = ground.hub_dir();
+impl Process {
+    /// Starts a `hub` or a `node` on what is in its directory; returns when it can be connected to.
+    pub(crate) async fn start(
+        program: &Path,
+        role: &'static str,
+        dir: &Path,
+    ) -> Result<Self, BenchError> {
         let log = dir.with_extension("log");
         let fault = |source| BenchError::io(&log, source);
         let out = OpenOptions::new().append(true).create(true).open(&log);
         let out = out.map_err(fault)?;
         let again = out.try_clone().map_err(fault)?;
         let child = Command::new(program)
-            .args(["hub", "run"])
+            .args([role, "run"])
             .arg(dir)
             .stdin(Stdio::null())
             .stdout(out)
             .stderr(again)
             .spawn()
             .map_err(|source| BenchError::io(program, source))?;
-        let mut hub = Self {
+        let mut process = Self {
+            role,
             child,
             log: log.clone(),
             address: String::new(),
         };
-        hub.address = hub.ready(dir).await?;
-        Ok(hub)
+        process.address = process.ready(dir).await?;
+        Ok(process)
     }
 
-    /// Starts the hub on an empty store.
-    pub(crate) async fn start_empty(program: &Path, ground: &Ground) -> Result<Self, BenchError> {
-        let data = ground.hub_dir().join("data");
+    /// Starts a hub on an empty store.
+    pub(crate) async fn start_empty(program: &Path, dir: &Path) -> Result<Self, BenchError> {
+        let data = dir.join("data");
         match std::fs::remove_dir_all(&data) {
             Err(fault) if fault.kind() != std::io::ErrorKind::NotFound => {
                 Err(BenchError::io(&data, fault))
             }
-            _ => Self::start(program, ground).await,
+            _ => Self::start(program, "hub", dir).await,
         }
     }
 
@@ -91,6 +95,13 @@ impl HubProcess {
         }
     }
 
+    /// Ends it wherever it is: `kill -9`.
+    pub(crate) fn kill(mut self) -> Result<(), BenchError> {
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        ended.map_err(|source| BenchError::io(&self.log, source))?;
+        Ok(())
+    }
+
     /// Waits for the `run.json` of this very process.
     async fn ready(&mut self, dir: &Path) -> Result<String, BenchError> {
         let begun = Instant::now();
@@ -116,14 +127,16 @@ impl HubProcess {
     }
 
     fn ended_with(&self, status: ExitStatus) -> BenchError {
-        BenchError::HubEnded {
+        BenchError::Ended {
+            role: self.role,
             status,
             log: self.log.clone(),
         }
     }
 
     fn late(&self, what: &'static str, after: Duration) -> BenchError {
-        BenchError::HubLate {
+        BenchError::Late {
+            role: self.role,
             what,
             after,
             log: self.log.clone(),
@@ -131,7 +144,7 @@ impl HubProcess {
     }
 }
 
-impl Drop for HubProcess {
+impl Drop for Process {
     fn drop(&mut self) {
         if let Ok(None) = self.child.try_wait() {
             let _ = self.child.kill();

@@ -18,7 +18,7 @@ use consign_domain::{Digest, EnvelopeId, Salt};
 use consign_log::Tree;
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity, encrypt_to, seal_small};
 use consign_pki::wrap::WrapPlaintext;
-use consign_proto::v1;
+use consign_proto::v1::{self, envelope_submission::Payload};
 use consign_runtime::entropy;
 
 use super::ground::{Ground, Participant};
@@ -35,6 +35,7 @@ pub(crate) struct Document {
     pub(crate) id: EnvelopeId,
     pub(crate) digest: Digest,
     pub(crate) content: Digest,
+    pub(crate) payload: Digest,
     pub(crate) submission: v1::EnvelopeSubmission,
 }
 
@@ -110,7 +111,8 @@ struct Desk<'a> {
     recipients: Vec<&'a Participant>,
     to: Recipients,
     identity: EncryptionIdentity,
-    payload: Bytes,
+    /// `None`: uploaded before.
+    payload: Option<Bytes>,
     info: PayloadInfo,
     container: Digest,
 }
@@ -159,9 +161,22 @@ pub(crate) fn seal(
     })?;
     let mut sealed: Vec<_> = shares.into_iter().flatten().collect();
     sealed.sort_unstable_by_key(|(number, _)| *number);
-    let payloads = desks.iter().map(|desk| desk.payload.clone()).collect();
+    let payloads = desks.iter().filter_map(|desk| desk.payload.clone());
+    let payloads = payloads.collect();
     let by_sender = sealed.into_iter().map(|(_, documents)| documents);
     Ok(index(by_sender.collect(), payloads))
+}
+
+/// Seals one document, from the first participant to the second, whose payload is uploaded.
+pub(crate) fn seal_staged(ground: &Ground, info: PayloadInfo) -> Result<Document, BenchError> {
+    let container = info.sha256;
+    Desk::at(
+        ground,
+        0,
+        1,
+        (None, info, EncryptionIdentity::generate(), container),
+    )?
+    .seal()
 }
 
 fn check(ground: &Ground, order: Order) -> Result<(), BenchError> {
@@ -197,15 +212,6 @@ fn index(by_sender: Vec<Vec<Document>>, payloads: Vec<Bytes>) -> Documents {
 
 impl<'a> Desk<'a> {
     fn new(ground: &'a Ground, number: usize, order: Order) -> Result<Self, BenchError> {
-        let nodes = &ground.participants;
-        let sender = nodes.get(number).ok_or(BenchError::Setting {
-            rule: "only nodes send",
-        })?;
-        let following = nodes.iter().cycle().skip(number + 1).take(order.recipients);
-        let mut recipients: Vec<&Participant> = following.collect();
-        // Wraps are in the order of codes.
-        recipients.sort_by(|one, other| one.code.cmp(&other.code));
-        let codes = recipients.iter().map(|recipient| recipient.code.clone());
         let identity = EncryptionIdentity::generate();
         let (payload, container) = payload(&identity, order.size)?;
         let text = AgeRecipient::new(&identity.recipient().to_text());
@@ -214,6 +220,31 @@ impl<'a> Desk<'a> {
             size: payload.len() as u64,
             recipient: text.ok_or(EncryptionError::InvalidRecipient)?,
         };
+        let content = (Some(payload), info, identity, container);
+        Self::at(ground, number, order.recipients, content)
+    }
+
+    /// With the payload, what the envelope says of it, what opens it, and the container's digest.
+    fn at(
+        ground: &'a Ground,
+        number: usize,
+        recipients: usize,
+        (payload, info, identity, container): (
+            Option<Bytes>,
+            PayloadInfo,
+            EncryptionIdentity,
+            Digest,
+        ),
+    ) -> Result<Self, BenchError> {
+        let nodes = &ground.participants;
+        let sender = nodes.get(number).ok_or(BenchError::Setting {
+            rule: "only nodes send",
+        })?;
+        let following = nodes.iter().cycle().skip(number + 1).take(recipients);
+        let mut recipients: Vec<&Participant> = following.collect();
+        // Wraps are in the order of codes.
+        recipients.sort_by(|one, other| one.code.cmp(&other.code));
+        let codes = recipients.iter().map(|recipient| recipient.code.clone());
         Ok(Self {
             ground,
             sender,
@@ -251,15 +282,17 @@ impl<'a> Desk<'a> {
             id,
             digest: Digest::of(&statement),
             content,
+            payload: self.info.sha256,
             submission: v1::EnvelopeSubmission {
                 envelope: Some(v1::SignedStatement {
                     statement,
                     signature: Bytes::copy_from_slice(&signature),
                 }),
                 wraps,
-                payload: Some(v1::envelope_submission::Payload::Inline(
-                    self.payload.clone(),
-                )),
+                payload: Some(match &self.payload {
+                    Some(bytes) => Payload::Inline(bytes.clone()),
+                    None => Payload::Staged(true),
+                }),
             },
         })
     }
@@ -285,7 +318,7 @@ impl<'a> Desk<'a> {
     }
 }
 
-/// A ciphertext of exactly so many bytes, and the digest of what is in it.
+/// A ciphertext of so many bytes, or a few less, and the digest of what is in it.
 fn payload(identity: &EncryptionIdentity, size: usize) -> Result<(Bytes, Digest), BenchError> {
     let frame = SMALLEST - 1 - 16;
     let body = size - frame;

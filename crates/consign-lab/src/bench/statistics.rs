@@ -44,6 +44,26 @@ pub(crate) fn rounded(figure: f64, digits: i32) -> f64 {
     (figure * scale).round() / scale
 }
 
+/// Bytes in MiB, for people and for JSON.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    rounded(bytes as f64 / f64::from(1 << 20), 1)
+}
+
+/// How much the second figure of each pair grows with the first: the least squares' line; 0 where
+/// there is none.
+pub(crate) fn slope(pairs: &[(f64, f64)]) -> f64 {
+    let count = pairs.len().max(1) as f64;
+    let (x, y) = pairs.iter().fold((0.0, 0.0), |(x, y), pair| {
+        (x + pair.0 / count, y + pair.1 / count)
+    });
+    let (mut both, mut own) = (0.0, 0.0);
+    for pair in pairs {
+        both += (pair.0 - x) * (pair.1 - y);
+        own += (pair.0 - x) * (pair.0 - x);
+    }
+    if own > 0.0 { both / own } else { 0.0 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +90,13 @@ mod tests {
         let one = Latencies::new(vec![1500]);
         assert!(near(one.per_mille(500), 1.5) && near(one.per_mille(1), 1.5));
         assert!(near(Latencies::default().per_mille(500), 0.0));
+    }
+
+    #[test]
+    fn slopes() {
+        assert!(near(slope(&[(0.0, 1.0), (1.0, 3.0), (2.0, 5.0)]), 2.0));
+        assert!(near(slope(&[(1.0, 5.0), (1.0, 7.0)]), 0.0));
+        assert!(near(slope(&[]), 0.0));
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, value_parser};
+use clap::{Args, ValueEnum, value_parser};
 use consign_lab::bench::load::{self, Figures, Report};
-use consign_lab::bench::{Place, Setting};
+use consign_lab::bench::{Place, Setting, fan_out, idle, large, restart, soak};
 
 use super::watch::Bars;
-use super::{bytes, program};
+use super::{bytes, program, show};
 use crate::commands::Outcome;
 use crate::failure::{Failure, exit};
 use crate::output::{Output, Tone};
@@ -18,42 +18,60 @@ use crate::output::{Output, Tone};
   consign bench hub
   consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json
   consign bench hub --size 100KiB --runs 5
+  consign bench hub --scenario fan-out
+  consign bench hub --scenario large --size 2GiB
 
 The hub is this program in a process of its own (consign hub run), as configured by hub init but
-for the quotas of a sender, which are lifted: few senders stand for many. It has a fresh directory. The nodes are simulated in this process: each has its own certificate and keys,
-listed in a published directory, connects by mutual TLS 1.3 and speaks the protocol; it keeps
-nothing on disk and opens nothing. Documents are sealed before the clock starts. A sender's
-documents share one payload ciphertext; each has an id, wraps and a signed envelope of its own.
-
-Phase 1, accept: a document is done when the hub's signed acceptance is there; nobody collects.
-Phase 2, settle: it is done when it was accepted, delivered, signed for by its recipients, settled,
-its wraps were released, and the receipts were delivered to its sender.
-Each phase begins with an empty store. What is under way at its end is not counted and must be
-settled all the same. cpu_ms_per_document, bytes_written_per_document and rss_mib are the hub's of
-phase 2; latencies are of phase 1, from submission to the signed acceptance. Recipients compare all
+for the quotas of a sender, which are lifted: few senders stand for many. It has a fresh directory.
+The nodes are simulated in this process: each has its own certificate and keys, listed in a
+published directory, connects by mutual TLS 1.3 and speaks the protocol; it keeps nothing on disk
+and opens nothing. Documents are sealed before the clock starts. A sender's documents share one
+payload ciphertext; each has an id, wraps and a signed envelope of its own. Recipients compare all
 that arrives with what was sent and sign each receipt anew; acceptances are matched to their
 calls, their signatures are not verified.
 
-The limits are one thread's, measured before while the machine is idle: strict Ed25519
-verifications and signatures of 900 bytes, a 4 KiB append with fdatasync, and a raw journal of
-2 KiB records, 256 to an fdatasync.")]
+load      Phase 1, accept: a document is done when the hub's signed acceptance is there; nobody
+          collects. Phase 2, settle: it is done when it was accepted, delivered, signed for by its
+          recipients, settled, its wraps were released, and the receipts were delivered to its
+          sender. Each phase begins with an empty store. What is under way at its end is not
+          counted and must be settled all the same. cpu_ms_per_document,
+          bytes_written_per_document and rss_mib are the hub's of phase 2; latencies are of
+          phase 1, from submission to the signed acceptance. The limits are one thread's, measured
+          before while the machine is idle: strict Ed25519 verifications and signatures of 900
+          bytes, a 4 KiB append with fdatasync, and a raw journal of 2 KiB records, 256 to an
+          fdatasync.
+fan-out   One document after the other to all --nodes, which are connected: the hub's processor
+          time until its acceptance is there, and the time until the last receipt is.
+idle      --nodes connected nodes with nothing to say: memory and processor time.
+restart   --documents envelopes come in and stay; the time from the start of the process until nodes
+          can connect, after a stop in order, after kill -9, and without an index. What is read was
+          written just before and mostly lies in the system's memory.
+large     One payload of --size, from the first byte uploaded until the receiver has checked its
+          digest. It is noise, made while it is sent.
+soak      --documents go all the way through; the hub's memory is watched.")]
 pub(crate) struct Hub {
-    /// How many nodes, each with one agency
-    #[arg(long, value_name = "N", default_value_t = 16, value_parser = value_parser!(u16).range(2..=999))]
-    nodes: u16,
+    /// What is measured
+    #[arg(long, value_enum, default_value_t = Scenario::Load)]
+    scenario: Scenario,
+    /// How many nodes, each with one agency [default: 16; fan-out and idle: 900]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(2..=998))]
+    nodes: Option<u16>,
     /// Documents under way at one time, of all nodes together
     #[arg(long, value_name = "N", default_value_t = 256, value_parser = value_parser!(u32).range(1..=100_000))]
     in_flight: u32,
-    /// The payload's size, as 2048, 100KiB, 2GiB
-    #[arg(long, value_name = "BYTES", default_value = "2KiB", value_parser = bytes)]
-    size: u64,
+    /// The payload's size, as 2048, 100KiB, 2GiB [default: 2KiB; large: 2GiB]
+    #[arg(long, value_name = "BYTES", value_parser = bytes)]
+    size: Option<u64>,
     /// Recipients of each document
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=998))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=997))]
     recipients: u16,
-    /// How long each phase lasts
+    /// How long each phase of load lasts, or idle
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// Print the medians of so many runs
+    /// How many documents restart and soak take
+    #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..=100_000_000))]
+    documents: u64,
+    /// Print the medians of so many runs of load
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = value_parser!(u16).range(1..=100))]
     runs: u16,
     /// An empty directory on a disk, which is kept; a fresh one in the present directory, which is
@@ -62,25 +80,82 @@ pub(crate) struct Hub {
     dir: Option<PathBuf>,
 }
 
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Documents a second: accepted, and settled
+    Load,
+    /// One document to everybody
+    FanOut,
+    /// Connected nodes with nothing to say
+    Idle,
+    /// Starting with many envelopes
+    Restart,
+    /// One large payload
+    Large,
+    /// Memory while very many documents pass through
+    Soak,
+}
+
+impl Hub {
+    fn setting(&self) -> Result<Setting, Failure> {
+        let everybody = matches!(self.scenario, Scenario::FanOut | Scenario::Idle);
+        let nodes = self.nodes.unwrap_or(if everybody { 900 } else { 16 });
+        let size = match self.scenario {
+            Scenario::Large => 0,
+            _ => inline(self.size.unwrap_or(2048))?,
+        };
+        Ok(Setting {
+            program: program()?,
+            nodes: nodes.into(),
+            in_flight: usize::try_from(self.in_flight).unwrap_or(usize::MAX),
+            size,
+            recipients: self.recipients.into(),
+            seconds: self.seconds,
+        })
+    }
+}
+
 /// Measures and prints.
 pub(super) async fn run(arguments: Hub, output: Output) -> Outcome {
-    let setting = Setting {
-        program: program()?,
-        nodes: arguments.nodes.into(),
-        in_flight: usize::try_from(arguments.in_flight).unwrap_or(usize::MAX),
-        size: inline(arguments.size)?,
-        recipients: arguments.recipients.into(),
-        seconds: arguments.seconds,
-    };
+    let setting = arguments.setting()?;
     let place = Place::new(arguments.dir.as_deref())?;
     let bars = Bars::new();
     let watch = |progress| bars.show(progress);
-    let measured = load::run(&setting, &place, arguments.runs.into(), &watch);
-    let report = Box::pin(measured).await?;
-    drop(bars);
-    print(&report, output);
-    output.object(true, &report);
-    Ok(exit::DONE)
+    let documents = arguments.documents;
+    match arguments.scenario {
+        Scenario::Load => {
+            let measured = load::run(&setting, &place, arguments.runs.into(), &watch);
+            let report = Box::pin(measured).await?;
+            bars.clear();
+            print(&report, output);
+            output.object(true, &report);
+            Ok(exit::DONE)
+        }
+        Scenario::FanOut => show(
+            &Box::pin(fan_out::run(&setting, &place, &watch)).await?,
+            &bars,
+            output,
+        ),
+        Scenario::Idle => show(
+            &Box::pin(idle::run(&setting, &place, &watch)).await?,
+            &bars,
+            output,
+        ),
+        Scenario::Restart => {
+            let measured = restart::run(&setting, documents, &place, &watch);
+            show(&Box::pin(measured).await?, &bars, output)
+        }
+        Scenario::Large => {
+            let size = arguments.size.unwrap_or(2 << 30);
+            let measured = large::run(&setting, size, &place, &watch);
+            show(&Box::pin(measured).await?, &bars, output)
+        }
+        Scenario::Soak => {
+            let measured = soak::run(&setting, documents, &place, &watch);
+            show(&Box::pin(measured).await?, &bars, output)
+        }
+    }
 }
 
 /// Larger payloads are uploaded first, one by one.
@@ -89,7 +164,7 @@ fn inline(size: u64) -> Result<usize, Failure> {
     let fits = usize::try_from(size).ok().filter(|_| size <= most);
     fits.ok_or_else(|| {
         let message = format!("{size} bytes are more than travel inside a message ({most})");
-        Failure::usage(message, "name a size up to 256KiB")
+        Failure::usage(message, "name a size up to 256KiB, or: --scenario large")
     })
 }
 

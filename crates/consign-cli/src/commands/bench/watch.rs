@@ -26,12 +26,17 @@ impl Bars {
         }
         shown.1.set_position(progress.done);
     }
+
+    /// Shows nothing any more.
+    pub(super) fn clear(&self) {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.1.finish_and_clear();
+    }
 }
 
 impl Drop for Bars {
     fn drop(&mut self) {
-        let shown = self.shown.get_mut().unwrap_or_else(PoisonError::into_inner);
-        shown.1.finish_and_clear();
+        self.clear();
     }
 }
 
