@@ -21,6 +21,10 @@ pub(crate) struct Rank {
 }
 
 impl Rank {
+    fn is_urgent(self) -> bool {
+        self.urgency.0 > Urgency::Normal
+    }
+
     pub(crate) const fn new(urgency: Urgency, since: Timestamp) -> Self {
         Self {
             urgency: Reverse(urgency),
@@ -56,7 +60,8 @@ pub(crate) struct Schedule<K> {
 }
 
 impl<K: Copy + Eq + Hash + Ord> Schedule<K> {
-    /// At most `limit` jobs run at one time.
+    /// At most `limit` jobs run at one time, and one more that is urgent: what is long and
+    /// not urgent never takes all places.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             jobs: HashMap::new(),
@@ -93,7 +98,7 @@ impl<K: Copy + Eq + Hash + Ord> Schedule<K> {
     /// The next job, which then runs; `None` while the limit is reached or nothing is due.
     pub(crate) fn take(&mut self, now: Instant) -> Option<K> {
         self.wake(now);
-        if self.running >= self.limit {
+        if !self.has_place() {
             return None;
         }
         let (_, key) = self.ready.pop_first()?;
@@ -105,7 +110,14 @@ impl<K: Copy + Eq + Hash + Ord> Schedule<K> {
     /// Whether [`take`](Self::take) would give a job.
     pub(crate) fn is_due(&mut self, now: Instant) -> bool {
         self.wake(now);
-        self.running < self.limit && !self.ready.is_empty()
+        self.has_place() && !self.ready.is_empty()
+    }
+
+    /// Whether the first that is ready may run.
+    fn has_place(&self) -> bool {
+        let urgent = |(rank, _): &(Rank, K)| rank.is_urgent();
+        let more = self.ready.first().is_some_and(urgent);
+        self.running < self.limit + usize::from(more)
     }
 
     /// When the next waiting job comes due.
@@ -224,6 +236,27 @@ mod tests {
         assert_eq!(schedule.take(now), Some('a'));
         schedule.done('b');
         assert!(!schedule.is_due(now));
+    }
+
+    #[test]
+    fn what_is_urgent_does_not_wait_for_what_is_long() {
+        let now = Clock::system().monotonic();
+        let mut schedule = Schedule::new(1);
+        schedule.offer('a', rank(Urgency::Normal, 1));
+        assert_eq!(schedule.take(now), Some('a'));
+        schedule.offer('b', rank(Urgency::Normal, 2));
+        assert!(!schedule.is_due(now));
+        for key in ['c', 'd'] {
+            schedule.offer(key, rank(Urgency::Urgent, 3));
+        }
+        assert!(schedule.is_due(now));
+        assert_eq!(schedule.take(now), Some('c'));
+        assert_eq!(schedule.take(now), None, "one more and no other");
+        schedule.done('a');
+        assert_eq!(schedule.take(now), Some('d'));
+        schedule.done('c');
+        schedule.done('d');
+        assert_eq!(schedule.take(now), Some('b'));
     }
 
     #[test]
