@@ -25,6 +25,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod turns;
+mod uploads;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -34,17 +35,19 @@ use consign_domain::statement::Signer;
 use consign_domain::{AgencyId, EnvelopeKey, Sequence, Timestamp};
 use consign_runtime::clock::Clock;
 use consign_runtime::shutdown::Shutdown;
-use consign_store::{DirectoryNote, Health, Store, StoreError};
+use consign_store::{DirectoryNote, Health, LeftUpload, Store, StoreError};
 use consign_verify::directory::KnownKey;
 use consign_verify::{Directory, StatementRefusal};
 use tokio::sync::Semaphore;
 use tracing::field::display;
 use tracing::{Span, error};
 
-pub(crate) use envelope::{EnvelopeIn, Staged};
+pub(crate) use envelope::EnvelopeIn;
 pub(crate) use receipt::Settlement;
 pub(crate) use refused::{Refused, Rejection};
+pub(crate) use staging::Reservation;
 pub(crate) use turns::Class;
+pub(crate) use uploads::{Staged, left};
 
 use crate::behind::Behind;
 use crate::caller::Caller;
@@ -94,11 +97,15 @@ pub(crate) struct Parts {
     pub(crate) limits: Limits,
     /// Seconds after its expiry for which an envelope's answer is remembered.
     pub(crate) record_seconds: u64,
+    /// What an earlier run left of uploads.
+    pub(crate) uploads: Vec<LeftUpload>,
     pub(crate) fatal: Shutdown,
 }
 
 impl Admission {
     pub(crate) fn new(parts: Parts) -> Self {
+        let directory = parts.directories.current();
+        let staging = Staging::new(&parts.limits, parts.uploads, &directory);
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let clock = parts.clock;
         Self {
@@ -107,7 +114,7 @@ impl Admission {
             signer: parts.signer,
             clock: clock.clone(),
             behind: parts.behind,
-            staging: Arc::new(Staging::new(&parts.limits)),
+            staging: Arc::new(staging),
             quotas: Arc::new(Quotas::new(&parts.limits, clock.monotonic())),
             exchanges: Exchanges::default(),
             urgent: Urgent::default(),

@@ -106,6 +106,8 @@ pub struct Limits {
     pub sender_bytes_per_hour: u64,
     /// Deliveries of one sending agency that nobody has signed for yet; 0: no bound.
     pub sender_backlog: u64,
+    /// How long an upload is kept that nobody goes on with, in seconds.
+    pub staged_idle_seconds: u64,
     /// How long a stop waits for calls to finish, in seconds.
     pub drain_seconds: u64,
 }
@@ -124,6 +126,7 @@ impl Default for Limits {
             sender_messages_burst: 10_000,
             sender_bytes_per_hour: 256 << 30,
             sender_backlog: 2_000_000,
+            staged_idle_seconds: 24 * 3_600,
             drain_seconds: 20,
         }
     }
@@ -237,6 +240,9 @@ impl Limits {
             sender_backlog: limits
                 .u64_in("sender_backlog", 0..=1 << 40)
                 .or(default.sender_backlog),
+            staged_idle_seconds: limits
+                .u64_in("staged_idle_seconds", 60..=90 * 86_400)
+                .or(default.staged_idle_seconds),
             drain_seconds: limits
                 .u64_in("drain_seconds", 0..=3_600)
                 .or(default.drain_seconds),

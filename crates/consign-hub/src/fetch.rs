@@ -16,7 +16,7 @@ use crate::outgoing::{Held, Outgoing};
 use crate::relay::{Relay, agency_id};
 
 /// A piece on the wire.
-const PIECE: u32 = 256 * 1024;
+const PIECE: u32 = 512 * 1024;
 /// How long a node may leave a piece untaken.
 const PATIENCE: Duration = Duration::from_secs(60);
 

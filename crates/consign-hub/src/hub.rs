@@ -15,14 +15,14 @@ use consign_runtime::files::{self, DirectoryLock};
 use consign_runtime::run_file::RunFile;
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use consign_runtime::tls::{self, AcceptLimits, ServerTls};
-use consign_store::{Health, StoreError};
+use consign_store::{Health, LeftUpload, StoreError};
 use consign_verify::TrustStore;
 use consign_verify::trust::MAX_TRUST;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tracing::{error, info, warn};
 
-use crate::admit::{Admission, Parts};
+use crate::admit::{self, Admission, Parts};
 use crate::behind::Behind;
 use crate::config::Config;
 use crate::directory::{Directories, watch_directory};
@@ -42,6 +42,8 @@ const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 const STREAMS: u32 = 128;
 /// How often the store is asked how it is.
 const PULSE: Duration = Duration::from_secs(1);
+/// How often abandoned uploads are looked for; once at the start.
+const SWEEP: Duration = Duration::from_secs(60);
 
 /// A hub that listens and does not serve yet.
 #[derive(Debug)]
@@ -100,6 +102,7 @@ struct Prepared {
     signer: HubSigner,
     tls: ServerTls,
     storage: Storage,
+    uploads: Vec<LeftUpload>,
 }
 
 impl Prepared {
@@ -121,6 +124,7 @@ impl Prepared {
         let known = storage.store().directory()?;
         let directories = Arc::new(Directories::open(&config.directory, trust, known)?);
         storage.store().note_directory(directories.note())?;
+        let uploads = admit::left(&*storage.store())?;
         let tls = tls::server_config(&identity, &directories.peer_policy(), clock)
             .map_err(|source| HubError::Tls { source })?;
         Ok(Self {
@@ -130,6 +134,7 @@ impl Prepared {
             signer,
             tls,
             storage,
+            uploads,
         })
     }
 
@@ -151,6 +156,7 @@ impl Prepared {
             behind: Arc::clone(&behind),
             limits: config.limits,
             record_seconds: config.keep.retention().record_seconds,
+            uploads: self.uploads,
             fatal: fatal.clone(),
         });
         let relay = Relay {
@@ -297,6 +303,16 @@ impl Relay {
         let (relay, fatal) = (Arc::clone(self), fatal.clone());
         self.tasks.spawn("store health", async move {
             relay.watch_store(&fatal).await;
+        });
+        let relay = Arc::clone(self);
+        self.tasks.spawn("uploads", async move {
+            let mut pulse = tokio::time::interval(SWEEP);
+            loop {
+                tokio::select! {
+                    _ = pulse.tick() => relay.admission.sweep_uploads().await,
+                    () = relay.shutdown().wait() => return,
+                }
+            }
         });
     }
 

@@ -35,6 +35,7 @@ type Reply<T> = Result<Response<T>, Status>;
 impl hub_server::Hub for Service {
     type SubmitStream = ReceiverStream<Result<v1::SubmitReply, Status>>;
     type CollectStream = Replies<v1::CollectReply>;
+    type UploadStream = ReceiverStream<Result<v1::UploadReply, Status>>;
     type FetchPayloadStream = Replies<v1::PayloadChunk>;
     type DirectoryStream = Pin<Box<dyn Stream<Item = Result<v1::DirectoryReply, Status>> + Send>>;
 
@@ -71,17 +72,22 @@ impl hub_server::Hub for Service {
     async fn upload(
         &self,
         request: Request<Streaming<v1::UploadRequest>>,
-    ) -> Reply<v1::UploadReply> {
-        let (caller, _call) = self.0.enter(request.extensions())?;
-        let relay = Arc::clone(&self.0);
+    ) -> Reply<Self::UploadStream> {
+        let (caller, call) = self.0.enter(request.extensions())?;
+        let (out, replies) = mpsc::channel(PIECES);
         let span = info_span!(
             "upload",
             node = %caller.node,
             envelope_id = Empty,
             agency = Empty
         );
-        let serve = upload::serve(relay, caller, request.into_inner());
-        Ok(Response::new(Box::pin(serve.instrument(span)).await?))
+        let serve = upload::serve(Arc::clone(&self.0), caller, request.into_inner(), out);
+        let serve = async move {
+            let _call = call;
+            Box::pin(serve).await;
+        };
+        self.0.tasks.spawn("upload", serve.instrument(span));
+        Ok(Response::new(ReceiverStream::new(replies)))
     }
 
     async fn fetch_payload(

@@ -38,7 +38,7 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-pub(crate) use calls::{Collecting, send};
+pub(crate) use calls::{Collecting, Uploading, send, upload};
 pub(crate) use failing::FailingStore;
 
 use crate::admit::{Admission, Parts};
@@ -236,6 +236,7 @@ impl World {
         let keys = Keys::load(&self.config.keys).unwrap();
         let signer = HubSigner::new(keys, &directories.current(), self.now()).unwrap();
         let behind = Arc::new(Behind::open(&self.config.home).unwrap());
+        let uploads = crate::admit::left(&*store).unwrap();
         let admission = Arc::new(Admission::new(Parts {
             store,
             directories: Arc::clone(&directories),
@@ -244,6 +245,7 @@ impl World {
             behind: Arc::clone(&behind),
             limits: self.config.limits,
             record_seconds: self.config.keep.retention().record_seconds,
+            uploads,
             fatal: Shutdown::new(),
         }));
         Gate {
@@ -260,6 +262,14 @@ impl World {
             .await
             .unwrap();
         Running::new(hub)
+    }
+
+    /// A running hub over a store on the disk.
+    pub(crate) async fn start_on_disk(&self) -> Running {
+        let open =
+            |data: &std::path::Path, clock: &Clock| Storage::open(data, clock, Arc::new(|_, _| {}));
+        let hub = bind_with(self.config.clone(), self.clock.clone(), open).await;
+        Running::new(hub.unwrap())
     }
 
     /// A node's connection to a hub.
@@ -319,6 +329,15 @@ impl World {
             key: KeyId::from_bytes(agency.key.public().key_id()),
             directory: DirectoryVersion::FIRST,
         }
+    }
+
+    /// A letter whose payload is uploaded.
+    pub(crate) fn large(&self, to: &[&str], payload: &Bytes) -> Sealed {
+        let mut letter = self.letter("H49.01", to);
+        letter.fields.payload.sha256 = Digest::of(payload);
+        letter.fields.payload.size = payload.len() as u64;
+        letter.payload = None;
+        letter.seal(self.agency("H49.01"))
     }
 
     /// A receipt, good in every way, for a letter at a place.

@@ -6,3 +6,4 @@ mod fairness;
 mod full;
 mod life;
 mod payloads;
+mod uploads;

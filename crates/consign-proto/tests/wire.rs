@@ -206,7 +206,6 @@ fn what_is_uploaded_and_fetched() {
     };
     let open = UploadOpen {
         envelope: signed("envelope"),
-        offset: 0,
     };
     let fetch = FetchPayloadRequest {
         envelope: key(),
@@ -227,6 +226,12 @@ fn what_is_uploaded_and_fetched() {
                 "known",
                 &UploadReply {
                     outcome: Some(Outcome::Known(true))
+                }
+            ),
+            line(
+                "resume",
+                &UploadReply {
+                    outcome: Some(Outcome::Resume(5))
                 }
             ),
             line("fetch", &fetch),

@@ -63,6 +63,7 @@ checks![
     collecting_never_goes_back,
     wraps_and_payloads_read_back,
     large_payloads_are_staged,
+    an_upload_goes_on_where_it_says,
     a_watcher_wakes,
     directories_never_go_back,
     many_at_once_leave_no_gap,
@@ -339,21 +340,23 @@ fn wraps_and_payloads_read_back(store: &dyn Store) {
 
 fn large_payloads_are_staged(store: &dyn Store) {
     let payload: Vec<u8> = (0..1_500_000_u32).map(|at| at.to_le_bytes()[1]).collect();
-    let digest = Digest::of(&payload);
     for size in [300_000, payload.len()] {
         let part = &payload[..size];
-        let mut stage = store.stage(agency(1), size as u64).unwrap();
+        let id = u32::try_from(size).unwrap();
+        let mut stage = store.stage(fixture::upload(1, id, part)).unwrap();
+        assert_eq!(stage.written(), 0);
         for piece in part.chunks(100_000) {
             stage.write(piece).unwrap();
         }
         assert_eq!(stage.written(), size as u64);
         let fault = stage.write(b"more").unwrap_err();
         assert!(matches!(fault, StoreError::PayloadMismatch), "{fault}");
-        let staged = stage.finish(Digest::of(part)).unwrap();
-        let id = u32::try_from(size).unwrap();
+        let staged = stage.finish().unwrap();
+        store.place(&staged).unwrap();
         let mut sent = submission(1, id, &[2]);
         sent.payload = PayloadIn::Staged(staged);
         store.accept(sent).wait().unwrap();
+        store.unstage(&fixture::upload(1, id, part)).unwrap();
         let source = store.payload(key(1, id)).unwrap().unwrap();
         assert_eq!(source.read_at(0, size).unwrap(), part);
     }
@@ -363,10 +366,36 @@ fn large_payloads_are_staged(store: &dyn Store) {
         };
         assert_eq!(item.payload, ItemPayload::OnRequest);
     }
-    let mut short = store.stage(agency(1), payload.len() as u64).unwrap();
+    let mut short = store.stage(fixture::upload(1, 3, &payload)).unwrap();
     short.write(&payload[1..]).unwrap();
-    let fault = short.finish(digest).unwrap_err();
+    let fault = short.finish().unwrap_err();
     assert!(matches!(fault, StoreError::PayloadMismatch), "{fault}");
+    assert!(
+        store
+            .staged()
+            .unwrap()
+            .iter()
+            .all(|left| left.whole.is_none())
+    );
+}
+
+fn an_upload_goes_on_where_it_says(store: &dyn Store) {
+    let payload: Vec<u8> = (0..2_500_000_u32).map(|at| at.to_le_bytes()[1]).collect();
+    let upload = fixture::upload(1, 1, &payload);
+    let mut stage = store.stage(upload).unwrap();
+    stage.write(&payload[..1_200_000]).unwrap();
+    let kept = stage.pause().unwrap();
+    let mut stage = store.stage(upload).unwrap();
+    assert_eq!(stage.written(), kept);
+    let from = usize::try_from(kept).unwrap();
+    stage.write(&payload[from..2_000_000]).unwrap();
+    // Dropped without a word, it goes on from anywhere before.
+    drop(stage);
+    let mut sent = submission(1, 1, &[2]);
+    sent.payload = fixture::stage(store, 1, 1, &payload);
+    store.accept(sent).wait().unwrap();
+    let source = store.payload(key(1, 1)).unwrap().unwrap();
+    assert_eq!(source.read_at(0, payload.len()).unwrap(), payload);
 }
 
 fn a_watcher_wakes(store: &dyn Store) {
@@ -463,7 +492,9 @@ fn a_submission_must_be_sound(store: &dyn Store) {
     giant.wraps = vec![Bytes::from(vec![0; 4096])];
     let fault = store.accept(giant).wait().unwrap_err();
     assert!(matches!(fault, StoreError::TooLarge), "{fault}");
-    let fault = store.stage(agency(1), u64::MAX).unwrap_err();
+    let mut endless = fixture::upload(1, 1, b"");
+    endless.size = u64::MAX;
+    let fault = store.stage(endless).unwrap_err();
     assert!(matches!(fault, StoreError::TooLarge), "{fault}");
     let giant = fixture::statement(&"x".repeat(4 << 20));
     let mut refused = refusal(1, 2);

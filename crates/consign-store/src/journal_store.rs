@@ -15,13 +15,13 @@ use crate::disk::{Disk, DiskLock, RealDisk};
 use crate::error::StoreError;
 use crate::index;
 use crate::open::{self, OpenError, Options, Recovery};
-use crate::payload::{PayloadSource, StagedPayload};
+use crate::payload::{LeftUpload, PayloadSource, StagedPayload, StagedRef, Upload};
 use crate::pipeline::committer::Committer;
 use crate::pipeline::indexer::{self, Task};
 use crate::pipeline::sequencer::{Sequencer, queued_cost};
 use crate::pipeline::{Begun, Request, Shared, sealers};
 use crate::retention::{Keeper, Ways};
-use crate::staging::{FileStage, MAX_JOURNALED, MemoryStage};
+use crate::staging::Staging;
 use crate::store::{Reply, Store, Watcher};
 use crate::types::{
     Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, Health, InboxBudget, InboxItem,
@@ -48,6 +48,7 @@ pub struct JournalStore {
     keeper: Mutex<Keeper>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     lock: Mutex<Option<Box<dyn DiskLock>>>,
+    staging: Staging,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -81,6 +82,7 @@ impl JournalStore {
             spans: recovered.spans,
             ledger: recovered.ledger,
         };
+        let staging = Staging::new(disk.clone(), options.clock.clone(), options.low_water);
         let shared = Arc::new(Shared::new(
             disk,
             options,
@@ -118,6 +120,7 @@ impl JournalStore {
             keeper: Mutex::default(),
             threads: Mutex::new(threads),
             lock: Mutex::new(Some(opened.lock)),
+            staging,
         };
         Ok((store, opened.recovery))
     }
@@ -136,6 +139,7 @@ impl JournalStore {
         drop(requests.send(Request::Stop));
         drop(requests);
         drop(lock(&self.indexer).take());
+        self.staging.close();
         self.join();
         let index = self.take_index();
         let held = lock(&self.lock).take();
@@ -237,6 +241,7 @@ impl Drop for PoisonOnPanic {
 impl Drop for JournalStore {
     fn drop(&mut self) {
         self.shared.halted.store(true, Ordering::SeqCst);
+        self.staging.close();
         drop(lock(&self.requests).take());
         drop(lock(&self.indexer).take());
         self.shared.room_changed();
@@ -373,19 +378,23 @@ impl Store for JournalStore {
         self.shared.read_payload(key)
     }
 
-    fn stage(&self, _owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError> {
-        if size > MAX_PAYLOAD {
+    fn stage(&self, upload: Upload) -> Result<Box<dyn StagedPayload>, StoreError> {
+        if upload.size > MAX_PAYLOAD {
             return Err(StoreError::TooLarge);
         }
-        if size <= MAX_JOURNALED {
-            return Ok(Box::new(MemoryStage::new(size)));
-        }
-        let free = self.shared.disk.free_space()?;
-        if free < size.saturating_add(self.shared.options.low_water) {
-            return Err(StoreError::Full);
-        }
-        let stage = FileStage::new(self.shared.disk.clone(), size)?;
-        Ok(Box::new(stage))
+        self.staging.open(upload)
+    }
+
+    fn staged(&self) -> Result<Vec<LeftUpload>, StoreError> {
+        self.staging.list()
+    }
+
+    fn place(&self, staged: &StagedRef) -> Result<(), StoreError> {
+        self.staging.place(staged)
+    }
+
+    fn unstage(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.staging.forget(upload)
     }
 
     fn watch(&self, agency: AgencyId) -> Watcher {

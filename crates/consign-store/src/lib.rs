@@ -38,7 +38,7 @@ pub use error::{SealError, StoreError};
 pub use journal_store::JournalStore;
 pub use memory::MemoryStore;
 pub use open::{IndexFate, OpenError, Options, Progress, Recovery};
-pub use payload::{PayloadSource, StagedPayload, StagedRef};
+pub use payload::{LeftUpload, PayloadSource, StagedPayload, StagedRef, Upload};
 pub use store::{Clock, Reply, Store, Watcher};
 pub use types::{
     Accepted, Answer, Delivery, DeliveryPlace, DirectoryNote, EnvelopeItem, Expiry, Health,

@@ -12,7 +12,7 @@ use consign_domain::statement::Placement;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, SignedStatement, Timestamp};
 
 use crate::error::StoreError;
-use crate::payload::{PayloadSource, Place, StagedPayload};
+use crate::payload::{LeftUpload, PayloadSource, Place, StagedPayload, StagedRef, Upload};
 use crate::staging::MemoryStage;
 use crate::store::{Clock, Reply, Store, Watcher};
 use crate::types::{
@@ -478,11 +478,23 @@ impl Store for MemoryStore {
         }))
     }
 
-    fn stage(&self, _owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError> {
-        if size > MAX_PAYLOAD {
+    fn stage(&self, upload: Upload) -> Result<Box<dyn StagedPayload>, StoreError> {
+        if upload.size > MAX_PAYLOAD {
             return Err(StoreError::TooLarge);
         }
-        Ok(Box::new(MemoryStage::new(size)))
+        Ok(Box::new(MemoryStage::new(upload, None)))
+    }
+
+    fn staged(&self) -> Result<Vec<LeftUpload>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn place(&self, _staged: &StagedRef) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn unstage(&self, _upload: &Upload) -> Result<(), StoreError> {
+        Ok(())
     }
 
     fn watch(&self, agency: AgencyId) -> Watcher {

@@ -193,9 +193,6 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
         disk.create_dir(directory)?;
     }
     disk.sync_dir("")?;
-    for name in disk.list(STAGING)? {
-        disk.remove(&format!("{STAGING}/{name}"))?;
-    }
     let marks = Marks::new(disk.clone());
     let clean = marks.clean()?;
     let segments = Segments::new(disk.clone());

@@ -4,13 +4,28 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use consign_domain::Digest;
+use consign_domain::{Digest, EnvelopeKey, Timestamp};
 
 use crate::disk::{DiskFile, read_exact};
 use crate::error::StoreError;
 
+/// A payload that is announced: for which envelope, and what it will be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Upload {
+    /// The envelope that names it.
+    pub key: EnvelopeKey,
+    /// Its SHA-256.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub size: u64,
+    /// When the envelope lapses, and the payload with it.
+    pub expires: Timestamp,
+}
+
 /// A payload that is being written, piece by piece, before its envelope is accepted.
-/// Dropped unfinished, it is gone; so it is when the hub stops.
+///
+/// Dropped, it stays as far as it is durable; [`pause`](StagedPayload::pause) keeps all.
+/// What is small may be kept in memory alone and is gone when dropped.
 pub trait StagedPayload: Send + fmt::Debug {
     /// Appends bytes.
     ///
@@ -18,46 +33,66 @@ pub trait StagedPayload: Send + fmt::Debug {
     /// [`StoreError::PayloadMismatch`] beyond the size announced, [`StoreError::Full`].
     fn write(&mut self, bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// Bytes written so far: where to resume.
+    /// Bytes written so far: at the beginning, from where to go on.
     fn written(&self) -> u64;
+
+    /// Stops for now and makes durable what was written; gives how much is kept.
+    ///
+    /// # Errors
+    /// [`StoreError`]: what was durable before is kept.
+    fn pause(self: Box<Self>) -> Result<u64, StoreError>;
 
     /// Checks size and digest over all of it and makes it durable.
     ///
     /// # Errors
-    /// [`StoreError::PayloadMismatch`] if it is not what was announced.
-    fn finish(self: Box<Self>, expected: Digest) -> Result<StagedRef, StoreError>;
+    /// [`StoreError::PayloadMismatch`] if it is not all there, or not what was announced:
+    /// then nothing is kept.
+    fn finish(self: Box<Self>) -> Result<StagedRef, StoreError>;
+}
+
+/// An upload that is on stable storage and not yet submitted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeftUpload {
+    /// What it is to be.
+    pub upload: Upload,
+    /// Bytes that are durable.
+    pub written: u64,
+    /// When it last got on.
+    pub touched: Timestamp,
+    /// The payload, if all of it is here.
+    pub whole: Option<StagedRef>,
 }
 
 /// A payload that was staged whole. Only a store makes one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StagedRef {
-    digest: Digest,
-    size: u64,
+    upload: Upload,
     /// A small payload waits here for the journal; a large one has a file.
     bytes: Option<Bytes>,
 }
 
 impl StagedRef {
-    pub(crate) const fn new(digest: Digest, size: u64, bytes: Option<Bytes>) -> Self {
-        Self {
-            digest,
-            size,
-            bytes,
-        }
+    pub(crate) const fn new(upload: Upload, bytes: Option<Bytes>) -> Self {
+        Self { upload, bytes }
     }
 
     pub(crate) const fn bytes(&self) -> Option<&Bytes> {
         self.bytes.as_ref()
     }
 
+    /// What was announced, and is here.
+    pub const fn upload(&self) -> Upload {
+        self.upload
+    }
+
     /// Its SHA-256.
     pub const fn digest(&self) -> Digest {
-        self.digest
+        self.upload.digest
     }
 
     /// Its size in bytes.
     pub const fn size(&self) -> u64 {
-        self.size
+        self.upload.size
     }
 }
 

@@ -27,6 +27,7 @@ use crate::journal::recovery::Span;
 use crate::journal::rows::{Locator, file_prefix};
 use crate::pipeline::indexer::Task;
 use crate::pipeline::{Request, Shared};
+use crate::staging;
 use crate::store::Reply;
 use crate::types::{Retention, Tidied};
 use fate::{Fate, Fates};
@@ -211,7 +212,8 @@ fn remove(
     shared.disk.remove(&segment_path(segment))?;
     shared.disk.sync_dir(JOURNAL)?;
     for digest in &weighed.files {
-        if shared.names_file(*digest)? {
+        let waited_for = staging::is_waited_for(shared.disk.as_ref(), *digest)?;
+        if waited_for || shared.names_file(*digest)? {
             continue;
         }
         let path = payload_path(*digest);

@@ -12,7 +12,7 @@ use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, Timestamp};
 use tokio::sync::{oneshot, watch};
 
 use crate::error::StoreError;
-use crate::payload::{PayloadSource, StagedPayload};
+use crate::payload::{LeftUpload, PayloadSource, StagedPayload, StagedRef, Upload};
 use crate::types::{
     Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
     Posted, Receipt, Refusal, Retention, Settled, StatusPost, StoreHealth, StoredEnvelope,
@@ -210,11 +210,31 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError`] if it cannot be opened.
     fn payload(&self, key: EnvelopeKey) -> Result<Option<PayloadSource>, StoreError>;
 
-    /// Begins to stage a payload of `size` bytes for an agency.
+    /// Begins to stage a payload, or goes on with it at what is durable of it.
     ///
     /// # Errors
-    /// [`StoreError::Full`] if it would leave too little room, [`StoreError::TooLarge`].
-    fn stage(&self, owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError>;
+    /// [`StoreError::Full`] if it would leave too little room, [`StoreError::TooLarge`],
+    /// [`StoreError::Busy`] while somebody else is at an upload for the same envelope.
+    fn stage(&self, upload: Upload) -> Result<Box<dyn StagedPayload>, StoreError>;
+
+    /// The uploads that survived until now, begun or whole.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they cannot be read.
+    fn staged(&self) -> Result<Vec<LeftUpload>, StoreError>;
+
+    /// Makes a staged payload ready to be named by the submission that follows.
+    ///
+    /// # Errors
+    /// [`StoreError::PayloadMissing`] if it is not here any more.
+    fn place(&self, staged: &StagedRef) -> Result<(), StoreError>;
+
+    /// Lets go of an upload that nobody waits for: its envelope was answered, or it was
+    /// abandoned. A payload that was accepted is not touched.
+    ///
+    /// # Errors
+    /// [`StoreError::Busy`] while somebody is at it.
+    fn unstage(&self, upload: &Upload) -> Result<(), StoreError>;
 
     /// Wakes when an agency's inbox grows.
     fn watch(&self, agency: AgencyId) -> Watcher;

@@ -6,6 +6,7 @@ mod engines;
 mod faults;
 mod index;
 mod retention;
+mod uploads;
 
 use std::io::Write as _;
 use std::path::Path;

@@ -12,6 +12,7 @@ use tracing::debug;
 use super::envelope::{EnvelopeIn, Good, Judged};
 use super::quotas::{Charge, Cost};
 use super::rules::{check_payload, check_wraps, seal};
+use super::staging::InUse;
 use super::{Admission, Class, Refused, Rejection};
 use crate::caller::Caller;
 use crate::release::Exchange;
@@ -20,6 +21,16 @@ use crate::release::Exchange;
 enum Decision {
     Known(SignedStatement),
     Asked(Asked),
+    /// The payload was uploaded, and gets its name before the store is asked.
+    Uploaded(Box<Uploaded>),
+}
+
+/// A submission with what was uploaded for it.
+struct Uploaded {
+    submission: Submission,
+    payload: InUse,
+    charge: Charge,
+    urgent: bool,
 }
 
 /// The store was asked. What the message costs is used once it answers.
@@ -28,6 +39,8 @@ struct Asked {
     reply: Reply<Accepted>,
     charge: Charge,
     urgent: bool,
+    /// Not swept until the store has answered.
+    payload: Option<InUse>,
 }
 
 impl Admission {
@@ -42,13 +55,17 @@ impl Admission {
         let asked = match decision.await? {
             Decision::Known(evidence) => return Ok(evidence),
             Decision::Asked(asked) => asked,
+            Decision::Uploaded(uploaded) => {
+                self.check(|this| this.accept_uploaded(*uploaded)).await?
+            }
         };
         let answered = asked.reply.await;
+        drop(asked.payload);
         if matches!(
             answered,
             Ok(_) | Err(StoreError::PayloadMissing | StoreError::IdReused)
         ) {
-            self.staging.forget(asked.key);
+            self.forget(asked.key).await;
         }
         let accepted = self.stored(answered)?;
         if !accepted.repeated {
@@ -94,13 +111,13 @@ impl Admission {
     ) -> Result<Decision, Refused> {
         let (key, urgency) = (good.envelope.key(), good.envelope.urgency);
         let (digest, expires) = (good.reference.sha256, good.envelope.expires);
-        let payload = match incoming.inline {
-            Some(bytes) => PayloadIn::Inline(bytes),
-            None => PayloadIn::Staged(
-                self.staging
-                    .find(key, &good.envelope.payload)
-                    .ok_or(Refused::PayloadMissing)?,
-            ),
+        let (payload, uploaded) = match incoming.inline {
+            Some(bytes) => (PayloadIn::Inline(bytes), None),
+            None => {
+                let found = self.staging.find(key, &good.envelope.payload);
+                let found = found.ok_or(Refused::PayloadMissing)?;
+                (PayloadIn::Staged(found.staged().clone()), Some(found))
+            }
         };
         let seal = seal(
             Arc::clone(&self.signer),
@@ -110,7 +127,7 @@ impl Admission {
         );
         let exchange = Exchange::new(good.envelope.into_inner(), &incoming.wraps, tree);
         self.exchanges.keep(digest, Arc::new(exchange));
-        let reply = self.store.accept(Submission {
+        let submission = Submission {
             key,
             envelope: incoming.signed,
             digest,
@@ -120,13 +137,46 @@ impl Admission {
             wraps: incoming.wraps,
             payload,
             seal,
-        });
-        Ok(Decision::Asked(Asked {
+        };
+        let urgent = urgency > Urgency::Normal;
+        Ok(match uploaded {
+            None => Decision::Asked(Asked {
+                key,
+                reply: self.store.accept(submission),
+                charge,
+                urgent,
+                payload: None,
+            }),
+            Some(payload) => Decision::Uploaded(Box::new(Uploaded {
+                submission,
+                payload,
+                charge,
+                urgent,
+            })),
+        })
+    }
+
+    /// Gives an uploaded payload its name and asks the store to take its envelope over. It
+    /// waits for the disk.
+    fn accept_uploaded(&self, uploaded: Uploaded) -> Result<Asked, Refused> {
+        let key = uploaded.submission.key;
+        let placed = self.store.place(uploaded.payload.staged());
+        if let Err(StoreError::PayloadMissing) = placed {
+            // It was lost behind our back: its place is free for another upload.
+            drop(uploaded.payload);
+            if let Some(upload) = self.staging.forget(key) {
+                self.let_go(&upload);
+            }
+            return Err(Refused::PayloadMissing);
+        }
+        placed?;
+        Ok(Asked {
             key,
-            reply,
-            charge,
-            urgent: urgency > Urgency::Normal,
-        }))
+            reply: self.store.accept(uploaded.submission),
+            charge: uploaded.charge,
+            urgent: uploaded.urgent,
+            payload: Some(uploaded.payload),
+        })
     }
 
     /// Asks the store to remember a final refusal.
@@ -136,6 +186,7 @@ impl Admission {
             reply: self.store.refuse(refusal),
             charge,
             urgent: false,
+            payload: None,
         })
     }
 

@@ -5,23 +5,20 @@
 //! needs no clock, so that a retry gets it even after the expiry; what holds for now
 //! only; what is wrong for ever.
 
-use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
 use consign_domain::limits::MAX_INLINE_PAYLOAD;
 use consign_domain::statement::{Envelope, EnvelopeRef, Event, Evidence};
 use consign_domain::{
-    AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
+    AgencyCode, AgencyId, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
 };
 use consign_proto::{Malformed, v1};
-use consign_store::{Answer, Refusal, StagedPayload};
+use consign_store::{Answer, Refusal};
 use consign_verify::{Directory, Verified, verify_statement};
 use tracing::info;
 
-use super::quotas::Cost;
 use super::rules::check_times;
-use super::staging::Reservation;
 use super::{Admission, Refused, Rejection, may_say_new, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
 
@@ -76,68 +73,7 @@ pub(super) enum Judged {
     Rejected(Refusal),
 }
 
-/// What an upload begins with.
-pub(crate) enum Staged {
-    /// The envelope was answered before or just now; submitting it brings the answer.
-    Answered,
-    /// The payload is here already.
-    Here(u64),
-    /// Bytes may come.
-    Open {
-        /// Takes them.
-        stage: Box<dyn StagedPayload>,
-        /// Their room; gone when dropped.
-        reservation: Reservation,
-        /// What they must have.
-        sha256: Digest,
-        /// How many there are.
-        size: u64,
-        /// Until when they are kept for the submission.
-        expires: Timestamp,
-    },
-}
-
 impl Admission {
-    /// Lets an upload begin, for an envelope that would be accepted with its payload.
-    pub(crate) async fn stage(
-        self: &Arc<Self>,
-        caller: Caller,
-        signed: SignedStatement,
-    ) -> Result<Staged, Refused> {
-        let judged = self.check(move |this| this.judge(caller, &signed)).await?;
-        let good = match judged {
-            Judged::Known(_) => return Ok(Staged::Answered),
-            Judged::Rejected(refusal) => {
-                let key = refusal.key;
-                let charge = self.charge(key.sender, Cost::MESSAGE)?;
-                self.stored(self.store.refuse(refusal).await)?;
-                charge.keep();
-                self.staging.forget(key);
-                return Ok(Staged::Answered);
-            }
-            Judged::Good(good) => good,
-        };
-        self.check(move |this| {
-            let (key, payload) = (good.envelope.key(), &good.envelope.payload);
-            if let Some(staged) = this.staging.find(key, payload) {
-                return Ok(Staged::Here(staged.size()));
-            }
-            // Only asked: the submission that follows is what costs.
-            drop(this.charge(key.sender, Cost::of(&good.envelope))?);
-            let reservation = this
-                .staging
-                .reserve(key, caller.node, payload.size, this.now())?;
-            Ok(Staged::Open {
-                stage: this.store.stage(key.sender, payload.size)?,
-                reservation,
-                sha256: payload.sha256,
-                size: payload.size,
-                expires: good.envelope.expires,
-            })
-        })
-        .await
-    }
-
     /// All that can be said of an envelope without its wraps and payload.
     pub(super) fn judge(
         &self,
@@ -156,7 +92,9 @@ impl Admission {
         let sha256 = signed.digest();
         if let Some(answer) = self.store.answer(key)? {
             // Nobody waits any longer for what was uploaded under this id.
-            self.staging.forget(key);
+            if let Some(upload) = self.staging.forget(key) {
+                self.let_go(&upload);
+            }
             return if answer.envelope == sha256 {
                 Ok(Judged::Known(answer))
             } else {

@@ -87,8 +87,16 @@ pub(crate) enum Refused {
         limit: u64,
     },
     /// A submission without its payload.
-    #[error("the payload was not uploaded, or the hub has restarted since; upload it again")]
+    #[error("the payload was not uploaded, or not kept since; upload it again")]
     PayloadMissing,
+    /// An upload that ended early.
+    #[error("{here} of {size} bytes are here; upload the rest")]
+    PayloadShort {
+        /// Bytes that are here.
+        here: u64,
+        /// Bytes announced.
+        size: u64,
+    },
     /// A status that does not go with its envelope.
     #[error("{rule}")]
     Status {
@@ -174,7 +182,7 @@ impl Refused {
             Self::Forgotten { .. } => ErrorCode::EnvelopeExpired,
             Self::IdReused => ErrorCode::IdReused,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
-            Self::PayloadMissing => ErrorCode::PayloadMissing,
+            Self::PayloadMissing | Self::PayloadShort { .. } => ErrorCode::PayloadMissing,
             Self::Status { .. } => ErrorCode::StatusNotPermitted,
             Self::Role { .. } => ErrorCode::RoleNotPermitted,
             Self::EnvelopeUnknown => ErrorCode::EnvelopeUnknown,

@@ -9,7 +9,8 @@ use consign_proto::v1::collect_reply::Message as Reply;
 use consign_proto::v1::collect_request::Message;
 use consign_proto::v1::submit_reply::Outcome;
 use consign_proto::v1::submit_request::Submission;
-use consign_proto::v1::{self, hub_client::HubClient};
+use consign_proto::v1::upload_reply::Outcome as UploadOutcome;
+use consign_proto::v1::{self, hub_client::HubClient, upload_request};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Streaming;
@@ -148,5 +149,76 @@ pub(crate) async fn send(
     match submit(hub, Submission::Envelope(sealed.message())).await? {
         Outcome::Evidence(evidence) => Ok(Evidence::parse(&evidence.statement).unwrap()),
         other => panic!("{other:?}"),
+    }
+}
+
+/// A node's `Upload`.
+pub(crate) struct Uploading {
+    say: mpsc::Sender<v1::UploadRequest>,
+    replies: Streaming<v1::UploadReply>,
+}
+
+impl Uploading {
+    /// Opens with an envelope and gives the hub's first word.
+    pub(crate) async fn open(
+        hub: &mut HubClient<Channel>,
+        sealed: &Sealed,
+    ) -> Result<(Self, UploadOutcome), ErrorCode> {
+        let (say, said) = mpsc::channel(1);
+        let open = v1::UploadOpen {
+            envelope: Some(consign_proto::signed_message(&sealed.signed)),
+        };
+        let message = Some(upload_request::Message::Open(open));
+        say.send(v1::UploadRequest { message }).await.unwrap();
+        let replies = hub.upload(ReceiverStream::new(said)).await;
+        let replies = replies.map_err(|status| consign_proto::status_of(&status))?;
+        let mut uploading = Self {
+            say,
+            replies: replies.into_inner(),
+        };
+        let first = uploading.reply().await?;
+        Ok((uploading, first))
+    }
+
+    /// Sends bytes; whether the hub still listens.
+    pub(crate) async fn chunk(&self, bytes: Bytes) -> bool {
+        let message = Some(upload_request::Message::Chunk(bytes));
+        self.say.send(v1::UploadRequest { message }).await.is_ok()
+    }
+
+    /// Sends bytes in pieces and ends; gives the hub's last word.
+    pub(crate) async fn rest(mut self, rest: Bytes) -> Result<UploadOutcome, ErrorCode> {
+        for start in (0..rest.len()).step_by(256 * 1024) {
+            let end = rest.len().min(start + 256 * 1024);
+            if !self.chunk(rest.slice(start..end)).await {
+                break;
+            }
+        }
+        let (nobody, _) = mpsc::channel(1);
+        self.say = nobody;
+        self.reply().await
+    }
+
+    async fn reply(&mut self) -> Result<UploadOutcome, ErrorCode> {
+        let reply = tokio::time::timeout(PATIENCE, self.replies.message()).await;
+        match reply.expect("the hub answers in time") {
+            Ok(reply) => Ok(reply.expect("the hub says how it ends").outcome.unwrap()),
+            Err(status) => Err(consign_proto::status_of(&status)),
+        }
+    }
+}
+
+/// Uploads what the hub does not have yet.
+pub(crate) async fn upload(
+    hub: &mut HubClient<Channel>,
+    sealed: &Sealed,
+    payload: &Bytes,
+) -> Result<UploadOutcome, ErrorCode> {
+    match Uploading::open(hub, sealed).await? {
+        (uploading, UploadOutcome::Resume(offset)) => {
+            let offset = usize::try_from(offset).unwrap().min(payload.len());
+            uploading.rest(payload.slice(offset..)).await
+        }
+        (_, outcome) => Ok(outcome),
     }
 }

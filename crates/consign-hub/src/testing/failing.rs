@@ -7,8 +7,9 @@ use consign_domain::delivery::DeliveryState;
 use consign_domain::{AgencyId, Digest, EnvelopeKey, Sequence, Timestamp};
 use consign_store::{
     Accepted, Answer, DeliveryPlace, DirectoryNote, Expiry, InboxBudget, InboxItem, InboxState,
-    MemoryStore, PayloadSource, Posted, Receipt, Refusal, Reply, Retention, Settled, StagedPayload,
-    StatusPost, Store, StoreError, StoreHealth, StoredEnvelope, Submission, Tidied, Watcher,
+    LeftUpload, MemoryStore, PayloadSource, Posted, Receipt, Refusal, Reply, Retention, Settled,
+    StagedPayload, StagedRef, StatusPost, Store, StoreError, StoreHealth, StoredEnvelope,
+    Submission, Tidied, Upload, Watcher,
 };
 
 #[derive(Debug)]
@@ -100,8 +101,20 @@ impl Store for FailingStore {
         self.0.payload(key)
     }
 
-    fn stage(&self, owner: AgencyId, size: u64) -> Result<Box<dyn StagedPayload>, StoreError> {
-        self.0.stage(owner, size)
+    fn stage(&self, upload: Upload) -> Result<Box<dyn StagedPayload>, StoreError> {
+        self.0.stage(upload)
+    }
+
+    fn staged(&self) -> Result<Vec<LeftUpload>, StoreError> {
+        self.0.staged()
+    }
+
+    fn place(&self, staged: &StagedRef) -> Result<(), StoreError> {
+        self.0.place(staged)
+    }
+
+    fn unstage(&self, upload: &Upload) -> Result<(), StoreError> {
+        self.0.unstage(upload)
     }
 
     fn watch(&self, agency: AgencyId) -> Watcher {

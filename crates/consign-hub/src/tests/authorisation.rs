@@ -7,10 +7,10 @@ use consign_domain::directory::EntryState;
 use consign_domain::statement::Event;
 use consign_domain::{Digest, ErrorCode};
 use consign_proto::v1::collect_reply::Message as Reply;
-use consign_proto::v1::{self, hub_client::HubClient, upload_request};
+use consign_proto::v1::{self, hub_client::HubClient};
 use tonic::transport::Channel;
 
-use crate::testing::{Collecting, Running, Sealed, World, send};
+use crate::testing::{Collecting, Running, Sealed, World, send, upload};
 
 /// Every RPC of the service, with the node that may make the call of this test.
 const RPCS: [(&str, Caller); 5] = [
@@ -83,19 +83,8 @@ impl Scene {
                 }
             }
             "Upload" => {
-                let open = v1::UploadOpen {
-                    envelope: Some(consign_proto::signed_message(&sealed.signed)),
-                    offset: 0,
-                };
-                let messages = [
-                    upload_request::Message::Open(open),
-                    upload_request::Message::Chunk(sealed.payload.unwrap()),
-                ]
-                .map(|message| v1::UploadRequest {
-                    message: Some(message),
-                });
-                let reply = hub.upload(tokio_stream::iter(messages)).await;
-                reply.map(drop).map_err(code)
+                let payload = sealed.payload.clone().unwrap();
+                upload(hub, &sealed, &payload).await.map(drop)
             }
             "FetchPayload" => {
                 let request = v1::FetchPayloadRequest {

@@ -17,19 +17,12 @@ use crate::directory::{DirectoryFault, publish, read_newest};
 use crate::error::HubError;
 use crate::identity::KeyFault;
 use crate::storage::Storage;
-use crate::testing::{Collecting, Running, World, send};
-
-async fn start_on_disk(world: &World) -> Running {
-    let open =
-        |data: &std::path::Path, clock: &Clock| Storage::open(data, clock, Arc::new(|_, _| {}));
-    let hub = bind_with(world.config.clone(), world.clock.clone(), open).await;
-    Running::new(hub.unwrap())
-}
+use crate::testing::{Collecting, World, send};
 
 #[tokio::test]
 async fn a_restart_forgets_nothing() {
     let world = World::new();
-    let hub = start_on_disk(&world).await;
+    let hub = world.start_on_disk().await;
     let letter = world.letter("H49.01", &["H49.03"]);
     let sealed = letter.seal(world.agency("H49.01"));
     let mut sender = world.connect(0, &hub).await;
@@ -46,7 +39,7 @@ async fn a_restart_forgets_nothing() {
     hub.stop().await.unwrap();
     assert_eq!(RunFile::read(&world.config.home).unwrap(), Presence::Absent);
 
-    let hub = start_on_disk(&world).await;
+    let hub = world.start_on_disk().await;
     let mut sender = world.connect(0, &hub).await;
     assert_eq!(send(&mut sender, &sealed).await.unwrap(), first);
     let mut node = world.connect(1, &hub).await;
@@ -65,7 +58,7 @@ async fn a_restart_forgets_nothing() {
 async fn an_older_directory_is_not_taken_after_a_restart() {
     let world = World::new();
     world.publish(|_| {});
-    start_on_disk(&world).await.stop().await.unwrap();
+    world.start_on_disk().await.stop().await.unwrap();
     let newest = world.config.directory.join("000000000002");
     std::fs::rename(&newest, world.config.directory.join("set aside")).unwrap();
     let open =
@@ -160,7 +153,7 @@ async fn the_directory_is_handed_out_as_it_was_signed() {
 async fn many_submissions_in_flight_are_each_answered() {
     use v1::submit_reply::Outcome;
     let world = World::new();
-    let hub = start_on_disk(&world).await;
+    let hub = world.start_on_disk().await;
     let mut sender = world.connect(0, &hub).await;
     let count = 600;
     let requests: Vec<v1::SubmitRequest> = (0..count)

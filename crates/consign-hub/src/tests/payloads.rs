@@ -7,43 +7,12 @@ use consign_domain::{Digest, ErrorCode};
 use consign_proto::v1::{self, hub_client::HubClient, item, upload_reply, upload_request};
 use tonic::transport::Channel;
 
-use crate::testing::{Collecting, Sealed, World, send};
+use crate::testing::{Collecting, Sealed, World, send, upload};
 
 const SIZE: usize = 3 * 1024 * 1024 + 7;
 
 fn payload() -> Bytes {
     (0..=250).cycle().take(SIZE).collect()
-}
-
-fn large(world: &World) -> Sealed {
-    let mut letter = world.letter("H49.01", &["H49.02", "H49.03"]);
-    letter.fields.payload.sha256 = Digest::of(&payload());
-    letter.fields.payload.size = SIZE as u64;
-    letter.payload = None;
-    letter.seal(world.agency("H49.01"))
-}
-
-async fn upload(
-    hub: &mut HubClient<Channel>,
-    sealed: &Sealed,
-    payload: &Bytes,
-) -> Result<upload_reply::Outcome, ErrorCode> {
-    let open = v1::UploadOpen {
-        envelope: Some(consign_proto::signed_message(&sealed.signed)),
-        offset: 0,
-    };
-    let mut messages = vec![upload_request::Message::Open(open)];
-    for start in (0..payload.len()).step_by(256 * 1024) {
-        let end = payload.len().min(start + 256 * 1024);
-        messages.push(upload_request::Message::Chunk(payload.slice(start..end)));
-    }
-    let messages = messages.into_iter().map(|message| v1::UploadRequest {
-        message: Some(message),
-    });
-    match hub.upload(tokio_stream::iter(messages)).await {
-        Ok(reply) => Ok(reply.into_inner().outcome.unwrap()),
-        Err(status) => Err(consign_proto::status_of(&status)),
-    }
 }
 
 async fn fetch(
@@ -62,7 +31,7 @@ async fn fetch(
     let mut chunks = hub.fetch_payload(request).await.map_err(code)?.into_inner();
     let mut bytes = BytesMut::new();
     while let Some(chunk) = chunks.message().await.map_err(code)? {
-        assert!(chunk.data.len() <= 256 * 1024);
+        assert!(chunk.data.len() <= 512 * 1024);
         bytes.extend_from_slice(&chunk.data);
     }
     Ok(bytes.freeze())
@@ -73,7 +42,7 @@ async fn a_large_payload_goes_its_own_way() {
     let world = World::new();
     let hub = world.start(world.memory_store()).await;
     let mut sender = world.connect(0, &hub).await;
-    let sealed = large(&world);
+    let sealed = world.large(&["H49.02", "H49.03"], &payload());
     let early = send(&mut sender, &sealed).await;
     assert_eq!(early.unwrap_err(), ErrorCode::PayloadMissing);
     let mut wrong = payload().to_vec();
@@ -81,7 +50,7 @@ async fn a_large_payload_goes_its_own_way() {
     let refused = upload(&mut sender, &sealed, &wrong.into()).await;
     assert_eq!(refused, Err(ErrorCode::PayloadMismatch));
     let short = upload(&mut sender, &sealed, &payload().slice(..SIZE - 1)).await;
-    assert_eq!(short, Err(ErrorCode::PayloadMismatch));
+    assert_eq!(short, Err(ErrorCode::PayloadMissing));
     let mut long = payload().to_vec();
     long.push(0);
     let long = upload(&mut sender, &sealed, &long.into()).await;
@@ -122,11 +91,7 @@ async fn a_payload_stops_when_its_recipient_goes_to_another_node() {
     let hub = world.start(world.memory_store()).await;
     let mut sender = world.connect(0, &hub).await;
     let payload = Bytes::from(vec![1; LARGE]);
-    let mut letter = world.letter("H49.01", &["H49.03"]);
-    letter.fields.payload.sha256 = Digest::of(&payload);
-    letter.fields.payload.size = LARGE as u64;
-    letter.payload = None;
-    let sealed = letter.seal(world.agency("H49.01"));
+    let sealed = world.large(&["H49.03"], &payload);
     let staged = upload(&mut sender, &sealed, &payload).await;
     assert_eq!(staged, Ok(upload_reply::Outcome::Staged(LARGE as u64)));
     send(&mut sender, &sealed).await.unwrap();
@@ -161,24 +126,31 @@ async fn an_upload_begins_with_its_envelope() {
     let world = World::new();
     let hub = world.start(world.memory_store()).await;
     let mut sender = world.connect(0, &hub).await;
-    let sealed = large(&world);
-    let chunk = upload_request::Message::Chunk(payload());
-    let resumed = upload_request::Message::Open(v1::UploadOpen {
-        envelope: Some(consign_proto::signed_message(&sealed.signed)),
-        offset: 5,
-    });
-    for message in [chunk, resumed] {
-        let request = v1::UploadRequest {
+    let sealed = world.large(&["H49.02", "H49.03"], &payload());
+    let opened = || {
+        upload_request::Message::Open(v1::UploadOpen {
+            envelope: Some(consign_proto::signed_message(&sealed.signed)),
+        })
+    };
+    let chunk = || upload_request::Message::Chunk(payload().slice(..9));
+    for messages in [
+        vec![chunk()],
+        vec![opened(), opened()],
+        vec![opened(), chunk(), opened()],
+        vec![],
+    ] {
+        let requests = messages.into_iter().map(|message| v1::UploadRequest {
             message: Some(message),
+        });
+        let replies = sender.upload(tokio_stream::iter(requests)).await;
+        let mut replies = replies.unwrap().into_inner();
+        let end = loop {
+            match replies.message().await {
+                Ok(reply) => assert!(reply.is_some(), "an upload without its envelope"),
+                Err(status) => break status,
+            }
         };
-        let refused = sender
-            .upload(tokio_stream::once(request))
-            .await
-            .unwrap_err();
-        assert_eq!(
-            consign_proto::status_of(&refused),
-            ErrorCode::ProtocolViolation
-        );
+        assert_eq!(consign_proto::status_of(&end), ErrorCode::ProtocolViolation);
     }
     hub.stop().await.unwrap();
 }

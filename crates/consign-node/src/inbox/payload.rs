@@ -40,9 +40,16 @@ impl PayloadWriter {
         let metadata = file
             .metadata()
             .map_err(durable::io_fault(Action::Read, &part))?;
+        let mut offset = metadata.len();
+        if offset > envelope.payload.size {
+            // No part of this payload: whatever made it so long, it begins anew.
+            file.set_len(0)
+                .map_err(durable::io_fault(Action::Write, &part))?;
+            offset = 0;
+        }
         Ok(Self {
             target: folder.file(PAYLOAD),
-            offset: metadata.len(),
+            offset,
             part,
             file,
             envelope,

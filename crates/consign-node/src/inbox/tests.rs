@@ -450,6 +450,14 @@ fn a_large_payload_is_fetched_in_parts() {
     let too_much = writer.write(&vec![0; payload.len() + 1]);
     assert!(matches!(too_much, Err(InboxError::Payload)));
     drop(writer);
+    // What is longer than the payload is no part of it.
+    let part = seat
+        .agency
+        .home()
+        .inbox_entry(place(1))
+        .join("payload.part");
+    std::fs::write(&part, vec![0; payload.len() + 1]).unwrap();
+    assert_eq!(inbox.payload_writer(place(1)).unwrap().offset(), 0);
     let mut writer = inbox.payload_writer(place(1)).unwrap();
     writer.write(&payload).unwrap();
     writer.finish().unwrap();

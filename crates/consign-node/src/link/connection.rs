@@ -35,6 +35,9 @@ pub(crate) struct Session {
     pub(crate) office: Arc<Office>,
     pub(crate) hub: HubId,
     pub(crate) client: HubClient<Channel>,
+    /// The same on a connection of its own, made when it is first needed: large payloads
+    /// never stand before what is urgent.
+    pub(crate) bulk: HubClient<Channel>,
     /// The agencies that the directory has this node serve at this hub.
     pub(crate) desks: Vec<Arc<Desk>>,
 }
@@ -123,10 +126,8 @@ async fn open(
 ) -> Result<(Session, Assignment), LinkFault> {
     let target = assignment(office, node, &office.keeper.newest()).ok_or(LinkFault::NoHub)?;
     office.link.calling(target.hub, &target.address);
-    let channel = tls::connect_now(&target.address, tls).await?;
-    let mut client = HubClient::new(channel)
-        .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE);
+    let mut client = speak(tls::connect_now(&target.address, tls).await?);
+    let bulk = speak(tls::connect(&target.address, tls)?);
     office.keeper.sync(&mut client).await?;
     let directory = office.keeper.fresh(office.now())?;
     let assigned = assignment(office, node, &directory).ok_or(LinkFault::NoHub)?;
@@ -140,6 +141,7 @@ async fn open(
         office: Arc::clone(office),
         hub: assigned.hub,
         client,
+        bulk,
         desks: assigned
             .agencies
             .iter()
@@ -147,6 +149,12 @@ async fn open(
             .collect(),
     };
     Ok((session, assigned))
+}
+
+fn speak(channel: Channel) -> HubClient<Channel> {
+    HubClient::new(channel)
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
 }
 
 /// Where this node connects, and for which agencies, by a directory; `None` without any hub.

@@ -2,18 +2,21 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Read as _;
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use bytes::Bytes;
 use consign_domain::{AgencyId, EnvelopeKey, ErrorCode, SignedStatement};
+use consign_proto::v1::upload_reply::Outcome;
 use consign_proto::v1::upload_request::Message;
-use consign_proto::v1::{FetchPayloadRequest, UploadOpen, UploadRequest};
+use consign_proto::v1::{FetchPayloadRequest, UploadOpen, UploadReply, UploadRequest};
 use consign_proto::{key_message, signed_message};
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
-use tracing::warn;
+use tonic::Streaming;
+use tracing::{info, warn};
 
 use super::connection::Session;
 use super::fault::PeerFault;
@@ -23,35 +26,68 @@ use crate::inbox::{InboxError, PayloadWriter};
 use crate::office::{Desk, blocking, lock};
 
 /// Bytes in one message.
-const CHUNK: usize = 256 * 1024;
+const CHUNK: usize = 512 * 1024;
 /// Messages between the disk and the network.
 const WAITING: usize = 4;
 
-/// Brings a payload to the hub, which then has it staged.
+/// Brings a payload to the hub, which then has it staged; from where an earlier attempt
+/// ended.
 pub(crate) async fn upload(
     session: &Session,
     envelope: &SignedStatement,
     path: PathBuf,
+    size: u64,
 ) -> Result<(), PeerFault> {
     let (sender, receiver) = mpsc::channel(WAITING);
     let open = UploadOpen {
         envelope: Some(signed_message(envelope)),
-        offset: 0,
     };
     // A send that fails means that the call has ended, with a status that says why.
     let _ = sender.send(message(Message::Open(open))).await;
-    let mut client = session.client.clone();
-    let call = client.upload(ReceiverStream::new(receiver));
-    let (read, answer) = tokio::join!(blocking(move || read(&path, &sender)), call);
+    let mut client = session.bulk.clone();
+    let mut replies = client
+        .upload(ReceiverStream::new(receiver))
+        .await?
+        .into_inner();
+    let offset = match outcome(&mut replies).await? {
+        Outcome::Resume(offset) if offset <= size => offset,
+        Outcome::Resume(_) => return Err(broken("the hub has more of the payload than there is")),
+        Outcome::Staged(_) | Outcome::Known(_) => return Ok(()),
+    };
+    info!(size, offset, "uploading a payload");
+    let read = blocking(move || read(&path, offset, &sender));
+    let (read, staged) = tokio::join!(read, outcome(&mut replies));
     // What the hub staged it has compared with the envelope's digest.
-    answer?;
-    read.map_err(|source| PeerFault {
+    match (staged, read) {
+        (Ok(Outcome::Resume(_)), _) => Err(broken("the hub says once from where to go on")),
+        (Ok(_), _) => Ok(()),
+        // The hub only says that bytes are missing; we know why.
+        (Err(_), Err(source)) => Err(PeerFault {
+            cause: Cause {
+                code: ErrorCode::StorageFailed,
+                text: format!("the payload cannot be read: {source}"),
+            },
+            retry_after: Duration::ZERO,
+        }),
+        (Err(fault), Ok(())) => Err(fault),
+    }
+}
+
+/// What the hub says next.
+async fn outcome(replies: &mut Streaming<UploadReply>) -> Result<Outcome, PeerFault> {
+    let reply = replies.message().await?;
+    let outcome = reply.and_then(|reply| reply.outcome);
+    outcome.ok_or_else(|| broken("an upload ends with its outcome"))
+}
+
+fn broken(rule: &str) -> PeerFault {
+    PeerFault {
         cause: Cause {
-            code: ErrorCode::StorageFailed,
-            text: format!("the payload cannot be read: {source}"),
+            code: ErrorCode::ProtocolViolation,
+            text: format!("the hub breaks the protocol: {rule}"),
         },
-        retry_after: std::time::Duration::ZERO,
-    })
+        retry_after: Duration::ZERO,
+    }
 }
 
 const fn message(message: Message) -> UploadRequest {
@@ -60,8 +96,9 @@ const fn message(message: Message) -> UploadRequest {
     }
 }
 
-fn read(path: &Path, chunks: &mpsc::Sender<UploadRequest>) -> std::io::Result<()> {
+fn read(path: &Path, offset: u64, chunks: &mpsc::Sender<UploadRequest>) -> std::io::Result<()> {
     let mut file = File::open(path)?;
+    file.seek(SeekFrom::Start(offset))?;
     loop {
         let mut chunk = Vec::with_capacity(CHUNK);
         (&mut file).take(CHUNK as u64).read_to_end(&mut chunk)?;
@@ -90,7 +127,7 @@ pub(crate) async fn fetch(
         recipient: Bytes::copy_from_slice(&recipient.to_bytes()),
         offset: writer.offset(),
     };
-    let mut client = session.client.clone();
+    let mut client = session.bulk.clone();
     let mut chunks = client
         .fetch_payload(request)
         .await
@@ -146,7 +183,8 @@ impl Claims {
     /// `None` while somebody else writes it.
     pub(crate) fn take(&self, key: ItemKey) -> Option<Claim> {
         let claims = self.clone();
-        lock(&self.0).insert(key).then_some(Claim { claims, key })
+        // Made only if it is ours: one that is dropped gives the payload back.
+        lock(&self.0).insert(key).then(|| Claim { claims, key })
     }
 }
 
@@ -215,6 +253,21 @@ mod tests {
         sender.try_send(Some(bytes)).unwrap();
         sender.try_send(None).unwrap();
         write(writer, receiver, Claims::default().take(key).unwrap())
+    }
+
+    #[test]
+    fn one_writer_at_a_time() {
+        let key = ItemKey {
+            agency: Network::new().seat(0).id(),
+            sequence: place(1),
+        };
+        let claims = Claims::default();
+        let first = claims.take(key);
+        assert!(first.is_some());
+        assert!(claims.take(key).is_none());
+        assert!(claims.take(key).is_none());
+        drop(first);
+        assert!(claims.take(key).is_some());
     }
 
     #[test]

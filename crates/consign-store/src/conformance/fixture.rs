@@ -9,7 +9,9 @@ use consign_domain::{
     AgencyCode, AgencyId, Digest, EnvelopeId, EnvelopeKey, Sequence, SignedStatement, Timestamp,
 };
 
-use crate::store::Clock;
+use crate::error::StoreError;
+use crate::payload::Upload;
+use crate::store::{Clock, Store};
 use crate::types::{Expiry, PayloadIn, Placements, Receipt, Refusal, StatusPost, Submission};
 
 /// A clock that stands still.
@@ -74,6 +76,34 @@ pub fn payload(sender: u32, id: u32) -> Bytes {
     let word = format!("payload {id} of {sender} ");
     let length = 40 + (id as usize * 37) % 200;
     Bytes::from(word.repeat(length.div_ceil(word.len())))
+}
+
+/// The upload of a payload for an envelope.
+pub fn upload(sender: u32, id: u32, payload: &[u8]) -> Upload {
+    Upload {
+        key: key(sender, id),
+        digest: Digest::of(payload),
+        size: payload.len() as u64,
+        expires: Timestamp::from_unix_saturating(1_797_000_000),
+    }
+}
+
+/// Stages a payload whole and makes it ready to be submitted.
+pub fn stage(store: &dyn Store, sender: u32, id: u32, payload: &[u8]) -> PayloadIn {
+    let mut stage = loop {
+        // Whoever was at it a moment ago may not have let go yet.
+        match store.stage(upload(sender, id, payload)) {
+            Err(StoreError::Busy) => std::thread::yield_now(),
+            stage => break stage.unwrap(),
+        }
+    };
+    let written = usize::try_from(stage.written()).unwrap();
+    for piece in payload[written..].chunks(100_000) {
+        stage.write(piece).unwrap();
+    }
+    let staged = stage.finish().unwrap();
+    store.place(&staged).unwrap();
+    PayloadIn::Staged(staged)
 }
 
 /// A submission to some recipients.

@@ -7,10 +7,10 @@ use consign_domain::{Digest, DirectoryVersion, Sequence};
 use super::{assert_holds, fill, open, scratch, sim, small};
 use crate::conformance::fixture::{self, Random, agency, key, receipt, status, submission};
 use crate::conformance::whole_inbox;
-use crate::disk::{Disk, Fault, SimDisk};
+use crate::disk::{Disk, Fault};
 use crate::{
-    DirectoryNote, Health, IndexFate, JournalStore, OpenError, Options, PayloadIn, SealError,
-    Store, StoreError,
+    DirectoryNote, Health, IndexFate, JournalStore, OpenError, Options, SealError, Store,
+    StoreError,
 };
 
 #[test]
@@ -65,7 +65,8 @@ fn a_full_disk_takes_nothing_new_and_goes_on_settling() {
     assert!(fault.code().is_retryable());
     let fault = store.refuse(fixture::refusal(1, 102)).wait().unwrap_err();
     assert!(matches!(fault, StoreError::Full));
-    let fault = store.stage(agency(1), 2 << 20).unwrap_err();
+    let fault = store.stage(fixture::upload(1, 103, &[0; 2 << 20]));
+    let fault = fault.unwrap_err();
     assert!(matches!(fault, StoreError::Full));
 
     for id in 1..=100_u32 {
@@ -232,100 +233,6 @@ fn a_small_overlay_only_slows() {
 }
 
 #[test]
-fn staged_files_survive_and_leftovers_do_not() {
-    let payload = vec![9; 1_100_000];
-    let digest = Digest::of(&payload);
-    for seed in 0..20 {
-        let index = scratch();
-        let disk = SimDisk::new(seed, 64 << 20, index.path().join("index"));
-        let (store, _) = open(&disk, small()).unwrap();
-        let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
-        stage.write(&payload).unwrap();
-        let mut sent = submission(1, 1, &[2, 3]);
-        sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
-        store.accept(sent).wait().unwrap();
-        let mut unfinished = store.stage(agency(1), payload.len() as u64).unwrap();
-        unfinished.write(&payload[1..]).unwrap();
-        drop(store);
-        disk.power_cut();
-        let (store, _) = open(&disk, small()).unwrap();
-        let source = store.payload(key(1, 1)).unwrap().unwrap();
-        assert_eq!(source.read_at(0, payload.len()).unwrap(), payload);
-        let leftovers = disk.list("staging").unwrap();
-        assert!(leftovers.is_empty(), "{leftovers:?}");
-    }
-}
-
-#[test]
-fn a_payload_that_was_never_sent_is_removed() {
-    let index = scratch();
-    let disk = sim(&index, 64 << 20);
-    let (store, _) = open(&disk, small()).unwrap();
-    let stage = |byte| {
-        let payload = vec![byte; 1_100_000];
-        let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
-        stage.write(&payload).unwrap();
-        PayloadIn::Staged(stage.finish(Digest::of(&payload)).unwrap())
-    };
-    let (named, _unnamed) = (stage(1), stage(2));
-    for id in 1..=2 {
-        let mut sent = submission(1, id, &[2]);
-        sent.payload = named.clone();
-        store.accept(sent).wait().unwrap();
-    }
-    drop(store);
-    disk.kill();
-    let files = || {
-        let paths = disk.paths().into_iter();
-        paths.filter(|path| path.starts_with("payloads/")).count()
-    };
-    assert_eq!(files(), 2);
-    for unnamed in [1, 0] {
-        let (store, recovery) = open(&disk, small()).unwrap();
-        assert_eq!((recovery.unnamed, files()), (unnamed, 1));
-        for id in 1..=2 {
-            let source = store.payload(key(1, id)).unwrap().unwrap();
-            assert_eq!(source.read_at(1_099_999, 9).unwrap(), [1_u8].as_slice());
-        }
-        store.close().unwrap();
-        drop(store);
-        // The second time with an index that is made anew, from footers.
-        fs::remove_dir_all(disk.index_dir()).unwrap();
-    }
-}
-
-#[test]
-fn a_payload_that_is_not_here_is_not_accepted() {
-    let payload = vec![9; 1_100_000];
-    let digest = Digest::of(&payload);
-    let index = scratch();
-    let disk = sim(&index, 64 << 20);
-    let (store, _) = open(&disk, small()).unwrap();
-    let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
-    stage.write(&payload).unwrap();
-    let staged = stage.finish(digest).unwrap();
-    let path = disk
-        .paths()
-        .into_iter()
-        .find(|path| path.starts_with("payloads/"));
-    disk.remove(&path.unwrap()).unwrap();
-    let mut sent = submission(1, 1, &[2]);
-    sent.payload = PayloadIn::Staged(staged);
-    let fault = store.accept(sent).wait().unwrap_err();
-    assert!(matches!(fault, StoreError::PayloadMissing), "{fault}");
-    fill(&store, 1..=1);
-    // Room on the disk, but not above the low water: what is coming in would leave too little.
-    let free = disk.free_space().unwrap();
-    let fault = store.stage(agency(1), free - 1_000).unwrap_err();
-    assert!(matches!(fault, StoreError::Full), "{fault}");
-    let used = (64 << 20) - free;
-    disk.resize(used + (5 << 20));
-    assert!(store.stage(agency(1), 3 << 20).is_ok());
-    let fault = store.stage(agency(1), (9 << 20) / 2).unwrap_err();
-    assert!(matches!(fault, StoreError::Full), "{fault}");
-}
-
-#[test]
 fn what_is_damaged_or_missing_is_named() {
     let index = scratch();
     let disk = sim(&index, 64 << 20);
@@ -398,10 +305,8 @@ fn a_payload_file_that_was_cut_is_damaged() {
     let index = scratch();
     let disk = sim(&index, 64 << 20);
     let (store, _) = open(&disk, small()).unwrap();
-    let mut stage = store.stage(agency(1), payload.len() as u64).unwrap();
-    stage.write(&payload).unwrap();
     let mut sent = submission(1, 1, &[2]);
-    sent.payload = PayloadIn::Staged(stage.finish(digest).unwrap());
+    sent.payload = fixture::stage(&store, 1, 1, &payload);
     store.accept(sent).wait().unwrap();
     let path = disk
         .paths()

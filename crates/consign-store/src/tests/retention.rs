@@ -277,13 +277,14 @@ fn payload_files_go_with_the_last_envelope_that_names_them() {
     let (store, _) = open(&disk, hand.options()).unwrap();
     let bytes = vec![9; 1_100_000];
     for id in 1..=2 {
-        let mut stage = store.stage(agency(1), bytes.len() as u64).unwrap();
-        stage.write(&bytes).unwrap();
-        let staged = stage.finish(consign_domain::Digest::of(&bytes)).unwrap();
         let mut sent = submission(1, id, &[2, 3]);
-        sent.payload = PayloadIn::Staged(staged);
+        sent.payload = fixture::stage(&store, 1, id, &bytes);
         store.accept(sent).wait().unwrap();
+        store.unstage(&fixture::upload(1, id, &bytes)).unwrap();
     }
+    // Somebody is about to name the same file once more, and gives it up in the end.
+    let third = fixture::upload(1, 3, &bytes);
+    fixture::stage(&store, 1, 3, &bytes);
     sign(&store, 1..=1);
     let files = || count(&disk);
     let one = files();
@@ -295,6 +296,7 @@ fn payload_files_go_with_the_last_envelope_that_names_them() {
     sign(&store, 2..=2);
     hand.set(BEGIN + 60 * DAY);
     let store = reopened(store, &disk, &hand);
+    store.unstage(&third).unwrap();
     let tidied = store.tidy(hand.now(), &KEEP).unwrap();
     assert_eq!((tidied.files, count(&disk)), (1, 0));
     assert!(tidied.bytes > 1_100_000);

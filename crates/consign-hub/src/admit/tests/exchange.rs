@@ -149,8 +149,6 @@ async fn uploads_are_judged_before_a_byte_and_counted() {
     let Ok(Staged::Open {
         stage: mut open,
         reservation,
-        sha256,
-        expires,
         ..
     }) = stage().await
     else {
@@ -161,7 +159,7 @@ async fn uploads_are_judged_before_a_byte_and_counted() {
     };
     assert_eq!(second.code(), ErrorCode::Busy);
     open.write(&big).unwrap();
-    reservation.keep(open.finish(sha256).unwrap(), expires);
+    reservation.keep(open.finish().unwrap(), scene.world.now());
     assert!(matches!(stage().await, Ok(Staged::Here(size)) if size == big.len() as u64));
     let accepted = scene.submit(&sealed).await.unwrap();
     assert_eq!(accepted.event, Event::SubmissionAcceptance);
@@ -245,8 +243,8 @@ async fn an_upload_that_came_too_late_frees_its_place() {
     };
     let keep = |(mut stage, reservation): (Box<dyn StagedPayload>, Reservation)| {
         stage.write(b"ciphertext").unwrap();
-        let staged = stage.finish(Digest::of(b"ciphertext")).unwrap();
-        reservation.keep(staged, first.envelope.expires);
+        let staged = stage.finish().unwrap();
+        reservation.keep(staged, scene.world.now());
     };
     let slow = stage(&other).await;
     scene.submit(&first).await.unwrap();

@@ -3,7 +3,7 @@
 use std::time::Duration;
 use std::time::Instant;
 
-use tracing::{info, warn};
+use tracing::{Instrument as _, info_span, warn};
 
 use super::{SentKey, Stream, envelope_key, patience};
 use crate::error::NodeError;
@@ -54,8 +54,10 @@ async fn upload(session: &Session, (agency, id): SentKey) -> Result<(), PeerFaul
             payload: SubmissionPayload::File { path, size },
             ..
         }) => {
-            info!(envelope = %envelope_key((agency, id)), size, "uploading a payload");
-            payload::upload(session, &signed, path).await
+            let span = info_span!("upload", envelope = %envelope_key((agency, id)));
+            payload::upload(session, &signed, path, size)
+                .instrument(span)
+                .await
         }
         // Small, or answered since it was listed: submitting will tell.
         Ok(_) | Err(NodeError::UnknownEnvelope | NodeError::State { .. }) => Ok(()),
