@@ -1,11 +1,6 @@
 //! A large document whose way is cut, at both ends, again and again: it goes on where it was.
 //! What each end says of where it goes on is held against what lay on its disk.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "only JSON values are indexed, which answer with null where there is nothing"
-)]
-
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

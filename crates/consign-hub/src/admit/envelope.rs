@@ -5,7 +5,6 @@
 //! needs no clock, so that a retry gets it even after the expiry; what holds for now
 //! only; what is wrong for ever.
 
-
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
 use consign_domain::limits::MAX_INLINE_PAYLOAD;

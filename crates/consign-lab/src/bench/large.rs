@@ -130,7 +130,6 @@ async fn upload(link: &mut Link, document: &Document, noise: &Noise) -> Result<(
 
     let open = Message::Open(v1::UploadOpen {
         envelope: document.submission.envelope.clone(),
-        offset: 0,
     });
     let noise = noise.clone();
     let chunks = (0..noise.pieces()).map(move |number| Message::Chunk(noise.piece(number)));
@@ -138,7 +137,7 @@ async fn upload(link: &mut Link, document: &Document, noise: &Noise) -> Result<(
     let requests = messages.map(|message| v1::UploadRequest {
         message: Some(message),
     });
-    match link.upload(requests).await?.outcome {
+    match link.upload(requests).await?.and_then(|reply| reply.outcome) {
         Some(v1::upload_reply::Outcome::Staged(_)) => {}
         _ => return Err(PROTOCOL),
     }

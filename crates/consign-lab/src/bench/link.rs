@@ -130,13 +130,17 @@ impl Link {
         self.submit.send(request).map_err(|_| closed())
     }
 
-    /// Uploads a payload.
+    /// Uploads a payload of which the hub has nothing yet; gives the last reply.
     pub(crate) async fn upload(
         &mut self,
         messages: impl Iterator<Item = v1::UploadRequest> + Send + 'static,
-    ) -> Result<v1::UploadReply, BenchError> {
-        let reply = self.client.upload(tokio_stream::iter(messages)).await?;
-        Ok(reply.into_inner())
+    ) -> Result<Option<v1::UploadReply>, BenchError> {
+        let replies = self.client.upload(tokio_stream::iter(messages)).await?;
+        let (mut replies, mut last) = (replies.into_inner(), None);
+        while let Some(reply) = replies.message().await? {
+            last = Some(reply);
+        }
+        Ok(last)
     }
 
     /// Fetches a payload for the participant's agency.

@@ -12,7 +12,7 @@ use crate::conformance::fixture::{
 };
 use crate::conformance::whole_inbox;
 use crate::disk::{Fault, SimDisk};
-use crate::{JournalStore, Options, PayloadIn, Retention, SettledBy, Store, StoreError};
+use crate::{JournalStore, Options, Retention, SettledBy, Store, StoreError};
 
 const DAY: u64 = 86_400;
 /// When the fixture's envelopes are accepted, and when they lapse.
@@ -282,9 +282,6 @@ fn payload_files_go_with_the_last_envelope_that_names_them() {
         store.accept(sent).wait().unwrap();
         store.unstage(&fixture::upload(1, id, &bytes)).unwrap();
     }
-    // Somebody is about to name the same file once more, and gives it up in the end.
-    let third = fixture::upload(1, 3, &bytes);
-    fixture::stage(&store, 1, 3, &bytes);
     sign(&store, 1..=1);
     let files = || count(&disk);
     let one = files();
@@ -296,7 +293,6 @@ fn payload_files_go_with_the_last_envelope_that_names_them() {
     sign(&store, 2..=2);
     hand.set(BEGIN + 60 * DAY);
     let store = reopened(store, &disk, &hand);
-    store.unstage(&third).unwrap();
     let tidied = store.tidy(hand.now(), &KEEP).unwrap();
     assert_eq!((tidied.files, count(&disk)), (1, 0));
     assert!(tidied.bytes > 1_100_000);
@@ -305,6 +301,31 @@ fn payload_files_go_with_the_last_envelope_that_names_them() {
         store.delivery(key(1, 1), agency(2)).unwrap(),
         Some(DeliveryState::HandedOver)
     );
+}
+
+#[test]
+fn a_payload_file_that_is_about_to_be_named_again_stays() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let hand = Hand::at(BEGIN);
+    let (store, _) = open(&disk, hand.options()).unwrap();
+    let bytes = vec![9; 1_100_000];
+    let mut sent = submission(1, 1, &[2, 3]);
+    sent.payload = fixture::stage(&store, 1, 1, &bytes);
+    store.accept(sent).wait().unwrap();
+    store.unstage(&fixture::upload(1, 1, &bytes)).unwrap();
+    sign(&store, 1..=1);
+    hand.set(BEGIN + 60 * DAY);
+    let store = reopened(store, &disk, &hand);
+    let mut again = submission(1, 2, &[2, 3]);
+    again.payload = fixture::stage(&store, 1, 2, &bytes);
+    let tidied = store.tidy(hand.now(), &KEEP).unwrap();
+    assert!(tidied.segments > 0 && store.payload(key(1, 1)).unwrap().is_none());
+    assert_eq!((tidied.files, count(&disk)), (0, 1));
+    store.accept(again).wait().unwrap();
+    store.unstage(&fixture::upload(1, 2, &bytes)).unwrap();
+    let source = store.payload(key(1, 2)).unwrap().unwrap();
+    assert_eq!(source.read_at(1_099_999, 9).unwrap(), [9_u8].as_slice());
 }
 
 fn count(disk: &SimDisk) -> usize {
