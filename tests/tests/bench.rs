@@ -143,6 +143,12 @@ fn every_scenario_gives_its_figures() -> Result<()> {
             &["settled_per_s", "peak_rss_mib", "disk_bytes_per_document"],
         )?;
         ensure!(report["documents"] == 300, "{report}");
+        let report = measure(
+            "retention",
+            "hub --scenario retention --documents 3000",
+            &["disk_before_mib", "disk_after_mib", "live_mib"],
+        )?;
+        ensure!(report["open"] == 300, "{report}");
         Ok(())
     })
 }

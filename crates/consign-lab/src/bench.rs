@@ -11,7 +11,7 @@
 //! | `driver` | what a simulated node does while the clock runs |
 //! | `machine`, `meter` | one thread's own limits; what the system counts for a process |
 //! | `load` | two phases, accept and settle, and their figures |
-//! | `fan_out`, `idle`, `large`, `restart`, `soak` | the other scenarios |
+//! | `fan_out`, `idle`, `large`, `restart`, `retention`, `soak` | the other scenarios |
 //! | `network` | documents a second end to end, with real nodes |
 //! | `rounds` | many documents through one hub, sealed in portions |
 //! | `statistics` | medians and percentiles |
@@ -35,6 +35,7 @@ pub mod network;
 mod place;
 mod process;
 pub mod restart;
+pub mod retention;
 mod rounds;
 mod sealing;
 pub mod soak;

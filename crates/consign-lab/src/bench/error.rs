@@ -20,6 +20,7 @@ use consign_pki::wrap::WrapError;
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::FileError;
 use consign_runtime::tls::{ConnectFault, IdentityError, TlsError};
+use consign_store::StoreError;
 
 use crate::error::LabError;
 
@@ -166,6 +167,9 @@ pub enum BenchError {
     /// TLS could not be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// A store that is filled directly.
+    #[error("the store")]
+    Store(#[from] StoreError),
     /// No randomness.
     #[error(transparent)]
     Entropy(#[from] EntropyError),
@@ -182,6 +186,7 @@ impl BenchError {
                 ErrorCode::StorageFull
             }
             Self::Io { .. } | Self::File(_) => ErrorCode::StorageFailed,
+            Self::Store(error) => error.code(),
             Self::Lab(error) => error.code(),
             Self::Client(error) => error.code(),
             Self::Authority(error) => error.code(),

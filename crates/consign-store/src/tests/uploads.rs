@@ -9,7 +9,9 @@ use crate::{JournalStore, Options, PayloadIn, Store, StoreError, Upload};
 
 fn payload(seed: u8, size: usize) -> Vec<u8> {
     let mut random = Random(seed.into());
-    (0..size).map(|_| u8::try_from(random.below(256)).unwrap()).collect()
+    (0..size)
+        .map(|_| u8::try_from(random.below(256)).unwrap())
+        .collect()
 }
 
 fn files(disk: &SimDisk, directory: &str) -> usize {

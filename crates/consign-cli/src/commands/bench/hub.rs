@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum, value_parser};
 use consign_lab::bench::load::{self, Figures, Report};
-use consign_lab::bench::{Place, Setting, fan_out, idle, large, restart, soak};
+use consign_lab::bench::{Place, Setting, fan_out, idle, large, restart, retention, soak};
 
 use super::watch::Bars;
 use super::{bytes, program, show};
@@ -48,7 +48,10 @@ restart   --documents envelopes come in and stay; the time from the start of the
           written just before and mostly lies in the system's memory.
 large     One payload of --size, from the first byte uploaded until the receiver has checked its
           digest. It is noise, made while it is sent.
-soak      --documents go all the way through; the hub's memory is watched.")]
+soak      --documents go all the way through; the hub's memory is watched.
+retention --documents go into a store, nine of ten of them settled, without a hub and with records
+          that only have the sizes of real ones; the clock is moved beyond the times for which they
+          are kept: what is left on the disk.")]
 pub(crate) struct Hub {
     /// What is measured
     #[arg(long, value_enum, default_value_t = Scenario::Load)]
@@ -68,7 +71,7 @@ pub(crate) struct Hub {
     /// How long each phase of load lasts, or idle
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
     seconds: u64,
-    /// How many documents restart and soak take
+    /// How many documents restart, soak and retention take
     #[arg(long, value_name = "N", default_value_t = 1_000_000, value_parser = value_parser!(u64).range(1..=100_000_000))]
     documents: u64,
     /// Print the medians of so many runs of load
@@ -95,6 +98,8 @@ enum Scenario {
     Large,
     /// Memory while very many documents pass through
     Soak,
+    /// What is left on the disk of what is final and past its time
+    Retention,
 }
 
 impl Hub {
@@ -154,6 +159,10 @@ pub(super) async fn run(arguments: Hub, output: Output) -> Outcome {
         Scenario::Soak => {
             let measured = soak::run(&setting, documents, &place, &watch);
             show(&Box::pin(measured).await?, &bars, output)
+        }
+        Scenario::Retention => {
+            let report = retention::run(&setting, documents, &place, &watch)?;
+            show(&report, &bars, output)
         }
     }
 }
