@@ -118,12 +118,16 @@ impl Committer {
     }
 
     fn commit(&mut self, group: Group) -> io::Result<()> {
+        let mut grown = Vec::new();
         if !group.commits.is_empty() {
-            if let Err(fault) = self.write(&group) {
-                // Before those that wait learn of it by their senders' drop.
-                self.fail(&fault);
-                return Err(fault);
-            }
+            grown = match self.write(&group) {
+                Ok(grown) => grown,
+                Err(fault) => {
+                    // Before those that wait learn of it by their senders' drop.
+                    self.fail(&fault);
+                    return Err(fault);
+                }
+            };
             self.shared.land(&group.commits);
             for commit in group.commits {
                 commit.done.answer();
@@ -132,11 +136,15 @@ impl Committer {
         for echo in group.echoes {
             echo.answer(&self.shared);
         }
+        // After the answers: one document may wake a thousand that collect.
+        for (agency, last) in grown {
+            self.shared.watchers.wake(agency, last);
+        }
         Ok(())
     }
 
-    /// Writes the frame and makes its records visible.
-    fn write(&mut self, group: &Group) -> io::Result<()> {
+    /// Writes the frame and makes its records visible; gives the inboxes that have grown.
+    fn write(&mut self, group: &Group) -> io::Result<Vec<(AgencyId, u64)>> {
         let lazy = self.shared.take_lazy();
         let encoded: Vec<Bytes> = lazy.iter().map(Record::encode).collect();
         let commits = group.commits.iter();
@@ -203,24 +211,16 @@ impl Committer {
         Ok(())
     }
 
-    /// Lets inboxes end where they now end, and wakes who waits for them.
-    fn show(&self, commits: &[Commit]) -> io::Result<()> {
+    /// Lets inboxes end where they now end; gives those that have grown.
+    fn show(&self, commits: &[Commit]) -> io::Result<Vec<(AgencyId, u64)>> {
         let mut grown = BTreeSet::new();
         let mut ledger = self.shared.ledger_mut();
         for commit in commits {
             ledger.apply(&commit.record).map_err(io::Error::other)?;
             grown.extend(grown_by(&commit.record));
         }
-        let ends: Vec<_> = grown
-            .into_iter()
-            .map(|agency| (agency, ledger.last(agency)))
-            .collect();
-        // A watcher is made under the other lock first: never hold both.
-        drop(ledger);
-        for (agency, last) in ends {
-            self.shared.watchers.wake(agency, last);
-        }
-        Ok(())
+        let grown = grown.into_iter();
+        Ok(grown.map(|agency| (agency, ledger.last(agency))).collect())
     }
 
     fn publish(&self) {
