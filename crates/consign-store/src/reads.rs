@@ -137,13 +137,15 @@ impl Shared {
     }
 
     /// The items from a place on, some of them; none where the inbox ends, and where they
-    /// were let go.
+    /// were let go. Rows that lie behind the inbox's end are there a moment before it is moved.
     fn items_from(&self, agency: AgencyId, at: Sequence) -> Result<Vec<ItemRow>, StoreError> {
-        if at.value() > self.ledger().last(agency) {
+        let last = self.ledger().last(agency);
+        let Some(behind) = last.checked_sub(at.value()) else {
             return Ok(Vec::new());
-        }
+        };
+        let most = usize::try_from(behind).map_or(RUN, |behind| RUN.min(behind + 1));
         let run =
-            |table: &Projection| Some(table.run(agency, at, RUN)).filter(|run| !run.is_empty());
+            |table: &Projection| Some(table.run(agency, at, most)).filter(|run| !run.is_empty());
         if let Some(run) = self.overlay.find(run) {
             return Ok(run);
         }
