@@ -127,7 +127,7 @@ fn a_hub_put_back_in_time_takes_nothing_new() -> Result<()> {
         let waiting = network.ask(&format!("track {third} --node node-a --agency H49"))?;
         ensure!(waiting["sent"]["state"] == "sealed", "{waiting}");
         ensure!(
-            network.hub.said()?.contains("behind.txt"),
+            network.hub.said()?.contains("hub resume"),
             "the hub's log says what to do"
         );
 

@@ -1,43 +1,70 @@
-//! A hub that knows less than a node has seen was restored from a backup. It takes
-//! nothing new until its operator decides; what it has, it goes on delivering.
+//! A hub that knows less than a node has seen takes nothing new until its operator
+//! decides; what it has, it goes on delivering.
 //!
-//! The mark is a file, so that a restart does not lift it: who has looked into it,
-//! removes the file and starts the hub again.
+//! Three things raise the mark: `hub backup restore`, which knows it for certain; a node's
+//! *proof*, an acceptance by this very hub for a place that the hub has not, or has filled
+//! with something else. A node's word alone stops nobody but itself: it is noted and
+//! logged, and the node is asked for its proof.
+//!
+//! The mark is the file `behind.json`, so that a restart does not lift it. The decision to go
+//! on ([`resume`](crate::resume)) is kept in `decisions.jsonl` for ever.
+
+mod decision;
+mod mark;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
-use consign_domain::{AgencyId, Sequence};
-use consign_runtime::files::{self, FileError, PRIVATE};
-use tracing::error;
+use consign_domain::{AgencyCode, AgencyId, Sequence, Timestamp};
+use consign_runtime::files::FileError;
+use tracing::{error, warn};
 
-const NAME: &str = "behind.txt";
+pub use decision::Decision;
+pub(crate) use decision::{append_decision, last_decision};
+pub use mark::{Claim, Mark, RestoredFrom};
+
+/// The mark's file.
+pub(crate) const MARK: &str = "behind.json";
+/// The decisions' file.
+pub(crate) const DECISIONS: &str = "decisions.jsonl";
+
+/// What a node says it has of an inbox, and what the hub has.
+#[derive(Debug, Clone)]
+pub(crate) struct Ahead {
+    pub(crate) agency: AgencyId,
+    pub(crate) code: Option<AgencyCode>,
+    pub(crate) seen: Sequence,
+    pub(crate) last: Option<Sequence>,
+    /// It has shown the hub's own signature for it.
+    pub(crate) proven: bool,
+}
 
 /// The mark.
 #[derive(Debug)]
 pub(crate) struct Behind {
     raised: AtomicBool,
     path: PathBuf,
+    mark: Mutex<Mark>,
+    decision: Option<Decision>,
 }
 
 impl Behind {
-    /// Reads the mark from the hub's directory.
+    /// Reads the mark and the last decision from the hub's directory.
     pub(crate) fn open(home: &Path) -> Result<Self, FileError> {
-        let path = home.join(NAME);
-        let raised = match files::read_bounded(&path, 64 * 1024) {
-            Ok(_) => true,
-            Err(fault) if fault.is_not_found() => false,
-            Err(fault) => return Err(fault),
-        };
-        if raised {
+        let path = home.join(MARK);
+        let mark = Mark::read(&path)?;
+        if mark.is_some() {
             error!(
                 file = %path.display(),
-                "the hub knows less than a node has seen and accepts nothing; bring the newer data \
-                 back, or remove this file to go on without it, and start the hub again"
+                "the hub knows less than nodes have seen and accepts nothing until its operator \
+                 decides; stop it, and see: consign hub resume {}", home.display()
             );
         }
         Ok(Self {
-            raised: AtomicBool::new(raised),
+            raised: AtomicBool::new(mark.is_some()),
+            mark: Mutex::new(mark.unwrap_or_default()),
+            decision: last_decision(home)?,
             path,
         })
     }
@@ -47,27 +74,33 @@ impl Behind {
         self.raised.load(Ordering::SeqCst)
     }
 
-    /// Takes nothing new from now on. Blocks on the disk the first time.
-    pub(crate) fn raise(&self, agency: AgencyId, seen: Sequence, last: Option<Sequence>) {
-        if self.raised.swap(true, Ordering::SeqCst) {
-            return;
+    /// The last decision to go on without data that were lost.
+    pub(crate) const fn decision(&self) -> Option<&Decision> {
+        self.decision.as_ref()
+    }
+
+    /// Notes that a node is ahead of the hub; with its proof, takes nothing new from now
+    /// on. Blocks on the disk when there is something new.
+    pub(crate) fn note(&self, ahead: &Ahead, now: Timestamp) {
+        let mut mark = self.mark.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = mark.note(ahead, now);
+        let raised = ahead.proven && !self.raised.swap(true, Ordering::SeqCst);
+        let (agency, seen) = (ahead.agency, ahead.seen.value());
+        let last = ahead.last.map_or(0, Sequence::value);
+        if raised {
+            mark.since = Some(now);
+            error!(
+                %agency, seen, last, file = %self.path.display(),
+                "a node has shown more than the hub knows; nothing is accepted until the operator \
+                 decides; stop the hub, and see: consign hub resume"
+            );
+        } else if news {
+            warn!(%agency, seen, last, proven = ahead.proven, "a node says that it has seen more than the hub knows");
         }
-        let last = last.map_or(0, Sequence::value);
-        error!(
-            %agency,
-            seen = seen.value(),
-            last,
-            file = %self.path.display(),
-            "the hub knows less than this agency's node has seen and accepts nothing; bring the \
-             newer data back, or remove the file to go on without it, and start the hub again"
-        );
-        let text = format!(
-            "This hub was restored from a backup: agency {agency} has stored item {seen} of its\n\
-             inbox, and item {last} is the last that the hub holds, or the items differ.\n\
-             Nothing new is accepted. Bring the newer data back; or, to go on without it,\n\
-             remove this file. Then start the hub again.\n"
-        );
-        if let Err(fault) = files::publish(&self.path, text.as_bytes(), PRIVATE) {
+        if (raised || news)
+            && self.is_raised()
+            && let Err(fault) = mark.publish(&self.path)
+        {
             error!(%fault, "the mark cannot be written; it counts until the hub stops");
         }
     }

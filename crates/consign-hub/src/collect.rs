@@ -7,6 +7,7 @@
 //!                                     another node serves
 //!                                ◀──  Item …      within credit and budget, round-robin
 //!  Stored, Credit                ──▶
+//!  Proof                         ──▶  of an agency that is ahead of the hub: it is behind
 //!  receipt (ContentHandover)     ──▶  stored first
 //!                                ◀──  Release (wrap and path), or Refusal
 //!                                ◀──  DirectoryChanged, Drain
@@ -19,6 +20,7 @@
 
 mod deliver;
 mod open;
+mod proof;
 mod receive;
 #[cfg(test)]
 mod tests;
@@ -58,6 +60,8 @@ struct Session {
     /// What this stream may hold of the hub's budget for deliveries.
     share: Arc<Semaphore>,
     out: Sender,
+    /// Agencies are ahead of the hub, and their node may prove it.
+    awaits_proof: bool,
 }
 
 /// How a stream ends.

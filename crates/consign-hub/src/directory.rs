@@ -25,7 +25,7 @@ use tracing::{error, info};
 
 use crate::error::{file_code, io_code};
 
-pub(crate) use files::{publish, read_newest};
+pub(crate) use files::{FILES, newest_place, publish, read_newest};
 
 /// How often the directory's place is looked at.
 const POLL: Duration = Duration::from_millis(500);

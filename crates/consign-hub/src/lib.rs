@@ -11,7 +11,8 @@
 //! | `flow`, `fences`, `outgoing` | credits and shares, takeovers, budgets |
 //! | `release`, `urgent` | wraps; which inboxes come first |
 //! | `upkeep` | what lapses, and what is kept no longer |
-//! | `behind` | a hub that was restored from a backup takes nothing new |
+//! | `behind`, `resume` | a hub that knows less than nodes takes nothing new; going on |
+//! | `backup` | copies of a hub, also while it runs |
 //!
 //! Invariants: every message is authorised against the directory in force; an answer is
 //! given when it is durable; an agency's wrap leaves only after its receipt is; every
@@ -19,6 +20,7 @@
 //! never delivery.
 
 mod admit;
+pub mod backup;
 mod behind;
 mod caller;
 mod collect;
@@ -34,6 +36,7 @@ mod outgoing;
 mod reading;
 mod relay;
 mod release;
+mod resume;
 mod service;
 mod setup;
 mod storage;
@@ -46,11 +49,13 @@ mod upkeep;
 mod upload;
 mod urgent;
 
+pub use behind::{Claim, Decision, Mark, RestoredFrom};
 pub use config::{Config, Keep, Limits, Log};
 pub use directory::DirectoryFault;
 pub use error::HubError;
 pub use hub::{Hub, StatusHandle, bind, bind_with};
 pub use identity::KeyFault;
 pub use relay::HubStatus;
+pub use resume::{ResumeError, resume, standing};
 pub use setup::{Installed, SetupError, init, install};
 pub use storage::Storage;

@@ -31,7 +31,7 @@ use crate::directory;
 use crate::identity::{STATEMENT_KEY, TLS_CERTIFICATE, TLS_KEY, read_statement_key};
 
 const CONFIG: &str = "hub.toml";
-const REQUEST: &str = "request.json";
+pub(crate) const REQUEST: &str = "request.json";
 /// The line of the example that `init` replaces.
 const LISTEN: &str = "listen = \"127.0.0.1:4433\"";
 /// Everyone may read what is not secret.
@@ -150,7 +150,7 @@ pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
     })
 }
 
-fn read_request(dir: &Path) -> Result<Option<HubRequest>, SetupError> {
+pub(crate) fn read_request(dir: &Path) -> Result<Option<HubRequest>, SetupError> {
     let bytes = match files::read_bounded(&dir.join(REQUEST), MAX_REQUEST) {
         Ok(bytes) => bytes,
         Err(fault) if fault.is_not_found() => return Ok(None),

@@ -388,6 +388,20 @@ pub(crate) struct Gate {
     pub(crate) behind: Arc<Behind>,
 }
 
+impl Gate {
+    /// A node proves that it has seen more than the hub knows.
+    pub(crate) fn fall_behind(&self, agency: AgencyId, now: Timestamp) {
+        let ahead = crate::behind::Ahead {
+            agency,
+            code: None,
+            seen: Sequence::new(7).unwrap(),
+            last: None,
+            proven: true,
+        };
+        self.behind.note(&ahead, now);
+    }
+}
+
 /// A letter before it is sealed: change what must be wrong.
 pub(crate) struct Letter {
     pub(crate) fields: EnvelopeFields,

@@ -14,6 +14,7 @@
 //! refused with its reason, what cannot be decided is held, and neither keeps the next item.
 
 mod advance;
+mod again;
 mod cursor;
 mod error;
 mod item;
@@ -58,6 +59,8 @@ pub struct Receipt {
     pub envelopes: Vec<Sequence>,
     /// Sent envelopes that evidence or statuses among them are about.
     pub tracked: Vec<consign_domain::EnvelopeId>,
+    /// Places given up for envelopes among them: the hub has placed them anew.
+    pub superseded: Vec<Sequence>,
     /// Items put aside because they cannot be digested, with the reason.
     pub aside: Vec<(Sequence, ErrorCode)>,
     /// Why the rest was not stored, if it was not.
@@ -135,6 +138,8 @@ pub struct Inbox {
     index: Arc<Index>,
     /// Items are stored one after the other.
     cursor: Mutex<Cursor>,
+    /// Places that the hub has declared skipped, first and last.
+    skipped: Mutex<Vec<(Sequence, Sequence)>>,
     state: Mutex<State>,
 }
 
@@ -152,6 +157,8 @@ struct Entry {
     size: u64,
     fetched: bool,
     held: Option<ErrorCode>,
+    /// Its key is here; of this offer only the receipt is made.
+    again: bool,
     /// Who changes its files.
     turn: Arc<Mutex<()>>,
 }
@@ -177,6 +184,7 @@ impl Inbox {
             outbox,
             index,
             cursor: Mutex::new(cursor),
+            skipped: Mutex::default(),
             state: Mutex::default(),
         };
         for name in durable::names(&inbox.home.inbox_dir())? {
@@ -212,17 +220,19 @@ impl Inbox {
         durable::remove_leftovers(folder.path())?;
         durable::remove_leftovers(&folder.file(STATUS))?;
         let (_, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
-        self.insert(sequence, &envelope, folder.has(PAYLOAD));
+        self.insert(sequence, &envelope, &folder);
         self.index.put_received(self.home.id(), &folder);
         Ok(())
     }
 
-    fn insert(&self, sequence: Sequence, envelope: &Envelope, fetched: bool) {
+    fn insert(&self, sequence: Sequence, envelope: &Envelope, folder: &Folder) {
+        let again = again::is_again(folder);
         let entry = Entry {
+            again,
             key: envelope.key(),
             urgency: envelope.urgency,
             size: envelope.payload.size,
-            fetched,
+            fetched: again || folder.has(PAYLOAD),
             held: None,
             turn: Arc::default(),
         };
@@ -234,6 +244,54 @@ impl Inbox {
     /// How far the inbox is stored: the last item's place, and the digest of its statement.
     pub fn cursor(&self) -> Option<(Sequence, Digest)> {
         self.cursor_lock().last()
+    }
+
+    /// The hub's acceptance of the newest envelope that is here: what proves to the hub that it
+    /// has placed so much.
+    pub fn newest_acceptance(&self) -> Option<SignedStatement> {
+        let key = self.index.newest_received(self.home.id())?;
+        let folder = self.folder(key).ok()?;
+        folder.signed(crate::folder::ACCEPTANCE).ok()?
+    }
+
+    /// Envelopes received at a time or later that were signed for and whose key is here.
+    pub fn receipts_since(&self, since: Timestamp) -> Vec<EnvelopeKey> {
+        let mut keys = self.index.received_since(self.home.id(), since);
+        keys.retain(|key| {
+            self.folder(*key)
+                .is_ok_and(|folder| folder.has("receipt.sig") && folder.has(WRAP))
+        });
+        keys
+    }
+
+    /// The hub declares places skipped, first and last, ascending: an item after them is the
+    /// next.
+    pub fn declare_skipped(&self, ranges: Vec<(Sequence, Sequence)>) {
+        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = ranges;
+    }
+
+    /// Splits items where one follows on skipped places.
+    fn parts(&self, items: Vec<Item>) -> Vec<Vec<Item>> {
+        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut parts = vec![Vec::new()];
+        for item in items {
+            if skipped.iter().any(|(_, last)| last.next() == item.sequence) {
+                parts.push(Vec::new());
+            }
+            if let Some(part) = parts.last_mut() {
+                part.push(item);
+            }
+        }
+        parts
+    }
+
+    /// The last of the skipped places between the next and an item that was found, if these are
+    /// all that lies between.
+    fn skipped_from(&self, next: Sequence, found: Sequence) -> Option<Sequence> {
+        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut around = skipped.iter();
+        let (_, last) = around.find(|(first, last)| (*first..=*last).contains(&next))?;
+        (last.next() == found).then_some(*last)
     }
 
     /// Stores items, in their order, and files evidence and statuses with the envelope that
@@ -279,9 +337,17 @@ impl Inbox {
     /// # Errors
     /// [`NodeError::UnknownEnvelope`].
     pub fn folder(&self, key: EnvelopeKey) -> Result<Folder, NodeError> {
-        let here = self
-            .sequence_of(key)
-            .map(|sequence| self.folder_at(sequence));
+        let here = {
+            let state = self.lock();
+            let place = state.places.get(&key).copied();
+            let is_first = |place: &Sequence| state.entries.get(place).is_some_and(|it| !it.again);
+            place.filter(is_first).or_else(|| {
+                let mut entries = state.entries.iter();
+                let first = entries.find(|(_, entry)| entry.key == key && !entry.again)?;
+                Some(*first.0)
+            })
+        };
+        let here = here.map(|sequence| self.folder_at(sequence));
         [here, Some(Folder::new(self.home.archive_entry(key)))]
             .into_iter()
             .flatten()
@@ -304,16 +370,22 @@ impl Inbox {
         };
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         // Another thread may have archived it while this one waited.
-        let Some(key) = self.lock().entries.get(&sequence).map(|entry| entry.key) else {
+        let entry = (self.lock().entries.get(&sequence)).map(|entry| entry.again);
+        let Some(again) = entry else {
             return Ok(InboxStep::Done);
         };
         let folder = self.folder_at(sequence);
-        let step = advance::advance(self, &folder, context)?;
-        let mut state = self.lock();
+        let step = if again {
+            again::advance(self, &folder, context)?
+        } else {
+            advance::advance(self, &folder, context)?
+        };
         if step == InboxStep::Done {
-            state.entries.remove(&sequence);
-            state.places.remove(&key);
-        } else if let Some(entry) = state.entries.get_mut(&sequence) {
+            self.forget(sequence);
+            return Ok(step);
+        }
+        let mut state = self.lock();
+        if let Some(entry) = state.entries.get_mut(&sequence) {
             entry.fetched = !matches!(step, InboxStep::NeedPayload { .. });
             entry.held = match &step {
                 InboxStep::Held { reason } => Some(*reason),
@@ -400,6 +472,22 @@ impl Inbox {
         let folder = self.entry_folder(sequence)?;
         let path = folder.file(STATUS).join(record::REFUSAL_POSTED);
         Ok(durable::publish(&path, b"")?)
+    }
+
+    /// Takes an entry off; another one of the same envelope takes its place.
+    fn forget(&self, sequence: Sequence) {
+        let mut state = self.lock();
+        let Some(entry) = state.entries.remove(&sequence) else {
+            return;
+        };
+        if state.places.get(&entry.key) == Some(&sequence) {
+            state.places.remove(&entry.key);
+            let mut others = state.entries.iter();
+            let other = others.rfind(|(_, other)| other.key == entry.key);
+            if let Some(place) = other.map(|(place, _)| *place) {
+                state.places.insert(entry.key, place);
+            }
+        }
     }
 
     fn folder_at(&self, sequence: Sequence) -> Folder {

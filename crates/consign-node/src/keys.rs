@@ -29,6 +29,7 @@ use crate::directory_files::DirectoryFileError;
 use crate::error::NodeError;
 use crate::layout::AgencyHome;
 
+pub(crate) use init::read_request;
 pub use init::{NewAgency, init};
 pub use install::{Installed, install};
 

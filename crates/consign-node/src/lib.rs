@@ -11,6 +11,7 @@ mod service;
 mod work;
 
 pub mod agency;
+pub mod backup;
 pub mod compose;
 pub mod context;
 mod durable;

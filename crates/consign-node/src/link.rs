@@ -14,6 +14,7 @@
 //!   the same bytes go again under the same id until there is a signed answer;
 //! - the session may end at any instruction: the next one finds the same work in the files.
 
+mod again;
 mod backoff;
 mod check;
 mod collect;
@@ -25,6 +26,7 @@ mod fetch;
 mod fixture;
 mod intake;
 mod payload;
+mod prove;
 mod receipts;
 mod schedule;
 mod state;
@@ -32,6 +34,7 @@ mod submit;
 
 use std::time::Instant;
 
+pub(crate) use again::Again;
 pub use check::CheckFault;
 pub(crate) use connection::{hub_policy, keep_connected};
 pub use directory::{DirectoryRefusal, Keeper};

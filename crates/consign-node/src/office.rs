@@ -20,7 +20,7 @@ use crate::context::Context;
 use crate::index::Index;
 use crate::keys::AgencyKeys;
 use crate::layout::NodeDirectory;
-use crate::link::{Cause, Claims, Keeper, LinkStatus};
+use crate::link::{Again, Cause, Claims, Keeper, LinkStatus};
 
 /// One agency at work: its files and its keys.
 #[derive(Debug)]
@@ -52,6 +52,8 @@ pub(crate) struct Office {
     pub(crate) followers: Followers,
     /// Payloads that are being fetched.
     pub(crate) claims: Claims,
+    /// What is sent once more after the hub lost data.
+    pub(crate) again: Again,
     desks: Vec<Arc<Desk>>,
     /// Held until the last part of the node is gone.
     _lock: DirectoryLock,
@@ -176,6 +178,7 @@ impl Office {
             sending: Bell::default(),
             followers: Followers::default(),
             claims: Claims::default(),
+            again: Again::default(),
             desks: desks.into_iter().map(Arc::new).collect(),
             _lock: lock,
             held: Mutex::default(),

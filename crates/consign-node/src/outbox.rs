@@ -317,6 +317,22 @@ impl Outbox {
         pending
     }
 
+    /// What the hub took over and some recipient has not signed for.
+    pub fn unsettled(&self) -> Vec<Pending> {
+        let state = self.lock();
+        let accepted = state
+            .entries
+            .iter()
+            .filter(|(_, entry)| entry.state == SentState::Accepted);
+        let pending = accepted.map(|(id, entry)| Pending {
+            id: *id,
+            state: entry.state,
+            urgency: entry.urgency,
+            since: entry.since,
+        });
+        pending.collect()
+    }
+
     /// Where an envelope stands; `None` if there is none of this id.
     ///
     /// # Errors

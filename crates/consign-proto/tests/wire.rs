@@ -4,10 +4,11 @@ use bytes::Bytes;
 use consign_proto::v1::{
     CollectOpen, CollectReply, CollectRequest, CollectWelcome, Credit, Cursor, DirectoryChanged,
     DirectoryReply, DirectoryRequest, Drain, EnvelopeItem, EnvelopeKey, EnvelopeSubmission, Fault,
-    FetchPayloadRequest, Item, PayloadChunk, Refusal, Release, SignedStatement, StatusItem,
-    StatusStored, StatusSubmission, Stored, SubmitReply, SubmitRequest, UploadOpen, UploadReply,
-    UploadRequest, collect_reply, collect_request, directory_reply, envelope_submission, item,
-    submit_reply, submit_request, upload_reply, upload_request,
+    FetchPayloadRequest, Item, Loss, PayloadChunk, Proof, Refusal, Release, Resumed,
+    SignedStatement, Skipped, StatusItem, StatusStored, StatusSubmission, Stored, SubmitReply,
+    SubmitRequest, UploadOpen, UploadReply, UploadRequest, collect_reply, collect_request,
+    directory_reply, envelope_submission, item, submit_reply, submit_request, upload_reply,
+    upload_request,
 };
 use prost::Message;
 
@@ -124,6 +125,13 @@ fn what_is_collected() {
                 "receipt",
                 &said(Said::Receipt(signed("receipt").unwrap_or_default()))
             ),
+            line(
+                "proof",
+                &said(Said::Proof(Proof {
+                    agency: bytes("agency"),
+                    acceptance: signed("acceptance"),
+                }))
+            ),
             replies(cursor),
         ]
         .concat()
@@ -156,6 +164,18 @@ fn replies(cursor: Cursor) -> String {
         max_inline_payload: 262_144,
         max_recipients: 1_000,
         agencies: vec![cursor],
+        losses: vec![Loss {
+            agency: bytes("agency"),
+            behind: true,
+            skipped: vec![Skipped {
+                first: 4,
+                last: 1_000_000,
+            }],
+        }],
+        resumed: Some(Resumed {
+            decision: 2,
+            lost_after: 1_795_399_200,
+        }),
     };
     let release = Release {
         envelope: key(),

@@ -11,6 +11,7 @@
 //! - no connection leaves [`tls`] without TLS 1.3 and a peer whom the policy has named.
 
 mod accept;
+pub mod backup;
 pub mod clock;
 pub mod config;
 pub mod entropy;

@@ -334,6 +334,19 @@ impl Store for JournalStore {
         })
     }
 
+    fn skipped(&self, agency: AgencyId) -> Result<Vec<(Sequence, Sequence)>, StoreError> {
+        let ledger = self.shared.ledger();
+        let ranges = ledger.skipped.get(&agency).map(Vec::as_slice);
+        let range = |(first, last): &(u64, u64)| {
+            Some((Sequence::new(*first).ok()?, Sequence::new(*last).ok()?))
+        };
+        Ok(ranges
+            .unwrap_or_default()
+            .iter()
+            .filter_map(range)
+            .collect())
+    }
+
     fn item_digest(
         &self,
         agency: AgencyId,

@@ -15,6 +15,7 @@
 //!   answered ever after.
 //! - Nothing is visible before it is durable.
 
+pub mod backup;
 mod codec;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
@@ -37,7 +38,7 @@ mod watchers;
 pub use error::{SealError, StoreError};
 pub use journal_store::JournalStore;
 pub use memory::MemoryStore;
-pub use open::{IndexFate, OpenError, Options, Progress, Recovery};
+pub use open::{GoOn, IndexFate, OpenError, Options, Progress, Recovery};
 pub use payload::{LeftUpload, PayloadSource, StagedPayload, StagedRef, Upload};
 pub use store::{Clock, Reply, Store, Watcher};
 pub use types::{

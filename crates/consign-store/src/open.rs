@@ -1,10 +1,11 @@
 //! Opening a journal store: lock, marks, index, journal, and what was found.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use consign_domain::{Digest, ErrorCode};
+use consign_domain::{AgencyId, Digest, ErrorCode, Sequence};
 
 use crate::disk::{Disk, DiskLock};
 use crate::error::StoreError;
@@ -34,6 +35,20 @@ pub struct Options {
     pub signers: usize,
     /// Told while an index is made again.
     pub progress: Option<Progress>,
+    /// Data were lost, and it was decided to go on without them. Only for a store that was
+    /// closed in order.
+    pub go_on: Option<GoOn>,
+}
+
+/// Where inboxes go on after data were lost: at the next multiple of `step` above every
+/// place that was given here or that anybody has shown. An agency that was away may have
+/// seen more than was shown; what lies between is never given again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoOn {
+    /// The last place that each agency has shown.
+    pub seen: BTreeMap<AgencyId, Sequence>,
+    /// How much further each inbox begins.
+    pub step: u64,
 }
 
 impl std::fmt::Debug for Options {
@@ -57,6 +72,7 @@ impl Options {
             low_water: 256 << 20,
             signers: std::thread::available_parallelism().map_or(2, usize::from),
             progress: None,
+            go_on: None,
         }
     }
 
@@ -96,6 +112,9 @@ pub enum OpenError {
         /// The segment's number.
         segment: u64,
     },
+    /// Inboxes go on elsewhere only after the store was closed in order.
+    #[error("the store was not closed in order; open and close it first")]
+    NotClosed,
     /// The index cannot even be made anew.
     #[error("the index cannot be made anew from the journal")]
     Index,
@@ -204,7 +223,10 @@ pub(crate) fn open(disk: &Arc<dyn Disk>, options: &Options) -> Result<Opened, Op
     let mut believed = this_boot.then(|| place.believe_counted()).flatten();
     let known = believed.as_ref().map(Index::position);
     let known = known.max(clean.map(|(position, _)| position));
-    let inspected = recovery::inspect(disk.as_ref(), &segments, known.unwrap_or_default())?;
+    let mut inspected = recovery::inspect(disk.as_ref(), &segments, known.unwrap_or_default())?;
+    if let Some(go_on) = &options.go_on {
+        inspected.go_on(go_on)?;
+    }
     if let Some((_, print)) = clean {
         // Now the index may be written to: what the mark vouched for is over.
         marks.clear_clean()?;

@@ -140,7 +140,9 @@ impl Shared {
     /// were let go. Rows that lie behind the inbox's end are there a moment before it is moved.
     fn items_from(&self, agency: AgencyId, at: Sequence) -> Result<Vec<ItemRow>, StoreError> {
         let last = self.ledger().last(agency);
-        let Some(behind) = last.checked_sub(at.value()) else {
+        let skipped = self.skipped_with(agency, at).is_some();
+        let behind = last.checked_sub(at.value());
+        let Some(behind) = behind.filter(|_| !skipped) else {
             return Ok(Vec::new());
         };
         let most = usize::try_from(behind).map_or(RUN, |behind| RUN.min(behind + 1));
@@ -410,6 +412,9 @@ impl Shared {
         let (mut items, mut spent) = (Vec::new(), 0_usize);
         let mut next = after.map_or(Sequence::FIRST, Sequence::next);
         loop {
+            if let Some(last) = self.skipped_with(agency, next) {
+                next = last.next();
+            }
             let run = self.items_from(agency, next)?;
             if run.is_empty() {
                 let collected = self.ledger().collected(agency);
@@ -440,6 +445,12 @@ impl Shared {
                 next = next.next();
             }
         }
+    }
+
+    /// The last of the places that were skipped together with this one, if it was.
+    fn skipped_with(&self, agency: AgencyId, place: Sequence) -> Option<Sequence> {
+        let last = self.ledger().skipped_with(agency, place.value())?;
+        Sequence::new(last).ok()
     }
 
     pub(crate) fn read_item_digest(

@@ -4,6 +4,7 @@ mod crash;
 mod damage;
 mod engines;
 mod faults;
+mod go_on;
 mod index;
 mod retention;
 mod uploads;

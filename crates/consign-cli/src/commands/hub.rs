@@ -18,6 +18,9 @@ use crate::cli::chosen;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
+mod backup;
+mod resume;
+
 /// Make and run a relay hub.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
@@ -31,6 +34,11 @@ pub(crate) enum Hub {
     Install(Install),
     /// Run until told to stop
     Run(Run),
+    /// Copy the hub, also while it runs; check a copy; bring one back
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Decide that a hub which lost data goes on without them
+    Resume(resume::Resume),
 }
 
 /// Which hub.
@@ -132,6 +140,8 @@ pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
         Hub::Init(arguments) => init(&arguments, output),
         Hub::Install(arguments) => install(&arguments, output),
         Hub::Run(arguments) => serve(serve_hub(arguments.home.directory()?, output)),
+        Hub::Backup(arguments) => backup::run(arguments, output),
+        Hub::Resume(arguments) => resume::run(&arguments, output),
     }
 }
 

@@ -17,6 +17,7 @@ use crate::cli::{NodeChoice, NodeHome, agency_code};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
+mod backup;
 mod running;
 
 /// Make and run a node for one or more agencies.
@@ -34,6 +35,9 @@ pub(crate) enum Node {
     Run(Run),
     /// Build the index of documents anew from the files
     Reindex(Reindex),
+    /// Copy the node, also while it runs; check a copy; bring one back
+    #[command(subcommand)]
+    Backup(backup::Backup),
 }
 
 /// Make keys and the request for the authority.
@@ -130,6 +134,7 @@ pub(crate) fn run(node: Node, output: Output) -> Outcome {
             let directory = absolute(&arguments.node.directory()?);
             running::reindex(&directory, output)
         }
+        Node::Backup(arguments) => backup::run(arguments, output),
     }
 }
 

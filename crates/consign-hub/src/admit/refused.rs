@@ -75,6 +75,15 @@ pub(crate) enum Refused {
         /// When it expired.
         expires: Timestamp,
     },
+    /// The node has seen more than the hub knows, and has not proven it.
+    #[error(
+        "agency {agency} is ahead of the hub; its inbox is not served until the hub's operator \
+         has looked into it"
+    )]
+    Ahead {
+        /// The agency.
+        agency: AgencyId,
+    },
     /// The id was used for another envelope.
     #[error("the same sender and id were used with other content")]
     IdReused,
@@ -178,7 +187,7 @@ impl Refused {
             Self::DirectoryExpired { .. } | Self::HubNotListed { .. } => {
                 ErrorCode::DirectoryExpired
             }
-            Self::HubBehind => ErrorCode::HubBehind,
+            Self::HubBehind | Self::Ahead { .. } => ErrorCode::HubBehind,
             Self::Forgotten { .. } => ErrorCode::EnvelopeExpired,
             Self::IdReused => ErrorCode::IdReused,
             Self::TooLarge { .. } => ErrorCode::TooLarge,

@@ -330,15 +330,21 @@ async fn a_hub_that_is_not_listed_decides_nothing() {
 async fn a_hub_that_is_behind_takes_nothing_even_after_a_restart() {
     let scene = Scene::new();
     let agency = scene.world.agency("H49.03").id;
-    scene
-        .gate
-        .behind
-        .raise(agency, Sequence::new(7).unwrap(), None);
+    let ahead = crate::behind::Ahead {
+        agency,
+        code: None,
+        seen: Sequence::new(7).unwrap(),
+        last: None,
+        proven: false,
+    };
+    scene.gate.behind.note(&ahead, scene.world.now());
+    assert!(!scene.gate.behind.is_raised(), "a word is no proof");
+    scene.gate.fall_behind(agency, scene.world.now());
     let answer = scene.submit(&scene.letter(|_| {})).await;
     assert_eq!(answer.unwrap_err(), ErrorCode::HubBehind);
     let again = scene.world.admission(scene.store.clone());
     assert!(again.behind.is_raised());
-    std::fs::remove_file(scene.world.config.home.join("behind.txt")).unwrap();
+    std::fs::remove_file(scene.world.config.home.join("behind.json")).unwrap();
     let decided = scene.world.admission(scene.store.clone());
     assert!(!decided.behind.is_raised());
 }

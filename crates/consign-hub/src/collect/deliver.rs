@@ -56,6 +56,10 @@ impl Lane {
 
 /// Sends items until the stream ends.
 pub(super) async fn deliver(session: &Session, mut lanes: Vec<Lane>) -> End {
+    if lanes.is_empty() && session.awaits_proof {
+        // The node ends the stream when it has shown what it has.
+        return std::future::pending().await;
+    }
     loop {
         match round(session, &mut lanes).await {
             Ok(true) => {}

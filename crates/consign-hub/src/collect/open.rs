@@ -16,6 +16,7 @@ use tonic::Streaming;
 use super::deliver::Lane;
 use super::{End, SHARE, Sender, Session};
 use crate::admit::Refused;
+use crate::behind::Ahead;
 use crate::caller::Caller;
 use crate::flow::Credit;
 use crate::reading::View;
@@ -35,12 +36,13 @@ struct Cursor {
 }
 
 /// How far the hub holds that inbox.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 struct Held {
     last: Option<Sequence>,
     digest: Option<Digest>,
     /// The node has seen more, or something else.
     behind: bool,
+    skipped: Vec<(Sequence, Sequence)>,
 }
 
 /// Takes the first message, greets the node, and takes its agencies over.
@@ -78,13 +80,20 @@ pub(super) async fn open(
         relay,
         caller,
         out,
+        awaits_proof: held.iter().any(|held| held.behind),
     };
     session.credit.grant(open.credit);
-    let lanes = lanes(&session, &cursors);
+    let lanes = lanes(&session, &cursors, &held);
     let greeted = async {
         session.say(welcome(&session, &cursors, &held)).await?;
         for (agency, refused) in &refusals {
             session.refuse(None, Some(*agency), refused).await?;
+        }
+        for cursor in ahead(&cursors, &held) {
+            let refused = Refused::Ahead {
+                agency: cursor.agency,
+            };
+            session.refuse(None, Some(cursor.agency), &refused).await?;
         }
         Ok::<_, End>(())
     };
@@ -131,16 +140,26 @@ fn cursors(agencies: &[v1::Cursor]) -> Result<Vec<Cursor>, Refused> {
         .collect()
 }
 
-/// Holds the node's cursors against the inboxes. A hub that holds less than a node has
-/// seen, or something else, was restored from a backup.
+/// Holds the node's cursors against the inboxes. A node that has seen more than the hub
+/// holds, or something else, is noted; what it says counts once it has proven it.
 async fn compare(relay: &Arc<Relay>, cursors: Vec<Cursor>) -> Result<Vec<Held>, StoreError> {
-    let behind = Arc::clone(&relay.behind);
+    let (behind, now) = (Arc::clone(&relay.behind), relay.now());
+    let directory = relay.directories.current();
     let read = move |store: &View<'_>| {
         let mut held = Vec::with_capacity(cursors.len());
         for cursor in &cursors {
             let inbox = compare_one(store, cursor)?;
             if let (true, Some((seen, _))) = (inbox.behind, cursor.stored) {
-                behind.raise(cursor.agency, seen, inbox.last);
+                let agency = cursor.agency;
+                let entry = directory.agency(agency);
+                let ahead = Ahead {
+                    agency,
+                    code: entry.and_then(|entry| entry.code_at(now)).cloned(),
+                    seen,
+                    last: inbox.last,
+                    proven: false,
+                };
+                behind.note(&ahead, now);
             }
             held.push(inbox);
         }
@@ -165,10 +184,19 @@ fn compare_one(store: &View<'_>, cursor: &Cursor) -> Result<Held, StoreError> {
         last,
         digest: digest_of(last)?,
         behind,
+        skipped: store.skipped(cursor.agency)?,
     })
 }
 
-fn lanes(session: &Session, cursors: &[Cursor]) -> Vec<Lane> {
+/// The cursors of agencies whose node has seen more than the hub holds.
+fn ahead<'a>(cursors: &'a [Cursor], held: &'a [Held]) -> impl Iterator<Item = &'a Cursor> {
+    let both = cursors.iter().zip(held);
+    both.filter(|(_, held)| held.behind)
+        .map(|(cursor, _)| cursor)
+}
+
+/// What is delivered: nothing to an agency of which the hub knows less than its node.
+fn lanes(session: &Session, cursors: &[Cursor], held: &[Held]) -> Vec<Lane> {
     let lane = |cursor: &Cursor| {
         let after = cursor.stored.map(|(sequence, _)| sequence);
         Lane::new(
@@ -177,7 +205,8 @@ fn lanes(session: &Session, cursors: &[Cursor]) -> Vec<Lane> {
             session.relay.reading.watch(cursor.agency),
         )
     };
-    cursors.iter().map(lane).collect()
+    let served = cursors.iter().zip(held).filter(|(_, held)| !held.behind);
+    served.map(|(cursor, _)| lane(cursor)).collect()
 }
 
 fn welcome(session: &Session, cursors: &[Cursor], held: &[Held]) -> collect_reply::Message {
@@ -190,6 +219,12 @@ fn welcome(session: &Session, cursors: &[Cursor], held: &[Held]) -> collect_repl
             .map(|digest| bytes::Bytes::copy_from_slice(digest.as_bytes()))
             .unwrap_or_default(),
     };
+    let losses = cursors.iter().zip(held).map(|(cursor, held)| v1::Loss {
+        agency: id_bytes(cursor.agency),
+        behind: held.behind,
+        skipped: skipped_message(cursor, held),
+    });
+    let losses = losses.filter(|loss| loss.behind || !loss.skipped.is_empty());
     collect_reply::Message::Welcome(v1::CollectWelcome {
         protocol: PROTOCOL,
         hub: bytes::Bytes::copy_from_slice(&relay.signer.hub.to_bytes()),
@@ -198,5 +233,23 @@ fn welcome(session: &Session, cursors: &[Cursor], held: &[Held]) -> collect_repl
         max_inline_payload: relay.limits.inline_payload,
         max_recipients: u32::try_from(MAX_RECIPIENTS).unwrap_or(u32::MAX),
         agencies: cursors.iter().zip(held).map(cursor).collect(),
+        losses: losses.collect(),
+        resumed: relay.behind.decision().map(|decision| v1::Resumed {
+            decision: decision.number,
+            lost_after: decision.lost_after.as_unix(),
+        }),
     })
+}
+
+/// The skipped places that the node has still before it.
+fn skipped_message(cursor: &Cursor, held: &Held) -> Vec<v1::Skipped> {
+    let seen = cursor.stored.map_or(0, |(sequence, _)| sequence.value());
+    let ranges = held.skipped.iter();
+    ranges
+        .filter(|(_, last)| last.value() > seen)
+        .map(|(first, last)| v1::Skipped {
+            first: first.value(),
+            last: last.value(),
+        })
+        .collect()
 }

@@ -10,7 +10,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tonic::Streaming;
 
-use super::{End, Session};
+use super::{End, Session, proof};
 use crate::admit::Refused;
 use crate::relay::agency_id;
 
@@ -33,6 +33,11 @@ pub(super) async fn receive(session: &Session, inbound: &mut Streaming<v1::Colle
             message = inbound.next(), if settling.len() < IN_FLIGHT => match message {
                 Some(Ok(v1::CollectRequest { message: Some(Message::Receipt(receipt)) })) => {
                     settling.push(Box::pin(settle(session, receipt)));
+                }
+                Some(Ok(v1::CollectRequest { message: Some(Message::Proof(proof)) })) => {
+                    if let Err(refused) = proof::heed(session, proof).await {
+                        return End::Refused(refused);
+                    }
                 }
                 Some(Ok(v1::CollectRequest { message: Some(message) })) => {
                     if let Err(refused) = heed(session, message) {
@@ -72,7 +77,7 @@ fn heed(session: &Session, message: Message) -> Result<(), Refused> {
             let admission = &session.relay.admission;
             admission.collected(session.caller, agency, through)
         }
-        Message::Open(_) | Message::Receipt(_) => Err(Refused::Protocol {
+        Message::Open(_) | Message::Receipt(_) | Message::Proof(_) => Err(Refused::Protocol {
             rule: "a stream is opened once",
         }),
     }

@@ -88,6 +88,20 @@ impl Net {
         }
     }
 
+    /// The same hub with none of its data.
+    async fn after_a_loss(self) -> Self {
+        self.hub.stop().await.unwrap();
+        let store = self.world.memory_store();
+        let hub = self.world.start(store.clone()).await;
+        Self { store, hub, ..self }
+    }
+
+    /// What the hub answered.
+    fn acceptance(&self, sealed: &Sealed) -> consign_domain::SignedStatement {
+        let answer = self.store.answer(sealed.key()).unwrap();
+        answer.unwrap().evidence
+    }
+
     fn signed_receipt(
         &self,
         sealed: &Sealed,
@@ -247,15 +261,49 @@ async fn a_newer_stream_takes_its_agencies_over() {
 }
 
 #[tokio::test]
-async fn a_node_that_has_seen_more_stops_new_submissions_alone() {
+async fn a_node_that_says_that_it_has_seen_more_stops_itself_alone() {
     for (sequence, digest) in [(2, "more than there is"), (1, "another item")] {
         let net = Net::start().await;
-        net.send("H49.01", &["H49.02", "H49.03"]).await;
+        let known = net.send("H49.01", &["H49.02", "H49.03"]).await;
         let seen = [(net.id("H49.03"), sequence, Digest::of(digest.as_bytes()))];
         let mut hub = net.world.connect(1, &net.hub).await;
         let mut node = Collecting::open(&mut hub, &seen, PLENTY).await;
-        node.welcome().await;
-        assert!(net.hub.status.status().behind, "{digest}");
+        assert!(node.welcome().await.losses[0].behind);
+        let (agency, code) = node.refusal().await;
+        assert_eq!(agency_of(&agency), net.id("H49.03"));
+        assert_eq!(code, ErrorCode::HubBehind);
+        // What the hub knows, or has not signed, is no proof.
+        let agency = net.id("H49.03");
+        node.prove(agency, &net.acceptance(&known)).await;
+        node.prove(agency, &known.signed).await;
+        node.end().await;
+        assert!(!net.hub.status.status().behind, "{digest}");
+        net.send("H49.01", &["H49.02"]).await;
+        net.hub.stop().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_node_that_proves_that_it_has_seen_more_stops_new_submissions_alone() {
+    for filled_again in [false, true] {
+        let net = Net::start().await;
+        net.send("H49.01", &["H49.03"]).await;
+        let second = net.send("H49.01", &["H49.03"]).await;
+        let proof = net.acceptance(&second);
+        let net = net.after_a_loss().await;
+        if filled_again {
+            net.send("H49.01", &["H49.02", "H49.03"]).await;
+            net.send("H49.01", &["H49.03"]).await;
+        }
+        let agency = net.id("H49.03");
+        let seen = [(agency, 2, second.signed.digest())];
+        let mut hub = net.world.connect(1, &net.hub).await;
+        let mut node = Collecting::open(&mut hub, &seen, PLENTY).await;
+        assert!(node.welcome().await.losses[0].behind);
+        node.refusal().await;
+        node.prove(agency, &proof).await;
+        node.end().await;
+        assert!(net.hub.status.status().behind);
         let letter = net
             .world
             .letter("H49.01", &["H49.02"])
@@ -263,10 +311,16 @@ async fn a_node_that_has_seen_more_stops_new_submissions_alone() {
         let mut sender = net.world.connect(0, &net.hub).await;
         let answer = send(&mut sender, &letter).await;
         assert_eq!(answer.unwrap_err(), ErrorCode::HubBehind);
-        // Others go on collecting.
-        let mut other = net.collect(0, &["H49.02"], PLENTY).await;
-        other.welcome().await;
-        assert_eq!(other.item().await.sequence, 1);
+        let mark = crate::standing(&net.world.config.home).unwrap().unwrap();
+        let claim = &mark.agencies[&agency];
+        assert_eq!((claim.seen.value(), claim.proven), (2, true));
+        assert_eq!(claim.code.as_ref().unwrap().as_str(), "H49.03");
+        if filled_again {
+            // Others go on collecting.
+            let mut other = net.collect(0, &["H49.02"], PLENTY).await;
+            other.welcome().await;
+            assert_eq!(other.item().await.sequence, 1);
+        }
         net.hub.stop().await.unwrap();
     }
 }

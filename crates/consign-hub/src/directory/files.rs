@@ -17,6 +17,8 @@ use super::DirectoryFault;
 const HEAD: &str = "head.json";
 const SIGNATURE: &str = "head.sig";
 const ENTRIES: &str = "entries.jsonl";
+/// The files of one version.
+pub(crate) const FILES: [&str; 3] = [HEAD, SIGNATURE, ENTRIES];
 /// The directory is public: everyone may read it.
 const PUBLIC: u32 = 0o644;
 
@@ -45,6 +47,14 @@ pub(crate) fn read_newest(
         });
     }
     Ok(Some(directory))
+}
+
+/// The name and the place of the highest version; `None` if there is none.
+pub(crate) fn newest_place(
+    place: &Path,
+) -> Result<Option<(String, std::path::PathBuf)>, DirectoryFault> {
+    let name = highest(place)?.map(name_of);
+    Ok(name.map(|name| (name.clone(), place.join(name))))
 }
 
 /// Puts a directory into `place`, durably. One that is there already stays.

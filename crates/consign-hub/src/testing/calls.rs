@@ -67,6 +67,21 @@ impl Collecting {
         self.say(Message::Receipt(message)).await;
     }
 
+    pub(crate) async fn prove(&self, agency: AgencyId, acceptance: &SignedStatement) {
+        let proof = v1::Proof {
+            agency: Bytes::copy_from_slice(&agency.to_bytes()),
+            acceptance: Some(consign_proto::signed_message(acceptance)),
+        };
+        self.say(Message::Proof(proof)).await;
+    }
+
+    /// Says no more, and waits until the hub has heeded what was said.
+    pub(crate) async fn end(self) {
+        let Self { say, mut replies } = self;
+        drop(say);
+        while let Ok(Some(_)) = replies.message().await {}
+    }
+
     /// The next reply, `Ok(None)` at the end.
     pub(crate) async fn try_next(&mut self) -> Result<Option<Reply>, ErrorCode> {
         let next = tokio::time::timeout(PATIENCE, self.replies.message());

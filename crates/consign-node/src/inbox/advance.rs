@@ -24,7 +24,7 @@ pub(super) struct Received<'a> {
 }
 
 impl<'a> Received<'a> {
-    fn read(folder: &'a Folder) -> Result<Self, NodeError> {
+    pub(super) fn read(folder: &'a Folder) -> Result<Self, NodeError> {
         let (signed, envelope) = folder.expect_statement::<Envelope>(ITEM)?;
         let (_, acceptance) = folder.expect_statement::<Evidence>(ACCEPTANCE)?;
         Ok(Self {
@@ -135,7 +135,7 @@ fn stopped(
 }
 
 /// The receipt: stored before it is first sent, and never made anew.
-fn make_receipt(
+pub(super) fn make_receipt(
     received: &Received<'_>,
     context: &Context<'_>,
 ) -> Result<SignedStatement, NodeError> {

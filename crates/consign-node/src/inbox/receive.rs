@@ -11,6 +11,8 @@ use consign_runtime::files::FileError;
 use consign_verify::{StatementRefusal, Verified, exchange, verify_statement};
 use serde::Serialize;
 
+use super::again::{self, Before, Known};
+use super::cursor::Cursor;
 use super::record::{self, ReceivedFile};
 use super::{Inbox, InboxError, Item, ItemContent, Receipt};
 use crate::context::Context;
@@ -61,6 +63,8 @@ impl From<NodeError> for Fault {
 /// What a stored item leads to.
 enum Stored {
     Envelope,
+    /// An envelope that waited at another place, which is given up.
+    InPlaceOf(Sequence),
     Tracked(consign_domain::EnvelopeId),
     Noted,
 }
@@ -68,6 +72,41 @@ enum Stored {
 pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) -> Receipt {
     let mut cursor = inbox.cursor_lock();
     let mut receipt = Receipt::default();
+    for part in inbox.parts(items) {
+        if let Some(first) = part.first()
+            && let Err(fault) = pass_over(inbox, &mut cursor, first.sequence)
+        {
+            receipt.fault = Some(fault.into());
+        }
+        if receipt.fault.is_none() {
+            receive_part(inbox, &mut cursor, part, context, &mut receipt);
+        }
+    }
+    receipt
+}
+
+/// Passes over places that the hub has declared skipped, if the next item comes after them.
+fn pass_over(inbox: &Inbox, cursor: &mut Cursor, found: Sequence) -> Result<(), NodeError> {
+    let next = cursor.next();
+    if let Some(last) = inbox.skipped_from(next, found) {
+        cursor.skip(last)?;
+        let agency = inbox.home.code();
+        tracing::warn!(
+            %agency, first = next.value(), last = last.value(),
+            "places of the inbox are skipped: the hub lost data, and its operator decided to go on"
+        );
+    }
+    Ok(())
+}
+
+/// Stores items that follow each other.
+fn receive_part(
+    inbox: &Inbox,
+    cursor: &mut Cursor,
+    items: Vec<Item>,
+    context: &Context<'_>,
+    receipt: &mut Receipt,
+) {
     let batch = inbox.index.batch();
     let (mut next, mut digests) = (cursor.next(), Vec::new());
     for item in items {
@@ -95,7 +134,7 @@ pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) ->
             receipt.fault = Some(InboxError::Gap { expected, found });
             break;
         }
-        match take(inbox, &item, context, &mut receipt) {
+        match take(inbox, cursor, &item, context, receipt) {
             Ok(()) => {
                 digests.push(digest);
                 next = next.next();
@@ -108,15 +147,11 @@ pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) ->
     }
     // Before the cursor: what it counts is not offered again, and so not indexed again.
     drop(batch);
-    match cursor.append(&digests) {
-        Ok(()) => receipt.stored = cursor.last().map(|(last, _)| last),
-        Err(fault) => {
-            // The items are here; they are offered again and recognised.
-            receipt.stored = cursor.last().map(|(last, _)| last);
-            receipt.fault = Some(fault.into());
-        }
+    if let Err(fault) = cursor.append(&digests) {
+        // The items are here; they are offered again and recognised.
+        receipt.fault = Some(fault.into());
     }
-    receipt
+    receipt.stored = cursor.last().map(|(last, _)| last);
 }
 
 fn position(first: Sequence, sequence: Sequence) -> Option<usize> {
@@ -127,13 +162,18 @@ fn position(first: Sequence, sequence: Sequence) -> Option<usize> {
 /// Stores one item, which is the next, or puts it aside.
 fn take(
     inbox: &Inbox,
+    cursor: &Cursor,
     item: &Item,
     context: &Context<'_>,
     receipt: &mut Receipt,
 ) -> Result<(), InboxError> {
     let sequence = item.sequence;
-    match store(inbox, item, context) {
+    match store(inbox, cursor, item, context) {
         Ok(Stored::Envelope) => receipt.envelopes.push(sequence),
+        Ok(Stored::InPlaceOf(old)) => {
+            receipt.envelopes.push(sequence);
+            receipt.superseded.push(old);
+        }
         Ok(Stored::Tracked(id)) => receipt.tracked.push(id),
         Ok(Stored::Noted) => {}
         Err(Fault::Stop(fault)) => return Err(fault),
@@ -150,7 +190,12 @@ fn take(
     Ok(())
 }
 
-fn store(inbox: &Inbox, item: &Item, context: &Context<'_>) -> Result<Stored, Fault> {
+fn store(
+    inbox: &Inbox,
+    cursor: &Cursor,
+    item: &Item,
+    context: &Context<'_>,
+) -> Result<Stored, Fault> {
     let sequence = item.sequence;
     match &item.content {
         ItemContent::Envelope {
@@ -168,7 +213,7 @@ fn store(inbox: &Inbox, item: &Item, context: &Context<'_>) -> Result<Stored, Fa
                 signed: [envelope, acceptance],
                 payload: inline.map(|payload| payload.as_ref()),
             };
-            store_envelope(inbox, &offer, &verified, placement.code, context)
+            store_envelope(inbox, cursor, &offer, &verified, placement.code, context)
         }
         ItemContent::Evidence { evidence: signed } => {
             let roles = [Role::Hub, Role::Agency];
@@ -227,6 +272,7 @@ struct Offer<'a> {
 
 fn store_envelope(
     inbox: &Inbox,
+    cursor: &Cursor,
     offer: &Offer<'_>,
     envelope: &Envelope,
     code: AgencyCode,
@@ -243,7 +289,7 @@ fn store_envelope(
     if let Some(here) = folder.signed(ITEM)? {
         // Stored before a crash, and not yet recorded.
         return if here == *signed {
-            inbox.insert(sequence, envelope, folder.has(PAYLOAD));
+            inbox.insert(sequence, envelope, &folder);
             Ok(Stored::Envelope)
         } else {
             Err(Fault::Stop(InboxError::Contradiction { sequence }))
@@ -253,9 +299,16 @@ fn store_envelope(
         inbox.index.put_received(inbox.home.id(), &archived);
         return Ok(Stored::Noted);
     }
-    if is_known(inbox, envelope.key()) {
-        return Err(Fault::Aside(ErrorCode::IdReused));
-    }
+    let again = match again::find(inbox, cursor, sequence, signed, envelope.key())? {
+        Known::No => None,
+        Known::Otherwise => return Err(Fault::Aside(ErrorCode::IdReused)),
+        Known::Here(before) => Some(before),
+    };
+    let superseded = match again {
+        Some(Before::Waiting(old)) => Some(again::give_up(inbox, old)?),
+        _ => None,
+    };
+    let is_again = matches!(again, Some(Before::Released));
     let agency = context.directory.agency(envelope.signer.id.as_agency());
     let name = agency.and_then(|agency| agency.name_at(envelope.time));
     let file = ReceivedFile {
@@ -270,16 +323,21 @@ fn store_envelope(
         let directory = NewDirectory::create(&inbox.home.inbox_dir())?;
         add_statement(&directory, ITEM, signed)?;
         add_statement(&directory, ACCEPTANCE, acceptance)?;
-        if let Some(payload) = offer.payload {
+        if let Some(payload) = offer.payload.filter(|_| !is_again) {
             directory.add(PAYLOAD, payload)?;
         }
-        directory.add(record::RECEIVED, &file)?;
+        let name = if is_again {
+            record::AGAIN
+        } else {
+            record::RECEIVED
+        };
+        directory.add(name, &file)?;
         directory.publish(folder.path())
     };
     write().map_err(NodeError::from)?;
-    inbox.insert(sequence, envelope, offer.payload.is_some());
+    inbox.insert(sequence, envelope, &folder);
     inbox.index.put_received(inbox.home.id(), &folder);
-    Ok(Stored::Envelope)
+    Ok(superseded.map_or(Stored::Envelope, Stored::InPlaceOf))
 }
 
 /// This very item, if it was stored before a crash and brought to its end after it, ahead of
@@ -295,12 +353,6 @@ fn archived(
         && record::read_file(&folder)?.sequence == sequence
         && folder.signed(ITEM)?.as_ref() == Some(signed);
     Ok(is_it.then_some(folder))
-}
-
-/// Whether an envelope of this identity was stored before, at another place, or was sent
-/// by this very agency.
-fn is_known(inbox: &Inbox, key: EnvelopeKey) -> bool {
-    inbox.sequence_of(key).is_some() || inbox.home.archive_entry(key).exists()
 }
 
 fn store_status(

@@ -12,6 +12,8 @@ use crate::folder::{DOCUMENT, Folder, ITEM, RECEIPT};
 
 /// `received.json`: what no statement says.
 pub(super) const RECEIVED: &str = "received.json";
+/// The same of an envelope that was offered again after it was released.
+pub(super) const AGAIN: &str = "again.json";
 /// `lapsed.json`: the hub settled the envelope otherwise.
 const LAPSED: &str = "lapsed.json";
 /// Our automatic refusal.
@@ -123,9 +125,13 @@ pub(crate) fn read(folder: &Folder) -> Result<Option<ReceivedRecord>, NodeError>
 }
 
 pub(super) fn read_file(folder: &Folder) -> Result<ReceivedFile, NodeError> {
-    let bytes = folder.required(RECEIVED, MAX_FILE)?;
-    serde_json::from_slice(&bytes)
-        .map_err(|source| NodeError::damaged(folder.file(RECEIVED), source))
+    let name = if folder.has(RECEIVED) || !folder.has(AGAIN) {
+        RECEIVED
+    } else {
+        AGAIN
+    };
+    let bytes = folder.required(name, MAX_FILE)?;
+    serde_json::from_slice(&bytes).map_err(|source| NodeError::damaged(folder.file(name), source))
 }
 
 /// The verdict in `report.json`; empty before judgement.

@@ -1,5 +1,6 @@
 //! Receiving: the way of one envelope, a cut after each step, and hostile senders and hubs.
 
+mod again;
 mod forgery;
 
 use bytes::Bytes;

@@ -2,7 +2,7 @@
 
 use consign_domain::document::Document;
 use consign_domain::statement::{BusinessStatus, Evidence};
-use consign_domain::{AgencyCode, AgencyId, EnvelopeId, ErrorCode};
+use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, ErrorCode, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::fold::fold;
@@ -105,6 +105,60 @@ impl Index {
         self.write("received envelope", |connection| {
             put_received(connection, agency, folder)
         });
+    }
+
+    /// Takes away the rows of a place that an envelope has no more.
+    pub(crate) fn remove_received(&self, agency: AgencyId, sequence: consign_domain::Sequence) {
+        self.write("place given up", |connection| {
+            let (owner, key) = (agency.to_string(), sequence.value().to_string());
+            connection.execute(
+                "DELETE FROM received WHERE agency = ?1 AND sequence = CAST(?2 AS INTEGER)",
+                params![owner, key],
+            )?;
+            connection.execute(
+                "DELETE FROM search WHERE rowid IN (SELECT id FROM documents
+                 WHERE agency = ?1 AND kind = 'received' AND key = ?2)",
+                params![owner, key],
+            )?;
+            connection.execute(
+                "DELETE FROM documents WHERE agency = ?1 AND kind = 'received' AND key = ?2",
+                params![owner, key],
+            )?;
+            Ok(())
+        });
+    }
+
+    /// The newest received envelope.
+    pub(crate) fn newest_received(&self, agency: AgencyId) -> Option<EnvelopeKey> {
+        let connection = self.connection();
+        let mut statement = connection
+            .prepare_cached(
+                "SELECT sender, envelope FROM received
+                 WHERE agency = ?1 ORDER BY sequence DESC LIMIT 1",
+            )
+            .ok()?;
+        let row: (String, String) = statement
+            .query_row([agency.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()
+            .ok()??;
+        envelope_key(&row)
+    }
+
+    /// Envelopes received at a time or later.
+    pub(crate) fn received_since(&self, agency: AgencyId, since: Timestamp) -> Vec<EnvelopeKey> {
+        let read = || -> rusqlite::Result<Vec<(String, String)>> {
+            let connection = self.connection();
+            let mut statement = connection.prepare_cached(
+                "SELECT sender, envelope FROM received
+                 WHERE agency = ?1 AND received_at >= ?2 ORDER BY sequence",
+            )?;
+            let rows = statement.query_map([agency.to_string(), since.to_string()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?;
+            rows.collect()
+        };
+        let rows = read().unwrap_or_default();
+        rows.iter().filter_map(envelope_key).collect()
     }
 
     /// The state that the index has of a sent envelope.
@@ -296,6 +350,13 @@ fn set_status(
         shown.text
     ])?;
     Ok(())
+}
+
+fn envelope_key((sender, id): &(String, String)) -> Option<EnvelopeKey> {
+    Some(EnvelopeKey {
+        sender: sender.parse().ok()?,
+        id: id.parse().ok()?,
+    })
 }
 
 pub(super) fn put_received(

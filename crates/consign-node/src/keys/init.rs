@@ -84,7 +84,7 @@ fn registrable(code: &AgencyCode) -> bool {
 }
 
 /// The request made before, if there is one.
-pub(super) fn read_request(directory: &NodeDirectory) -> Result<Option<NodeRequest>, KeysError> {
+pub(crate) fn read_request(directory: &NodeDirectory) -> Result<Option<NodeRequest>, KeysError> {
     let path = directory.request_file();
     let bytes = match files::read_bounded(&path, MAX_REQUEST) {
         Ok(bytes) => bytes,

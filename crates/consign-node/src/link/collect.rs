@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consign_domain::{AgencyId, ErrorCode, HubId};
+use consign_domain::{AgencyId, ErrorCode, HubId, Sequence};
 use consign_proto::v1::{self, collect_reply, collect_request::Message};
 use consign_proto::{PROTOCOL, envelope_key, id16, required};
 use tokio::sync::mpsc;
@@ -19,7 +19,7 @@ use tracing::{info, warn};
 use super::connection::Session;
 use super::fault::{LinkFault, PeerFault};
 use super::receipts::{self, Declined};
-use super::{fetch, intake};
+use super::{again, fetch, intake, prove};
 use crate::board::ItemKey;
 use crate::inbox::ReleasedWrap;
 use crate::work::unwind;
@@ -30,6 +30,8 @@ const WAITING: usize = 64;
 const RELEASES: usize = 8;
 /// Longest path of hashes in a release: a tree of 2^16 wraps.
 const MAX_PATH: usize = 16;
+/// Most times that a hub may have lost data.
+const MAX_SKIPPED: usize = 1_000;
 
 pub(super) type Requests = mpsc::Sender<v1::CollectRequest>;
 
@@ -40,7 +42,9 @@ pub(super) async fn collect(session: &Session) -> Result<Infallible, LinkFault> 
     let mut client = session.client.clone();
     let call = client.collect(ReceiverStream::new(stream)).await?;
     let mut replies = call.into_inner();
-    welcome(session, &mut replies).await?;
+    let mut requests = Some(requests);
+    welcome(session, &mut requests, &mut replies).await?;
+    let requests = requests.ok_or(LinkFault::Closed)?;
     let (items, arrived) = mpsc::channel(WAITING);
     let (wraps, released) = mpsc::channel(WAITING);
     let (declined, unanswered) = mpsc::channel(WAITING);
@@ -52,7 +56,8 @@ pub(super) async fn collect(session: &Session) -> Result<Infallible, LinkFault> 
     tokio::select! {
         ended = read(session, replies, told) => ended,
         ended = intake::store(session, arrived, requests.clone()) => ended,
-        ended = receipts::send(session, requests, unanswered) => ended,
+        ended = receipts::send(session, requests.clone(), unanswered) => ended,
+        ended = again::send(session, requests) => ended,
         ended = releases(session, released, declined) => ended,
         ended = fetch::fetch(session) => ended,
     }
@@ -94,6 +99,7 @@ pub(super) fn id_bytes(agency: AgencyId) -> Bytes {
 /// The hub's greeting: its protocol, its identity, its clock, and that it is not behind.
 async fn welcome(
     session: &Session,
+    requests: &mut Option<Requests>,
     replies: &mut Streaming<v1::CollectReply>,
 ) -> Result<(), LinkFault> {
     let first = replies.message().await?.and_then(|reply| reply.message);
@@ -112,33 +118,52 @@ async fn welcome(
             rule: "it is another hub than the directory says",
         });
     }
-    for cursor in &welcome.agencies {
-        not_behind(session, cursor).await?;
-    }
+    prove::behind(session, &welcome, requests, replies).await?;
+    declare_skipped(session, &welcome.losses)?;
     let office = &session.office;
     let skew = i128::from(welcome.clock_ms) - i128::from(office.clock.now_millis());
     let skew = i64::try_from(skew).unwrap_or(i64::MAX);
     office.link.connected(office.now(), skew);
     info!(hub = %session.hub, skew_ms = skew, agencies = session.desks.len(), "connected");
+    let noticed = again::take_notice(office, welcome.resumed).await;
+    if let Err(fault) = noticed {
+        warn!(%fault, "what the hub may have lost is not sent again");
+    }
     let version = welcome.directory;
     newer_directory(session, version).await
 }
 
-async fn not_behind(session: &Session, cursor: &v1::Cursor) -> Result<(), LinkFault> {
-    let Some(desk) = desk_of(session, &cursor.agency) else {
-        return Ok(());
-    };
-    let here = session
-        .office
-        .at_desk(desk, |desk, _| desk.agency.inbox().cursor());
-    match here.await {
-        Some((here, _)) if here.value() > cursor.sequence => Err(LinkFault::HubBehind {
-            agency: desk.agency.home().code().clone(),
-            hub: cursor.sequence,
-            here: here.value(),
-        }),
-        _ => Ok(()),
+/// Places that no item will have, because the hub lost data.
+fn declare_skipped(session: &Session, losses: &[v1::Loss]) -> Result<(), LinkFault> {
+    for desk in &session.desks {
+        desk.agency.inbox().declare_skipped(Vec::new());
     }
+    for loss in losses {
+        if let Some(desk) = desk_of(session, &loss.agency) {
+            let ranges = skipped(&loss.skipped)?;
+            desk.agency.inbox().declare_skipped(ranges);
+        }
+    }
+    Ok(())
+}
+
+fn skipped(ranges: &[v1::Skipped]) -> Result<Vec<(Sequence, Sequence)>, LinkFault> {
+    let malformed = LinkFault::Protocol {
+        rule: "skipped places ascend",
+    };
+    if ranges.len() > MAX_SKIPPED {
+        return Err(malformed);
+    }
+    let mut places: Vec<(Sequence, Sequence)> = Vec::with_capacity(ranges.len());
+    for range in ranges {
+        let first = consign_proto::sequence(range.first, "skipped.first")?;
+        let last = consign_proto::sequence(range.last, "skipped.last")?;
+        if first > last || places.last().is_some_and(|(_, before)| *before >= first) {
+            return Err(malformed);
+        }
+        places.push((first, last));
+    }
+    Ok(places)
 }
 
 pub(super) fn desk_of<'a>(
@@ -180,7 +205,11 @@ async fn read(
         // The other loops end only with the session.
         match required(reply.message, "message")? {
             Message::Item(item) => drop(told.items.send(item).await),
-            Message::Release(release) => drop(told.wraps.send(release).await),
+            Message::Release(release) => {
+                if !is_again(session, &release.recipient, release.envelope.as_ref()) {
+                    drop(told.wraps.send(release).await);
+                }
+            }
             Message::Refusal(refusal) => refused(session, refusal, &told.declined).await?,
             Message::Directory(changed) => newer_directory(session, changed.version).await?,
             Message::Drain(_) => return Err(LinkFault::Drain),
@@ -204,6 +233,11 @@ async fn refused(
     let (code, text) = (fault.cause.code, fault.cause.text.clone());
     let desk = desk_of(session, &refusal.agency);
     let agency = desk.map(|desk| tracing::field::display(desk.agency.home().code()));
+    if is_again(session, &refusal.agency, refusal.envelope.as_ref()) {
+        // What the hub does not know comes again from its sender, and is receipted anew.
+        info!(agency, %code, text, "the hub does not take a receipt a second time");
+        return Ok(());
+    }
     if refusal.envelope.is_some() {
         let key = envelope_key(refusal.envelope, "envelope")?;
         warn!(envelope = %key, agency, %code, text, "the hub did not take a receipt");
@@ -221,6 +255,17 @@ async fn refused(
         return Ok(());
     }
     Err(LinkFault::Refused { code, text })
+}
+
+/// Whether this answers a receipt that was only sent again.
+fn is_again(session: &Session, agency: &[u8], envelope: Option<&v1::EnvelopeKey>) -> bool {
+    let (Some(desk), Ok(key)) = (
+        desk_of(session, agency),
+        envelope_key(envelope.cloned(), "envelope"),
+    ) else {
+        return false;
+    };
+    session.office.again.receipted(desk.id(), key)
 }
 
 /// Stores released wraps; the envelopes are then opened and judged.

@@ -15,6 +15,7 @@ use super::collect::{Requests, desk_of, id_bytes, say};
 use super::connection::Session;
 use super::fault::LinkFault;
 use super::state::Cause;
+use crate::board::ItemKey;
 use crate::inbox::{InboxError, Item, ItemContent, Receipt};
 use crate::office::Desk;
 
@@ -83,6 +84,10 @@ async fn store_batch(
             acknowledge(desk.id(), through, &mut batch, requests).await?;
         }
         office.board.fill(desk.id(), &work);
+        for sequence in receipt.superseded {
+            let agency = desk.id();
+            office.board.ask(ItemKey { agency, sequence });
+        }
         for id in receipt.tracked {
             let sender = desk.id();
             office.followers.tell(EnvelopeKey { sender, id });

@@ -164,6 +164,11 @@ impl<'a> Stream<'a> {
                 self.jobs.offer(Job::Envelope(key), rank);
             }
         }
+        for (key, rank) in self.office().again.envelopes() {
+            if self.serves(key.0) && !self.uploads.contains(key) {
+                self.jobs.offer(Job::Envelope(key), rank);
+            }
+        }
         let is_status = |step: &InboxStep| matches!(step, InboxStep::PostStatus { .. });
         for waiting in self.office().board.steps(is_status) {
             if self.serves(waiting.key.agency) {
@@ -255,6 +260,10 @@ impl<'a> Stream<'a> {
     }
 
     fn unreadable(&mut self, key: SentKey, fault: &NodeError) {
+        if self.office().again.submitted(key) {
+            // Every recipient has signed for it meanwhile: its ciphertext is gone.
+            return self.jobs.done(Job::Envelope(key));
+        }
         if let NodeError::UnknownEnvelope | NodeError::State { .. } = fault {
             // It was answered since it was listed.
             return self.jobs.done(Job::Envelope(key));

@@ -61,9 +61,9 @@ impl Outbox {
         let folder = self.about(evidence.envelope.key())?;
         let (envelope_bytes, envelope) = folder.expect_statement::<Envelope>(ENVELOPE)?;
         track::check_answer(evidence, &envelope_bytes, &envelope)?;
-        // The first answer counts; the hub repeats it word for word.
+        // The first answer counts. The hub repeats it word for word, unless it lost data.
         if folder.has("acceptance.sig") || folder.has("rejection.sig") {
-            return Ok(Recorded::Known);
+            return self.keep_second_answer(&folder, signed, evidence);
         }
         let (name, state) = match evidence.event {
             Event::SubmissionRejection => (REJECTION, SentState::Rejected),
@@ -80,6 +80,25 @@ impl Outbox {
         self.index.answered(self.home.id(), id, evidence);
         self.finalise(id)?;
         Ok(Recorded::New)
+    }
+
+    /// Keeps an answer that differs from the first as evidence: the hub lost data and took the
+    /// envelope over anew.
+    fn keep_second_answer(
+        &self,
+        folder: &Folder,
+        signed: &SignedStatement,
+        evidence: &Evidence,
+    ) -> Result<Recorded, RecordError> {
+        for name in [ACCEPTANCE, REJECTION] {
+            if folder.signed(name)?.as_ref() == Some(signed) {
+                return Ok(Recorded::Known);
+            }
+        }
+        let (event, time) = (evidence.event.as_str(), evidence.time.as_unix());
+        let new = folder.file_statement(EVIDENCE, &format!("again-{event}-{time}"), signed, &[])?;
+        tracing::warn!(envelope = %evidence.envelope.key(), event, "the hub answered anew");
+        Ok(if new { Recorded::New } else { Recorded::Known })
     }
 
     /// Stores evidence about one recipient; moves the envelope to the archive once all are final.

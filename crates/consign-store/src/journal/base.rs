@@ -33,6 +33,8 @@ pub(crate) struct Ledger {
     pub(crate) removed: Ranges,
     /// The first hour in which deliveries may lapse that are not settled.
     pub(crate) swept: u64,
+    /// Places that no item will ever have, first and last, ascending.
+    pub(crate) skipped: BTreeMap<AgencyId, Vec<(u64, u64)>>,
 }
 
 /// A segment's first record.
@@ -53,6 +55,32 @@ impl Ledger {
     /// The last sequence that an agency says it has stored.
     pub(crate) fn collected(&self, agency: AgencyId) -> u64 {
         self.inboxes.get(&agency).map_or(0, |ends| ends.collected)
+    }
+
+    /// The last of the places that were skipped together with this one, if it was.
+    pub(crate) fn skipped_with(&self, agency: AgencyId, place: u64) -> Option<u64> {
+        let ranges = self.skipped.get(&agency)?;
+        let mut around = ranges.iter();
+        let (_, last) = around.find(|(first, last)| (*first..=*last).contains(&place))?;
+        Some(*last)
+    }
+
+    /// Lets every inbox go on above the places that anybody may have seen.
+    pub(crate) fn go_on_above(&mut self, seen: &BTreeMap<AgencyId, u64>, step: u64) {
+        for agency in seen.keys() {
+            self.inboxes.entry(*agency).or_default();
+        }
+        for (agency, ends) in &mut self.inboxes {
+            let highest = seen.get(agency).copied().unwrap_or(0).max(ends.last);
+            let end = (highest / step.max(1) + 1).saturating_mul(step.max(1));
+            let skipped = self.skipped.entry(*agency).or_default();
+            match skipped.last_mut() {
+                // Nothing came between: one range.
+                Some((_, last)) if *last == ends.last => *last = end,
+                _ => skipped.push((ends.last + 1, end)),
+            }
+            ends.last = end;
+        }
     }
 
     /// Takes a record in.
@@ -131,6 +159,15 @@ impl Base {
             to.u64(first);
             to.u64(last);
         }
+        let skipped = self.ledger.skipped.iter();
+        let ranges = skipped.flat_map(|(agency, ranges)| ranges.iter().map(|it| (*agency, *it)));
+        let ranges: Vec<_> = ranges.collect();
+        to.u32(u32::try_from(ranges.len()).unwrap_or(u32::MAX));
+        for (agency, (first, last)) in ranges {
+            to.agency(agency);
+            to.u64(first);
+            to.u64(last);
+        }
         for (agency, ends) in &self.ledger.inboxes {
             to.agency(*agency);
             to.u64(ends.last);
@@ -162,6 +199,11 @@ impl Base {
         let ranges = (0..count).map(|_| Ok((from.u64()?, from.u64()?)));
         let ranges: Vec<_> = ranges.collect::<Result<_, Malformed>>()?;
         let removed = Ranges::from_ranges(ranges.into_iter()).ok_or(Malformed)?;
+        let mut skipped: BTreeMap<AgencyId, Vec<(u64, u64)>> = BTreeMap::new();
+        for _ in 0..from.u32()? {
+            let ranges = skipped.entry(from.agency()?).or_default();
+            ranges.push((from.u64()?, from.u64()?));
+        }
         let mut inboxes = BTreeMap::new();
         while !from.is_empty() {
             let agency = from.agency()?;
@@ -181,6 +223,7 @@ impl Base {
                 log_size,
                 removed,
                 swept,
+                skipped,
             },
         })
     }

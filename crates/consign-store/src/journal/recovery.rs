@@ -16,7 +16,7 @@ use super::scan::{self, Check, Frame, Opened};
 use super::spares::Spares;
 use super::writer::{Full, JournalWriter};
 use crate::disk::{Disk, DiskFile, read_exact};
-use crate::open::OpenError;
+use crate::open::{GoOn, OpenError};
 use crate::types::Position;
 
 /// A journal that was read to its end and can be appended to.
@@ -90,6 +90,17 @@ pub(crate) fn inspect(
 }
 
 impl Inspected {
+    /// Lets every inbox go on elsewhere, in the segment that is begun next.
+    pub(crate) fn go_on(&mut self, go_on: &GoOn) -> Result<(), OpenError> {
+        if self.tail.last.is_some() {
+            return Err(OpenError::NotClosed);
+        }
+        let seen = go_on.seen.iter();
+        let seen = seen.map(|(agency, place)| (*agency, place.value()));
+        self.tail.ledger.go_on_above(&seen.collect(), go_on.step);
+        Ok(())
+    }
+
     /// Begins the segment in which the journal goes on, with the last batch if its place
     /// on the disk is not certain.
     pub(crate) fn begin(

@@ -263,6 +263,7 @@ fn base() -> Base {
             log_size: 0,
             removed: Ranges::from_ranges([(1, 4), (7, 7)].into_iter()).unwrap(),
             swept: 498_722,
+            skipped: BTreeMap::from([(agency(2), vec![(1, 1_000_000)])]),
         },
     }
 }

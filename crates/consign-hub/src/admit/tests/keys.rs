@@ -141,8 +141,7 @@ async fn a_hub_that_is_behind_settles_nothing_new() {
     let receipt = scene.world.receipt(&taken, "H49.03", 1);
     let settled = scene.receipt(&receipt, "H49.03").await.unwrap();
     let agency = scene.world.agency("H49.03").id;
-    let seen = Sequence::new(7).unwrap();
-    scene.gate.behind.raise(agency, seen, None);
+    scene.gate.fall_behind(agency, scene.world.now());
     assert_eq!(scene.receipt(&receipt, "H49.03").await, Ok(settled));
     let new = scene.world.receipt(&open, "H49.03", 2);
     let answer = scene.receipt(&new, "H49.03").await;

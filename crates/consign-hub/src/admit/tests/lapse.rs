@@ -1,9 +1,9 @@
 //! What no recipient signs for in time, and what is remembered of it.
 
+use consign_domain::ErrorCode;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::statement::{Event, Evidence};
-use consign_domain::{ErrorCode, Sequence};
 use consign_store::{InboxBudget, InboxItem, ItemBody, Store};
 use consign_verify::verify_statement;
 
@@ -76,10 +76,8 @@ async fn a_hub_in_doubt_lets_nothing_lapse() {
     let sealed = lapsing(&scene, 5);
     scene.submit(&sealed).await.unwrap();
     scene.world.clock.advance(5 * DAY);
-    scene
-        .gate
-        .behind
-        .raise(sealed.key().sender, Sequence::new(7).unwrap(), None);
+    let now = scene.world.now();
+    scene.gate.fall_behind(sealed.key().sender, now);
     assert_eq!(scene.gate.admission.lapse().await.unwrap(), 0);
     assert_eq!(states(&scene, &sealed), [DeliveryState::Consigned; 2]);
 

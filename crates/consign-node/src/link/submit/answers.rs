@@ -116,6 +116,7 @@ impl Stream<'_> {
         match settled {
             Settled::Envelope(key, Ok(())) => {
                 self.staged.remove(&key);
+                self.office().again.submitted(key);
                 self.jobs.done(Job::Envelope(key));
                 self.office().hold(envelope_key(key), None);
             }
