@@ -73,8 +73,9 @@ impl Shared {
                 found.push(row);
             }
         };
-        self.each_settled(key, &mut add)?;
+        // Before the index: what leaves the overlay meanwhile is in the index by then.
         let tables = self.overlay.each(|table| table.settled(key).to_vec());
+        self.each_settled(key, &mut add)?;
         tables.into_iter().for_each(add);
         Ok(found)
     }

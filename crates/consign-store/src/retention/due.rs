@@ -20,6 +20,14 @@ impl Shared {
     pub(crate) fn due(&self, now: Timestamp, most: usize) -> Result<Vec<EnvelopeKey>, StoreError> {
         let hours = self.ledger().swept..=hour_of(now);
         let mut due = Vec::new();
+        // Before the index: what leaves the overlay meanwhile is in the index by then.
+        let tables = self.overlay.each(|table| table.lapsing(hours.clone()));
+        for lapsing in tables.into_iter().flatten() {
+            if due.len() >= most {
+                return Ok(due);
+            }
+            self.take_due(lapsing, now, &mut due)?;
+        }
         let (mut after, mut more) = (lapse_prefix(*hours.start()), true);
         while more {
             let (lapsing, last) = self.lapsing_after(&after, &hours)?;
@@ -31,13 +39,6 @@ impl Shared {
                 }
                 self.take_due(lapsing, now, &mut due)?;
             }
-        }
-        let tables = self.overlay.each(|table| table.lapsing(hours.clone()));
-        for lapsing in tables.into_iter().flatten() {
-            if due.len() >= most {
-                return Ok(due);
-            }
-            self.take_due(lapsing, now, &mut due)?;
         }
         if due.is_empty() && hours.start() < hours.end() {
             self.ledger_mut().swept = *hours.end();
