@@ -105,7 +105,10 @@ impl Committer {
                     group.commits.push(*commit);
                 }
                 Work::Echo(echo) => group.echoes.push(echo),
-                Work::Replenish => self.writer.spares().replenish()?,
+                Work::Replenish => {
+                    self.writer.spares().replenish()?;
+                    self.shared.room_changed();
+                }
                 Work::Stop => {
                     self.commit(group)?;
                     self.close()?;

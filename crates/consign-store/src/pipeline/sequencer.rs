@@ -343,16 +343,33 @@ impl Sequencer {
 
     /// Room for a new submission: the reserve is whole and the disk above its low water.
     fn room_for_news(&mut self, cost: u64) -> Result<(), StoreError> {
-        let low_water = self.shared.options.low_water;
-        let free = self.shared.disk.free_space()?;
-        let reserved = self.shared.spares.has_reserve();
-        if !reserved && free >= low_water {
-            self.send(Work::Replenish);
-        }
-        if !reserved || free < low_water {
+        if self.shared.disk.free_space()? < self.shared.options.low_water {
             return Err(StoreError::Full);
         }
+        if !self.shared.spares.has_reserve() {
+            self.send(Work::Replenish);
+            self.await_reserve()?;
+        }
         self.shared.wait_for_room(cost)
+    }
+
+    /// Waits for the reserve where the disk has room for it: segments may be begun faster
+    /// than their successors are made, and that is no full disk.
+    fn await_reserve(&self) -> Result<(), StoreError> {
+        const PAUSES: u32 = 100;
+        let options = &self.shared.options;
+        let needed = options.segment_bytes.saturating_add(options.low_water);
+        for _ in 0..PAUSES {
+            let room = self.shared.disk.free_space()? >= needed;
+            if self.shared.spares.has_reserve() {
+                return Ok(());
+            }
+            if !room || self.shared.is_over() {
+                break;
+            }
+            self.shared.pause();
+        }
+        Err(StoreError::Full)
     }
 
     /// Room for what settles or reports: the reserve may be used up.
