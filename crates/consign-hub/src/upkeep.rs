@@ -84,7 +84,9 @@ impl Relay {
     /// Lets go of what is old until the hub stops.
     pub(crate) async fn watch_age(self: Arc<Self>) {
         let mut clock = Steadiness::new(&self.clock);
-        let mut pulse = tokio::time::interval(TIDIES);
+        // A start has other things to do than to weigh everything.
+        let first = tokio::time::Instant::now() + TIDIES;
+        let mut pulse = tokio::time::interval_at(first, TIDIES);
         loop {
             tokio::select! {
                 _ = pulse.tick() => {}

@@ -170,7 +170,8 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
 }
 
 /// Reads everything that a node stands on, and finishes what a crash left unfinished. Blocks.
-fn open(
+/// Opens all that a running node has.
+pub(crate) fn open(
     directory: NodeDirectory,
     config: Config,
     clock: Clock,

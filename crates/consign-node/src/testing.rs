@@ -21,17 +21,20 @@ use consign_log::Tree;
 use consign_pki::issue::create_request;
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
+use consign_runtime::clock::Clock;
 use consign_runtime::files::DirectoryLock;
 use consign_verify::{Directory, TrustStore};
 
 use crate::agency::Agency;
 use crate::compose::{ComposeRequest, FileOpen};
+use crate::config::Config;
 use crate::context::Context;
 use crate::directory_files;
 use crate::inbox::{Item, ItemContent, ReleasedWrap};
 use crate::index::Index;
 use crate::keys::{self, AgencyKeys, NewAgency};
 use crate::layout::NodeDirectory;
+use crate::office::Office;
 use crate::outbox::Submission;
 
 /// 2026-11-23, 09:00 in Vietnam.
@@ -143,6 +146,14 @@ impl Network {
 
     pub(crate) fn seat(&self, index: usize) -> Seat {
         Seat::open(self.node(index))
+    }
+
+    /// The node at this place, open as it runs, with a clock that stands at [`NOW`].
+    pub(crate) fn office(&self, index: usize) -> Arc<Office> {
+        let node = self.node(index);
+        let config = Config::parse("", node.root()).unwrap();
+        let opened = crate::run::open(node.clone(), config, Clock::fixed(NOW));
+        opened.unwrap().0
     }
 
     pub(crate) fn context<'a>(&'a self, seat: &'a Seat) -> Context<'a> {

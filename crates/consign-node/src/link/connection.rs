@@ -42,6 +42,21 @@ pub(crate) struct Session {
     pub(crate) desks: Vec<Arc<Desk>>,
 }
 
+#[cfg(test)]
+impl Session {
+    /// A session of all agencies with a hub that nobody hears.
+    pub(crate) fn nowhere(office: &Arc<Office>) -> Self {
+        let channel = Channel::from_static("http://127.0.0.1:1").connect_lazy();
+        Self {
+            office: Arc::clone(office),
+            hub: office.keeper.newest().hubs().next().unwrap().id,
+            client: speak(channel.clone()),
+            bulk: speak(channel),
+            desks: office.desks().to_vec(),
+        }
+    }
+}
+
 /// Where a session goes and for whom, by the directory.
 #[derive(Debug, PartialEq, Eq)]
 struct Assignment {

@@ -55,10 +55,7 @@ const fn is_fetch(step: &InboxStep) -> bool {
 fn finished(session: &Session, jobs: &mut Schedule<ItemKey>, (key, result): Ended) {
     let now = session.office.clock.monotonic();
     match result {
-        Some(Ok(())) => {
-            session.office.board.ask(key);
-            jobs.done(key);
-        }
+        Some(Ok(())) => jobs.done(key),
         Some(Err(fault)) => {
             let cause = fault.cause();
             warn!(agency = %key.agency, sequence = %key.sequence, code = %cause.code, cause = %cause.text, "payload not fetched, trying again");
@@ -97,6 +94,7 @@ async fn fetch_one(session: &Session, key: ItemKey) -> Option<Result<(), FetchFa
     let fetched = payload::fetch(session, desk, *envelope, writer, claim).await;
     match &fetched {
         Err(fault) if fault.is_settled() && receipts::lapsed(session, key, *envelope).await => {
+            office.board.ask(key);
             Some(Ok(()))
         }
         _ => Some(fetched),

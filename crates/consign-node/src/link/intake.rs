@@ -16,8 +16,9 @@ use super::connection::Session;
 use super::fault::LinkFault;
 use super::state::Cause;
 use crate::board::ItemKey;
+use crate::context::Context;
 use crate::inbox::{InboxError, Item, ItemContent, Receipt};
-use crate::office::Desk;
+use crate::office::{Desk, Office};
 
 /// Items stored at once.
 const BATCH: usize = 64;
@@ -68,29 +69,13 @@ async fn store_batch(
     let mut backoff = Backoff::default();
     loop {
         let items: Vec<Item> = batch.iter().map(|arrived| arrived.item.clone()).collect();
-        let stored = office.at_desk(desk, move |desk, context| {
-            let inbox = desk.agency.inbox();
-            let receipt = inbox.receive(items, context);
-            let work = if receipt.envelopes.is_empty() {
-                Vec::new()
-            } else {
-                inbox.work()
-            };
-            (receipt, work)
-        });
-        let (receipt, work) = stored.await;
+        let here = Arc::clone(office);
+        let taken =
+            office.at_desk(desk, move |desk, context| take_in(&here, desk, items, context));
+        let receipt = taken.await;
         report(desk, &receipt);
         if let Some(through) = receipt.stored {
             acknowledge(desk.id(), through, &mut batch, requests).await?;
-        }
-        office.board.fill(desk.id(), &work);
-        for sequence in receipt.superseded {
-            let agency = desk.id();
-            office.board.ask(ItemKey { agency, sequence });
-        }
-        for id in receipt.tracked {
-            let sender = desk.id();
-            office.followers.tell(EnvelopeKey { sender, id });
         }
         let Some(fault) = receipt.fault else {
             office.link.noted(None);
@@ -100,6 +85,24 @@ async fn store_batch(
         mend(session, fault).await?;
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Stores items and lets the node know of them, in one piece: once they are stored the hub
+/// does not offer them again, and a session may end before it learns that they were.
+fn take_in(office: &Office, desk: &Desk, items: Vec<Item>, context: &Context<'_>) -> Receipt {
+    let (agency, inbox) = (desk.id(), desk.agency.inbox());
+    let receipt = inbox.receive(items, context);
+    if !receipt.envelopes.is_empty() {
+        office.board.fill(agency, &inbox.work());
+    }
+    for sequence in receipt.superseded.iter().copied() {
+        office.board.ask(ItemKey { agency, sequence });
+    }
+    for id in receipt.tracked.iter().copied() {
+        let sender = agency;
+        office.followers.tell(EnvelopeKey { sender, id });
+    }
+    receipt
 }
 
 /// Tells the hub what is durable, and gives the credit of it back.
@@ -192,4 +195,40 @@ fn read(message: v1::Item) -> Result<Arrived, LinkFault> {
     let item = Item { sequence, content };
     let cost = cost as u64;
     Ok(Arrived { item, cost })
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::testing::{Network, envelope_id, payload_of, place, request};
+
+    #[tokio::test]
+    async fn what_is_stored_is_looked_at_even_where_its_session_ends_first() {
+        let network = Network::new();
+        let sender = network.seat(0);
+        let sent = sender.send(
+            envelope_id(1),
+            request(&["H49.14"]),
+            &network.context(&sender),
+        );
+        drop(sender);
+        let office = network.office(1);
+        let session = Session::nowhere(&office);
+        let mut asked = office.board.on_asked();
+        let sequence = place(1);
+        let item = network.item(&sent.signed, &payload_of(&sent), sequence);
+        let desk = Arc::clone(&office.desks()[0]);
+        let (requests, _unheard) = mpsc::channel(1);
+        let batch = vec![Arrived { item, cost: 1 }];
+        // Begun, and dropped at the first wait, as where a session ends.
+        let stored = store_batch(&session, &desk, batch, &requests).now_or_never();
+        assert!(stored.is_none());
+        asked.rung().await;
+        let agency = desk.id();
+        let taken = office.board.asked();
+        assert_eq!(taken[0].0, ItemKey { agency, sequence });
+        assert_eq!(desk.agency.inbox().cursor().unwrap().0, sequence);
+    }
 }

@@ -21,7 +21,7 @@ use tracing::{info, warn};
 use super::connection::Session;
 use super::fault::PeerFault;
 use super::state::Cause;
-use crate::board::ItemKey;
+use crate::board::{Board, ItemKey};
 use crate::inbox::{InboxError, PayloadWriter};
 use crate::office::{Desk, blocking, lock};
 
@@ -143,7 +143,9 @@ pub(crate) async fn fetch(
         let _ = sender.send(None).await;
         Ok::<_, tonic::Status>(())
     };
-    let (written, passed) = tokio::join!(blocking(move || write(writer, receiver, claim)), pass_on);
+    let office = Arc::clone(&session.office);
+    let write = blocking(move || write(writer, receiver, claim, &office.board));
+    let (written, passed) = tokio::join!(write, pass_on);
     if let Err(status) = passed {
         warn!(%envelope, code = %consign_proto::status_of(&status), "fetching was cut short");
         return Err(PeerFault::from(status).into());
@@ -151,16 +153,22 @@ pub(crate) async fn fetch(
     written
 }
 
-/// Writes what comes; only the end of all bytes is one. What came before another stays.
+/// Writes what comes; only the end of all bytes is one. What came before another stays. A
+/// payload that is whole is looked at, whatever has become of the session meanwhile.
 fn write(
     mut writer: PayloadWriter,
     mut chunks: mpsc::Receiver<Option<Bytes>>,
-    _claim: Claim,
+    claim: Claim,
+    board: &Board,
 ) -> Result<(), FetchFault> {
     while let Some(chunk) = chunks.blocking_recv() {
         match chunk {
             Some(data) => writer.write(&data)?,
-            None if writer.is_whole() => return Ok(writer.finish()?),
+            None if writer.is_whole() => {
+                writer.finish()?;
+                board.ask(claim.key);
+                return Ok(());
+            }
             None => return Err(FetchFault::Short),
         }
     }
@@ -247,12 +255,18 @@ mod tests {
     use crate::testing::{Network, envelope_id, payload_of, place, request};
 
     /// Writes what a hub sends that ends of itself after these bytes.
-    fn ended(writer: PayloadWriter, bytes: &[u8], key: ItemKey) -> Result<(), FetchFault> {
+    fn ended(
+        writer: PayloadWriter,
+        bytes: &[u8],
+        key: ItemKey,
+        board: &Board,
+    ) -> Result<(), FetchFault> {
         let (sender, receiver) = mpsc::channel(2);
         let bytes = Bytes::copy_from_slice(bytes);
         sender.try_send(Some(bytes)).unwrap();
         sender.try_send(None).unwrap();
-        write(writer, receiver, Claims::default().take(key).unwrap())
+        let claim = Claims::default().take(key).unwrap();
+        write(writer, receiver, claim, board)
     }
 
     #[test]
@@ -297,11 +311,16 @@ mod tests {
         };
         let (first, rest) = payload.split_at(100);
         let writer = inbox.payload_writer(sequence).unwrap();
-        let fault = ended(writer, first, key).unwrap_err();
+        let board = Board::default();
+        board.fill(key.agency, &inbox.work());
+        board.asked();
+        let fault = ended(writer, first, key, &board).unwrap_err();
+        assert!(board.asked().is_empty());
         assert!(fault.cause().code.is_retryable(), "{fault:?}");
         let writer = inbox.payload_writer(sequence).unwrap();
         assert_eq!(writer.offset(), 100);
-        ended(writer, rest, key).unwrap();
+        ended(writer, rest, key, &board).unwrap();
+        assert_eq!(board.asked()[0].0, key);
         let step = inbox.advance(sequence, &network.context(&seat)).unwrap();
         assert!(matches!(step, InboxStep::SendReceipt(_)), "{step:?}");
     }

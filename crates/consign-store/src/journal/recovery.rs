@@ -123,7 +123,16 @@ impl Inspected {
         };
         let again = tail.again(segments, stamp)?;
         let tail_bytes = again.as_deref().unwrap_or_default();
-        let (file, offset) = spares.become_segment(stamp.segment, &base, tail_bytes)?;
+        let begun = spares.become_segment(stamp.segment, &base, tail_bytes);
+        let (file, offset) = match begun {
+            Err(fault) if fault.kind() == io::ErrorKind::StorageFull => {
+                return Err(OpenError::DiskFull {
+                    free: disk.free_space()?,
+                    needed: segment_bytes,
+                });
+            }
+            begun => begun?,
+        };
         if let Some(span) = spans.0.get(&tail.durable.segment)
             && !tail.sealed
         {

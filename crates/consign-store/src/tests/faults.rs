@@ -94,6 +94,25 @@ fn a_full_disk_takes_nothing_new_and_goes_on_settling() {
 }
 
 #[test]
+fn a_disk_too_small_to_begin_on_is_named_as_such() {
+    let index = scratch();
+    let disk = sim(&index, 512 << 10);
+    let options = Options {
+        segment_bytes: 1 << 20,
+        ..small()
+    };
+    let full = open(&disk, options.clone()).unwrap_err();
+    let needs = |needed: &u64| *needed == options.segment_bytes;
+    assert!(
+        matches!(&full, OpenError::DiskFull { free, needed } if *free > 0 && needs(needed)),
+        "{full}"
+    );
+    disk.resize(64 << 20);
+    let (store, _) = open(&disk, options).unwrap();
+    fill(&store, 1..=1);
+}
+
+#[test]
 fn a_used_up_reserve_refuses_settlements_retryably() {
     let index = scratch();
     let disk = sim(&index, 64 << 20);

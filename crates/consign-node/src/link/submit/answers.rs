@@ -92,10 +92,13 @@ impl Stream<'_> {
             let Some(desk) = office.desk(key.0) else {
                 return Settled::Envelope(key, Ok(()));
             };
+            let here = Arc::clone(&office);
+            // Whoever follows it learns of it even where the session ends meanwhile.
             let record = office.at_desk(desk, move |desk, _| {
-                desk.agency.outbox().record_answer(&signed, &evidence)
+                let recorded = desk.agency.outbox().record_answer(&signed, &evidence);
+                recorded.map(|_| here.hold(envelope, None))
             });
-            Settled::Envelope(key, record.await.map(drop))
+            Settled::Envelope(key, record.await)
         });
     }
 
@@ -118,7 +121,6 @@ impl Stream<'_> {
                 self.staged.remove(&key);
                 self.office().again.submitted(key);
                 self.jobs.done(Job::Envelope(key));
-                self.office().hold(envelope_key(key), None);
             }
             Settled::Status(key, Ok(())) => {
                 self.office().board.ask(key);
