@@ -105,7 +105,10 @@ pub(crate) struct Parts {
 impl Admission {
     pub(crate) fn new(parts: Parts) -> Self {
         let directory = parts.directories.current();
-        let staging = Staging::new(&parts.limits, parts.uploads, &directory);
+        let (staging, gone) = Staging::new(&parts.limits, parts.uploads, &directory);
+        for upload in gone {
+            uploads::let_go(parts.store.as_ref(), &upload);
+        }
         let processors = std::thread::available_parallelism().map_or(2, usize::from);
         let clock = parts.clock;
         Self {

@@ -2,9 +2,11 @@
 //! back when the transport takes them.
 
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{Notify, OwnedSemaphorePermit, mpsc};
 use tokio_stream::Stream;
 use tonic::Status;
 
@@ -83,14 +85,102 @@ impl<T> Outgoing<T> {
 
 /// What tonic sends: the replies of a channel.
 #[derive(Debug)]
-pub(crate) struct Replies<T>(pub(crate) mpsc::Receiver<Outgoing<T>>);
+pub(crate) struct Replies<T>(Arc<Queue<T>>);
+
+/// The same replies, for whoever made them.
+#[derive(Debug)]
+pub(crate) struct Untaken<T>(Arc<Queue<T>>);
+
+#[derive(Debug)]
+struct Queue<T> {
+    replies: Mutex<mpsc::Receiver<Outgoing<T>>>,
+    /// The transport has taken all that it will.
+    over: Notify,
+}
+
+impl<T> Replies<T> {
+    pub(crate) fn new(replies: mpsc::Receiver<Outgoing<T>>) -> (Self, Untaken<T>) {
+        let queue = Arc::new(Queue {
+            replies: Mutex::new(replies),
+            over: Notify::new(),
+        });
+        (Self(Arc::clone(&queue)), Untaken(queue))
+    }
+}
+
+impl<T> Untaken<T> {
+    /// Waits until the transport has taken what is left, no longer than `patience`; then the
+    /// rest is dropped, with its share of the budgets. A node that does not read may keep its
+    /// stream, and nothing that others need.
+    pub(crate) async fn let_go(self, patience: Duration) {
+        let taken = tokio::time::timeout(patience, self.0.over.notified());
+        if taken.await.is_err() {
+            let mut replies = self.0.lock();
+            replies.close();
+            while replies.try_recv().is_ok() {}
+        }
+    }
+}
+
+impl<T> Queue<T> {
+    fn lock(&self) -> MutexGuard<'_, mpsc::Receiver<Outgoing<T>>> {
+        self.replies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl<T> Stream for Replies<T> {
     type Item = Result<T, Status>;
 
-    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.0
-            .poll_recv(cx)
-            .map(|outgoing| outgoing.map(|outgoing| outgoing.reply))
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let polled = self.0.lock().poll_recv(cx);
+        if let Poll::Ready(None) = polled {
+            self.0.over.notify_one();
+        }
+        polled.map(|outgoing| outgoing.map(|outgoing| outgoing.reply))
+    }
+}
+
+impl<T> Drop for Replies<T> {
+    fn drop(&mut self) {
+        // Whoever still makes replies learns that nobody takes them.
+        self.0.lock().close();
+        self.0.over.notify_one();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::Semaphore;
+    use tokio_stream::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_not_taken_holds_nothing_for_long() {
+        let budget = Arc::new(Semaphore::new(10));
+        let (out, replies) = mpsc::channel(2);
+        let (mut replies, untaken) = Replies::new(replies);
+        for reply in [1, 2] {
+            let hub = Arc::clone(&budget).acquire_many_owned(5).await.unwrap();
+            let held = Some(Held::new(hub, None));
+            out.send(Outgoing::holding(reply, held)).await.unwrap();
+        }
+        assert_eq!(replies.next().await.unwrap().unwrap(), 1);
+        drop(out);
+        untaken.let_go(Duration::from_millis(10)).await;
+        assert_eq!(budget.available_permits(), 10);
+        assert!(replies.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_is_taken_is_waited_for() {
+        let (out, replies) = mpsc::channel(2);
+        let (mut replies, untaken) = Replies::new(replies);
+        out.send(Outgoing::of(1)).await.unwrap();
+        drop(out);
+        let let_go = tokio::spawn(untaken.let_go(Duration::from_secs(3_600)));
+        assert_eq!(replies.next().await.unwrap().unwrap(), 1);
+        assert!(replies.next().await.is_none());
+        let_go.await.unwrap();
     }
 }

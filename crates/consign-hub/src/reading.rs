@@ -70,13 +70,6 @@ impl View<'_> {
         self.0.inbox_state(agency)
     }
 
-    pub(crate) fn skipped(
-        &self,
-        agency: AgencyId,
-    ) -> Result<Vec<(Sequence, Sequence)>, StoreError> {
-        self.0.skipped(agency)
-    }
-
     pub(crate) fn item_digest(
         &self,
         agency: AgencyId,

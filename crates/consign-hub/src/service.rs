@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use consign_domain::DirectoryVersion;
@@ -22,6 +23,8 @@ use crate::{collect, fetch, submit, upload};
 const ANSWERS: usize = 64;
 /// Pieces of a payload waiting for the transport.
 const PIECES: usize = 2;
+/// How long the transport may take for what is left when a call has ended.
+const UNTAKEN: Duration = Duration::from_secs(30);
 /// Entries sent in one message.
 const ENTRIES: usize = 256 * 1024;
 
@@ -60,13 +63,19 @@ impl hub_server::Hub for Service {
     ) -> Reply<Self::CollectStream> {
         let (caller, call) = self.0.enter(request.extensions())?;
         let (out, replies) = mpsc::channel(collect::QUEUE);
+        let (replies, untaken) = Replies::new(replies);
         let relay = Arc::clone(&self.0);
         let serve = collect::serve(relay, caller, request.into_inner(), out);
+        let shutdown = self.0.shutdown().clone();
         self.0.tasks.spawn("collect", async move {
             let _call = call;
             Box::pin(serve).await;
+            tokio::select! {
+                () = untaken.let_go(UNTAKEN) => {}
+                () = shutdown.wait() => {}
+            }
         });
-        Ok(Response::new(Replies(replies)))
+        Ok(Response::new(replies))
     }
 
     async fn upload(
@@ -97,12 +106,18 @@ impl hub_server::Hub for Service {
         let (caller, call) = self.0.enter(request.extensions())?;
         let fetch = fetch::open(&self.0, caller, request.into_inner()).await?;
         let (out, replies) = mpsc::channel(PIECES);
+        let (replies, untaken) = Replies::new(replies);
         let send = fetch::send(Arc::clone(&self.0), fetch, out);
+        let shutdown = self.0.shutdown().clone();
         self.0.tasks.spawn("fetch", async move {
             let _call = call;
             Box::pin(send).await;
+            tokio::select! {
+                () = untaken.let_go(UNTAKEN) => {}
+                () = shutdown.wait() => {}
+            }
         });
-        Ok(Response::new(Replies(replies)))
+        Ok(Response::new(replies))
     }
 
     async fn directory(

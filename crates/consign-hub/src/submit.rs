@@ -1,14 +1,14 @@
 //! `Submit`: envelopes and statuses, many in flight, each answered when it is durable
 //! or found wrong. The order of the answers is free.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use consign_proto::v1::{self, submit_reply::Outcome, submit_request::Submission};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tonic::{Status, Streaming};
 use tracing::field::Empty;
 use tracing::{Instrument as _, debug, info, info_span};
@@ -18,8 +18,12 @@ use crate::caller::Caller;
 use crate::flow::Share;
 use crate::relay::Relay;
 
-/// An answer to come, with its share of what the hub may hold until then.
-type Answering = Pin<Box<dyn Future<Output = v1::SubmitReply> + Send>>;
+/// How long a node may leave an answer untaken before its stream ends.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// An answer to come, with its share of what the hub may hold until then. What was read is
+/// decided to its end, also where nobody hears the answer: what it costs is known only then.
+type Answering = JoinHandle<v1::SubmitReply>;
 
 /// Serves one stream until it ends, the node is dropped, or the hub stops; what was read
 /// by then is answered first.
@@ -39,7 +43,7 @@ pub(crate) async fn serve(
             answering.len() < most && (answering.is_empty() || relay.admission.has_room(caller));
         tokio::select! {
             Some(reply) = answering.next() => {
-                if out.send(Ok(reply)).await.is_err() {
+                if say(&out, reply).await.is_none() {
                     return;
                 }
             }
@@ -47,7 +51,7 @@ pub(crate) async fn serve(
                 Some(Ok(request)) => {
                     let share = relay.admission.hold(caller, size_of(&request));
                     let answer = answer(Arc::clone(&relay), caller, request, share);
-                    answering.push(Box::pin(answer));
+                    answering.push(tokio::spawn(answer));
                 }
                 Some(Err(status)) => break Some(status),
                 None => break None,
@@ -61,14 +65,22 @@ pub(crate) async fn serve(
         }
     };
     while let Some(reply) = answering.next().await {
-        if out.send(Ok(reply)).await.is_err() {
+        if say(&out, reply).await.is_none() {
             return;
         }
     }
     if let Some(status) = end {
         // Whoever has gone does not need it.
-        let _gone = out.send(Err(status)).await;
+        let _gone = out.send_timeout(Err(status), PATIENCE).await;
     }
+}
+
+/// Gives an answer to the transport; `None` if the stream is over.
+async fn say(
+    out: &mpsc::Sender<Result<v1::SubmitReply, Status>>,
+    reply: Result<v1::SubmitReply, tokio::task::JoinError>,
+) -> Option<()> {
+    out.send_timeout(Ok(reply.ok()?), PATIENCE).await.ok()
 }
 
 /// The bytes that a request holds, but for small change.

@@ -14,6 +14,8 @@ use crate::relay::Relay;
 
 /// How often lapsed envelopes are looked for.
 const LAPSES: Duration = Duration::from_secs(15);
+/// How long after a start nothing lapses.
+const GRACE: Duration = Duration::from_secs(300);
 /// How often segments are looked at; each of them is weighed much less often.
 const TIDIES: Duration = Duration::from_secs(300);
 /// Seconds that the clocks may differ: slewing corrects less than that in a day.
@@ -61,7 +63,9 @@ impl Relay {
     /// Settles what has lapsed until the hub stops.
     pub(crate) async fn watch_lapses(self: Arc<Self>) {
         let mut clock = Steadiness::new(&self.clock);
-        let mut pulse = tokio::time::interval(LAPSES);
+        // Nodes may have receipts that waited for the hub to come back: they come first.
+        let first = tokio::time::Instant::now() + GRACE;
+        let mut pulse = tokio::time::interval_at(first, LAPSES);
         loop {
             tokio::select! {
                 _ = pulse.tick() => {}

@@ -245,7 +245,8 @@ async fn next(
             None => Err(protocol("an upload's message is its envelope or a chunk")),
         },
         Ok(None) => Ok(None),
-        Err(_) => Err(protocol("the upload was silent for a minute")),
+        // A line or a machine that stood still: it goes on where it was.
+        Err(_) => Err(Refused::Busy.into()),
     }
 }
 

@@ -31,15 +31,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use consign_domain::document::Urgency;
-use consign_domain::limits::MAX_WRAP;
-use consign_domain::statement::Envelope;
+use consign_domain::limits::{MAX_LIFE_SECONDS, MAX_WRAP};
+use consign_domain::statement::{Envelope, Evidence, Statement as _};
 use consign_domain::{Digest, EnvelopeKey, ErrorCode, Sequence, SignedStatement, Timestamp};
 use consign_verify::exchange;
 
 use crate::context::Context;
 use crate::durable;
 use crate::error::NodeError;
-use crate::folder::{Folder, ITEM, PAYLOAD, STATUS, WRAP};
+use crate::folder::{Folder, ITEM, PAYLOAD, RECEIPT, STATUS, WRAP};
 use crate::index::Index;
 use crate::layout::AgencyHome;
 use crate::outbox::Outbox;
@@ -138,8 +138,6 @@ pub struct Inbox {
     index: Arc<Index>,
     /// Items are stored one after the other.
     cursor: Mutex<Cursor>,
-    /// Places that the hub has declared skipped, first and last.
-    skipped: Mutex<Vec<(Sequence, Sequence)>>,
     state: Mutex<State>,
 }
 
@@ -184,7 +182,6 @@ impl Inbox {
             outbox,
             index,
             cursor: Mutex::new(cursor),
-            skipped: Mutex::default(),
             state: Mutex::default(),
         };
         for name in durable::names(&inbox.home.inbox_dir())? {
@@ -254,44 +251,29 @@ impl Inbox {
         folder.signed(crate::folder::ACCEPTANCE).ok()?
     }
 
-    /// Envelopes received at a time or later that were signed for and whose key is here.
-    pub fn receipts_since(&self, since: Timestamp) -> Vec<EnvelopeKey> {
-        let mut keys = self.index.received_since(self.home.id(), since);
-        keys.retain(|key| {
-            self.folder(*key)
-                .is_ok_and(|folder| folder.has("receipt.sig") && folder.has(WRAP))
-        });
-        keys
-    }
-
-    /// The hub declares places skipped, first and last, ascending: an item after them is the
-    /// next.
-    pub fn declare_skipped(&self, ranges: Vec<(Sequence, Sequence)>) {
-        *self.skipped.lock().unwrap_or_else(PoisonError::into_inner) = ranges;
-    }
-
-    /// Splits items where one follows on skipped places.
-    fn parts(&self, items: Vec<Item>) -> Vec<Vec<Item>> {
-        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut parts = vec![Vec::new()];
-        for item in items {
-            if skipped.iter().any(|(_, last)| last.next() == item.sequence) {
-                parts.push(Vec::new());
+    /// Envelopes that were signed for at a time or later and whose key is here.
+    ///
+    /// # Errors
+    /// The index or a file cannot be read.
+    pub fn receipts_since(&self, since: Timestamp) -> Result<Vec<EnvelopeKey>, NodeError> {
+        // What is receipted was offered before, and no longer ago than an envelope lives.
+        let offered = since.minus_seconds(MAX_LIFE_SECONDS);
+        let mut keys = Vec::new();
+        for key in self.index.received_since(self.home.id(), offered)? {
+            let folder = match self.folder(key) {
+                Err(NodeError::UnknownEnvelope) => continue,
+                folder => folder?,
+            };
+            if !folder.has(WRAP) {
+                continue;
             }
-            if let Some(part) = parts.last_mut() {
-                part.push(item);
+            let receipt = folder.signed(RECEIPT)?;
+            let receipt = receipt.and_then(|it| Evidence::parse(&it.statement).ok());
+            if receipt.is_some_and(|receipt| receipt.time >= since) {
+                keys.push(key);
             }
         }
-        parts
-    }
-
-    /// The last of the skipped places between the next and an item that was found, if these are
-    /// all that lies between.
-    fn skipped_from(&self, next: Sequence, found: Sequence) -> Option<Sequence> {
-        let skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut around = skipped.iter();
-        let (_, last) = around.find(|(first, last)| (*first..=*last).contains(&next))?;
-        (last.next() == found).then_some(*last)
+        Ok(keys)
     }
 
     /// Stores items, in their order, and files evidence and statuses with the envelope that

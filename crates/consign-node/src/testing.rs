@@ -215,14 +215,21 @@ impl Network {
         payload: &[u8],
         sequence: Sequence,
     ) -> Item {
-        Item {
-            sequence,
-            content: ItemContent::Envelope {
-                envelope: signed.clone(),
-                acceptance: self.accept(signed, sequence),
-                payload: Some(Bytes::copy_from_slice(payload)),
-            },
-        }
+        let content = ItemContent::Envelope {
+            envelope: signed.clone(),
+            acceptance: self.accept(signed, sequence),
+            payload: Some(Bytes::copy_from_slice(payload)),
+        };
+        in_order(sequence, content)
+    }
+}
+
+/// An item right after the one before it.
+pub(crate) fn in_order(sequence: Sequence, content: ItemContent) -> Item {
+    Item {
+        sequence,
+        after: Sequence::new(sequence.value() - 1).ok(),
+        content,
     }
 }
 

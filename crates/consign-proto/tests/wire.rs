@@ -4,11 +4,10 @@ use bytes::Bytes;
 use consign_proto::v1::{
     CollectOpen, CollectReply, CollectRequest, CollectWelcome, Credit, Cursor, DirectoryChanged,
     DirectoryReply, DirectoryRequest, Drain, EnvelopeItem, EnvelopeKey, EnvelopeSubmission, Fault,
-    FetchPayloadRequest, Item, Loss, PayloadChunk, Proof, Refusal, Release, Resumed,
-    SignedStatement, Skipped, StatusItem, StatusStored, StatusSubmission, Stored, SubmitReply,
-    SubmitRequest, UploadOpen, UploadReply, UploadRequest, collect_reply, collect_request,
-    directory_reply, envelope_submission, item, submit_reply, submit_request, upload_reply,
-    upload_request,
+    FetchPayloadRequest, Item, PayloadChunk, Proof, Refusal, Release, Resumed, SignedStatement,
+    StatusItem, StatusStored, StatusSubmission, Stored, SubmitReply, SubmitRequest, UploadOpen,
+    UploadReply, UploadRequest, collect_reply, collect_request, directory_reply,
+    envelope_submission, item, submit_reply, submit_request, upload_reply, upload_request,
 };
 use prost::Message;
 
@@ -149,6 +148,7 @@ fn replies(cursor: Cursor) -> String {
             agency: bytes("agency"),
             sequence: 4,
             content: Some(content),
+            after: 2,
         }))
     };
     let envelope = EnvelopeItem {
@@ -164,14 +164,7 @@ fn replies(cursor: Cursor) -> String {
         max_inline_payload: 262_144,
         max_recipients: 1_000,
         agencies: vec![cursor],
-        losses: vec![Loss {
-            agency: bytes("agency"),
-            behind: true,
-            skipped: vec![Skipped {
-                first: 4,
-                last: 1_000_000,
-            }],
-        }],
+        behind: vec![bytes("agency")],
         resumed: Some(Resumed {
             decision: 2,
             lost_after: 1_795_399_200,

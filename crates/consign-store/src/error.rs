@@ -114,10 +114,18 @@ impl StoreError {
 
 impl From<io::Error> for StoreError {
     fn from(source: io::Error) -> Self {
-        if source.kind() == io::ErrorKind::StorageFull {
+        if is_full(&source) {
             Self::Full
         } else {
             Self::Io { source }
         }
     }
+}
+
+/// Whether a write failed for want of room, on the disk or by a quota.
+pub(crate) fn is_full(fault: &io::Error) -> bool {
+    matches!(
+        fault.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }

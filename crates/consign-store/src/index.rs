@@ -209,6 +209,21 @@ impl Index {
         found.map_err(|_| StoreError::Index)?.transpose()
     }
 
+    /// Where the first run of an inbox begins from a place on.
+    pub(crate) fn run_after(
+        &self,
+        agency: AgencyId,
+        at: Sequence,
+    ) -> Result<Option<Sequence>, IndexFault> {
+        let begin = rows::run_prefix(agency, at);
+        let mut end = rows::inbox_prefix(agency).to_vec();
+        end.extend_from_slice(&[u8::MAX; 16]);
+        let db = self.db()?;
+        let first = guarded(|| db.range(begin.as_ref()..=end.as_slice()).next().transpose())?;
+        let begins = first.and_then(|(key, _)| rows::run_begins(&key));
+        Ok(begins.and_then(|begins| Sequence::new(begins).ok()))
+    }
+
     /// Takes the rows of a segment that ends at a position, and flushes.
     pub(crate) fn apply(&self, rows: &[Row], position: Position) -> Result<(), IndexFault> {
         let db = self.db()?;

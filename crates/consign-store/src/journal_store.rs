@@ -19,7 +19,7 @@ use crate::payload::{LeftUpload, PayloadSource, StagedPayload, StagedRef, Upload
 use crate::pipeline::committer::Committer;
 use crate::pipeline::indexer::{self, Task};
 use crate::pipeline::sequencer::{Sequencer, queued_cost};
-use crate::pipeline::{Begun, Request, Shared, sealers};
+use crate::pipeline::{Begun, Request, Shared, sealers, waker};
 use crate::retention::{Keeper, Ways};
 use crate::staging::Staging;
 use crate::store::{Reply, Store, Watcher};
@@ -96,11 +96,20 @@ impl JournalStore {
         let (to_committer, inbox) = mpsc::channel();
         let (to_indexer, batches) = mpsc::channel();
         let indexing = to_indexer.clone();
-        let committer = Committer::new(shared.clone(), recovered.writer, inbox, to_indexer);
+        let (to_waker, grown) = mpsc::channel();
+        let waking = shared.clone();
+        let committer = Committer::new(
+            shared.clone(),
+            recovered.writer,
+            inbox,
+            to_indexer,
+            to_waker,
+        );
         let sequencer = Sequencer::new(shared.clone(), to_sealers, to_committer.clone());
         let mut threads = vec![
             spawn(&shared, "store-sequencer", move || sequencer.run(&queue))?,
             spawn(&shared, "store-committer", move || committer.run())?,
+            spawn(&shared, "store-waker", move || waker::run(&waking, &grown))?,
         ];
         let indexed = shared.clone();
         threads.push(spawn(&shared, "store-indexer", move || {
@@ -290,10 +299,10 @@ impl Store for JournalStore {
 
     fn collected(&self, agency: AgencyId, through: Sequence) -> Result<(), StoreError> {
         let mut ledger = self.shared.ledger_mut();
-        let ends = ledger.inboxes.get_mut(&agency).ok_or(StoreError::Behind)?;
-        if through.value() > ends.last {
+        if through.value() > ledger.last(agency) {
             return Err(StoreError::Behind);
         }
+        let ends = ledger.ends_mut(agency);
         if through.value() > ends.collected {
             ends.collected = through.value();
             self.shared.note_collected(agency, through);
@@ -327,24 +336,10 @@ impl Store for JournalStore {
 
     fn inbox_state(&self, agency: AgencyId) -> Result<InboxState, StoreError> {
         let ledger = self.shared.ledger();
-        let ends = ledger.inboxes.get(&agency).copied().unwrap_or_default();
         Ok(InboxState {
-            last: Sequence::new(ends.last).ok(),
-            collected: Sequence::new(ends.collected).ok(),
+            last: Sequence::new(ledger.last(agency)).ok(),
+            collected: Sequence::new(ledger.collected(agency)).ok(),
         })
-    }
-
-    fn skipped(&self, agency: AgencyId) -> Result<Vec<(Sequence, Sequence)>, StoreError> {
-        let ledger = self.shared.ledger();
-        let ranges = ledger.skipped.get(&agency).map(Vec::as_slice);
-        let range = |(first, last): &(u64, u64)| {
-            Some((Sequence::new(*first).ok()?, Sequence::new(*last).ok()?))
-        };
-        Ok(ranges
-            .unwrap_or_default()
-            .iter()
-            .filter_map(range)
-            .collect())
     }
 
     fn item_digest(

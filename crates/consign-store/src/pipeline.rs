@@ -23,6 +23,7 @@ pub(crate) mod indexer;
 pub(crate) mod overlay;
 pub(crate) mod sealers;
 pub(crate) mod sequencer;
+pub(crate) mod waker;
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -348,13 +349,16 @@ impl Shared {
     /// What is to be made durable with the next batch.
     pub(crate) fn take_lazy(&self) -> Vec<Record> {
         let lazy = std::mem::take(&mut *lock(&self.lazy));
+        // What was accepted since may have put it back.
+        let swept = self.ledger().swept;
+        let swept = lazy.swept.map(|hour| hour.min(swept));
         let collected = lazy
             .collected
             .into_iter()
             .map(|(agency, through)| Record::Collected { agency, through });
         collected
             .chain(lazy.directory.map(Record::Directory))
-            .chain(lazy.swept.map(|hour| Record::Swept { hour }))
+            .chain(swept.map(|hour| Record::Swept { hour }))
             .collect()
     }
 }

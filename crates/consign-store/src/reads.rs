@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
@@ -14,6 +14,7 @@ use crate::codec::Malformed;
 use crate::error::StoreError;
 use crate::journal::files::payload_path;
 use crate::journal::projection::{Projection, RUN};
+use crate::journal::ranges::Ranges;
 use crate::journal::record::{AcceptedRecord, PayloadFact, Record};
 use crate::journal::rows::{self, About, AnswerRow, ItemRow, Locator, PostedRow, SettledRow};
 use crate::payload::{PayloadSource, Place};
@@ -40,13 +41,29 @@ impl Shared {
         found
     }
 
+    /// Looks again where segments were let go meanwhile: what counted in them has come
+    /// forward, behind a look that was ahead of it. No lock is held while it looks.
+    pub(crate) fn steady<T>(
+        &self,
+        look: impl Fn(&Ranges) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        loop {
+            let removed = Arc::clone(&self.ledger().removed);
+            let found = look(&removed)?;
+            if Arc::ptr_eq(&removed, &self.ledger().removed) {
+                return Ok(found);
+            }
+        }
+    }
+
     /// The newest row of the index that begins so.
     pub(crate) fn newest<T>(
         &self,
+        removed: &Ranges,
         prefix: &[u8],
         decode: impl FnOnce(Bytes, u64) -> Result<T, Malformed>,
     ) -> Result<Option<T>, StoreError> {
-        let counts = |segment| !self.ledger().removed.contains(segment);
+        let counts = |segment| !removed.contains(segment);
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let index = index.as_ref().ok_or(StoreError::Closed)?;
         index
@@ -58,42 +75,46 @@ impl Shared {
     }
 
     pub(crate) fn answer_row(&self, key: EnvelopeKey) -> Result<Option<AnswerRow>, StoreError> {
-        match self.overlay.find(|table| table.answer(key).cloned()) {
-            None => self.newest(&rows::answer_prefix(key), AnswerRow::decode),
-            row => Ok(row),
-        }
+        self.steady(
+            |removed| match self.overlay.find(|table| table.answer(key).cloned()) {
+                None => self.newest(removed, &rows::answer_prefix(key), AnswerRow::decode),
+                row => Ok(row),
+            },
+        )
     }
 
     /// All settlements of an envelope; the newest of each recipient.
     pub(crate) fn settled_rows(&self, key: EnvelopeKey) -> Result<Vec<SettledRow>, StoreError> {
-        let mut found: Vec<SettledRow> = Vec::new();
-        let mut add = |rows: Vec<SettledRow>| {
-            for row in rows {
-                found.retain(|other| other.recipient != row.recipient);
-                found.push(row);
-            }
-        };
-        // Before the index: what leaves the overlay meanwhile is in the index by then.
-        let tables = self.overlay.each(|table| table.settled(key).to_vec());
-        self.each_settled(key, &mut add)?;
-        tables.into_iter().for_each(add);
-        Ok(found)
+        self.steady(|removed| {
+            let mut found: Vec<SettledRow> = Vec::new();
+            let mut add = |rows: Vec<SettledRow>| {
+                for row in rows {
+                    found.retain(|other| other.recipient != row.recipient);
+                    found.push(row);
+                }
+            };
+            // Before the index: what leaves the overlay meanwhile is in the index by then.
+            let tables = self.overlay.each(|table| table.settled(key).to_vec());
+            self.each_settled(removed, key, &mut add)?;
+            tables.into_iter().for_each(add);
+            Ok(found)
+        })
     }
 
     /// The settlements of an envelope that the index has, oldest first.
     fn each_settled(
         &self,
+        removed: &Ranges,
         key: EnvelopeKey,
         add: &mut dyn FnMut(Vec<SettledRow>),
     ) -> Result<(), StoreError> {
         let (from, mut good) = (rows::settled_prefix(key), true);
         let to = rows::in_segment(&from, u64::MAX);
-        let ledger = self.ledger();
         let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
         let index = index.as_ref().ok_or(StoreError::Closed)?;
         let mut visit = |row: &[u8], value: &[u8]| {
             let segment = rows::segment_of(row).unwrap_or(u64::MAX);
-            if !ledger.removed.contains(segment) {
+            if !removed.contains(segment) {
                 let value = Bytes::copy_from_slice(value);
                 match SettledRow::decode_all(value, segment) {
                     Ok(rows) => add(rows),
@@ -116,14 +137,16 @@ impl Shared {
         recipient: AgencyId,
     ) -> Result<Option<SettledRow>, StoreError> {
         let of = |rows: &[SettledRow]| rows.iter().find(|row| row.recipient == recipient).copied();
-        match self.overlay.find(|table| of(table.settled(key))) {
-            None => {
-                let mut found = None;
-                self.each_settled(key, &mut |rows| found = of(&rows).or(found))?;
-                Ok(found)
-            }
-            row => Ok(row),
-        }
+        self.steady(
+            |removed| match self.overlay.find(|table| of(table.settled(key))) {
+                None => {
+                    let mut found = None;
+                    self.each_settled(removed, key, &mut |rows| found = of(&rows).or(found))?;
+                    Ok(found)
+                }
+                row => Ok(row),
+            },
+        )
     }
 
     pub(crate) fn posted_row(
@@ -131,10 +154,13 @@ impl Shared {
         addressee: AgencyId,
         digest: Digest,
     ) -> Result<Option<PostedRow>, StoreError> {
-        match self.overlay.find(|table| table.posted(addressee, digest)) {
-            None => self.newest(&rows::posted_prefix(addressee, digest), PostedRow::decode),
-            row => Ok(row),
-        }
+        let prefix = rows::posted_prefix(addressee, digest);
+        self.steady(
+            |removed| match self.overlay.find(|table| table.posted(addressee, digest)) {
+                None => self.newest(removed, &prefix, PostedRow::decode),
+                row => Ok(row),
+            },
+        )
     }
 
     /// The items from a place on, some of them; none where the inbox ends, and where they
@@ -162,6 +188,17 @@ impl Shared {
             None if at.value() > self.ledger().collected(agency) => Err(self.distrust_index()),
             run => Ok(run.unwrap_or_default()),
         }
+    }
+
+    /// The first place from one on that has an item, where this one has none.
+    fn item_after(&self, agency: AgencyId, at: Sequence) -> Result<Option<Sequence>, StoreError> {
+        // Before the index: what leaves the overlay meanwhile is in the index by then.
+        let tables = self.overlay.each(|table| table.item_after(agency, at));
+        let index = self.index.read().unwrap_or_else(PoisonError::into_inner);
+        let index = index.as_ref().ok_or(StoreError::Closed)?;
+        let indexed = index.run_after(agency, at);
+        let indexed = indexed.map_err(|_| self.distrust_index())?;
+        Ok(tables.into_iter().flatten().chain(indexed).min())
     }
 
     /// The answer that an envelope already has.
@@ -356,9 +393,6 @@ impl Shared {
         let Some((place, accepted)) = self.accepted(key)? else {
             return Ok(None);
         };
-        if matches!(accepted.payload, PayloadFact::Gone { .. }) {
-            return Ok(None);
-        }
         let length = accepted.wraps.iter().map(|wrap| usize::from(*wrap)).sum();
         let offset = place.bulk + accepted.payload.bulk();
         let sum = accepted.wraps_crc;
@@ -417,12 +451,14 @@ impl Shared {
                 next = last.next();
             }
             let run = self.items_from(agency, next)?;
+            let collected = self.ledger().collected(agency);
             if run.is_empty() {
-                let collected = self.ledger().collected(agency);
-                match Sequence::new(collected + 1) {
-                    // Let go of: what was not collected lies behind.
-                    Ok(behind) if behind > next => next = behind,
-                    _ => return Ok(items),
+                // Let go of: what is left lies behind, and all that was not collected.
+                let uncollected = Sequence::new(collected + 1).ok();
+                let behind = [self.item_after(agency, next)?, uncollected].into_iter();
+                match behind.flatten().filter(|place| *place > next).min() {
+                    Some(behind) => next = behind,
+                    None => return Ok(items),
                 }
             }
             for row in run {
@@ -430,6 +466,9 @@ impl Shared {
                     return Ok(items);
                 }
                 let Some(body) = self.read_item(agency, row)? else {
+                    if next.value() > collected {
+                        return Err(self.distrust_index());
+                    }
                     next = next.next();
                     continue;
                 };

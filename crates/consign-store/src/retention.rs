@@ -75,7 +75,7 @@ impl Keeper {
         now: Timestamp,
         keep: &Retention,
     ) -> Result<Tidied, StoreError> {
-        let mut tidied = Tidied::default();
+        let (mut tidied, mut fault) = (Tidied::default(), None);
         let reach = shared.index_position().segment;
         let spans = shared.spans().clone();
         let segments = spans.segments();
@@ -91,17 +91,27 @@ impl Keeper {
             if shared.closing.load(Ordering::SeqCst) {
                 return Err(StoreError::Closed);
             }
-            let weighed = weigh(shared, span, &mut Fates::new(shared, now, keep, segment))?;
-            tidied.weighed += 1;
-            if 2 * weighed.counting <= weighed.bytes {
+            // It is not weighed again soon, whatever comes of it.
+            self.weighed.insert(segment, now);
+            let mut fates = Fates::new(shared, now, keep, segment);
+            let settled = weigh(shared, span, &mut fates).and_then(|weighed| {
+                tidied.weighed += 1;
+                if 2 * weighed.counting > weighed.bytes {
+                    return Ok(());
+                }
                 tidied.carried += carry(shared, ways, &weighed)?;
-                remove(shared, ways, segment, &weighed, &mut tidied)?;
-            } else {
-                self.weighed.insert(segment, now);
+                self.rows.remove(&segment);
+                remove(shared, ways, segment, &weighed, &mut tidied)
+            });
+            match settled {
+                Err(error) if shared.is_over() => return Err(error),
+                // One that is damaged, or finds no room to be carried, keeps no other.
+                Err(error) => drop(fault.get_or_insert(error)),
+                Ok(()) => {}
             }
         }
         tidied.index = stale::renew(shared, ways, &mut self.rows)?;
-        Ok(tidied)
+        fault.map_or(Ok(tidied), Err)
     }
 }
 
@@ -133,7 +143,7 @@ impl Weighed {
         let own = RECORD_HEADER as u64 + u64::from(place.length);
         let mut counting = match fate {
             Fate::Gone => 0,
-            Fate::Folded => own,
+            Fate::Folded => own + record.wraps(),
             Fate::Whole => own + record.bulk(),
         };
         if let Record::Accepted(accepted) = &record
@@ -181,16 +191,15 @@ fn read(shared: &Shared, kept: &Kept) -> Result<(Record, Vec<Bytes>), StoreError
     let Record::Accepted(accepted) = &mut record else {
         return Ok((record, Vec::new()));
     };
+    let mut begin = place.bulk;
     if kept.fate == Fate::Folded {
+        begin += accepted.payload.bulk();
         let size = accepted.payload.size();
         accepted.payload = PayloadFact::Gone { size };
-        accepted.wraps = Vec::new();
-        accepted.wraps_crc = 0;
-        return Ok((record, Vec::new()));
     }
     let file = shared.segments.file(place.segment)?;
     let length = usize::try_from(record.bulk()).map_err(|_| StoreError::TooLarge)?;
-    let bulk = read_exact(file.as_ref(), place.bulk, length)?;
+    let bulk = read_exact(file.as_ref(), begin, length)?;
     let bulk = bulk.map(Bytes::from).filter(|bulk| record.bulk_is(bulk));
     Ok((record, vec![bulk.ok_or(damaged)?]))
 }
@@ -208,8 +217,9 @@ fn remove(
     let file = shared.segments.file(segment)?;
     tidied.bytes += file.size()?;
     tidied.segments += 1;
-    shared.segments.forget(segment);
     shared.disk.remove(&segment_path(segment))?;
+    // After it: nobody opens it again, and its room is free.
+    shared.segments.forget(segment);
     shared.disk.sync_dir(JOURNAL)?;
     for digest in &weighed.files {
         let waited_for = staging::is_waited_for(shared.disk.as_ref(), *digest)?;
@@ -244,10 +254,12 @@ impl Shared {
         let named = |table: &crate::journal::projection::Projection| {
             (!table.names_file(payload).is_empty()).then_some(())
         };
-        if self.overlay.find(named).is_some() {
-            return Ok(true);
-        }
-        let row = self.newest(&file_prefix(payload), |_, _| Ok(()))?;
-        Ok(row.is_some())
+        self.steady(|removed| {
+            if self.overlay.find(named).is_some() {
+                return Ok(true);
+            }
+            let row = self.newest(removed, &file_prefix(payload), |_, _| Ok(()))?;
+            Ok(row.is_some())
+        })
     }
 }

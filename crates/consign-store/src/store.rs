@@ -154,16 +154,6 @@ pub trait Store: Send + Sync + fmt::Debug + 'static {
     /// [`StoreError`] if it cannot be read.
     fn inbox_state(&self, agency: AgencyId) -> Result<InboxState, StoreError>;
 
-    /// Places of an inbox that no item will ever have, first and last, ascending: what was
-    /// given there was lost with the data, and the operator has decided to go on without.
-    ///
-    /// # Errors
-    /// [`StoreError`] if it cannot be read.
-    fn skipped(&self, agency: AgencyId) -> Result<Vec<(Sequence, Sequence)>, StoreError> {
-        let _none_here = agency;
-        Ok(Vec::new())
-    }
-
     /// SHA-256 of the statement at a place of an inbox.
     ///
     /// # Errors

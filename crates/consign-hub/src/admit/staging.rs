@@ -69,24 +69,35 @@ pub(crate) struct InUse {
 }
 
 impl Staging {
-    /// Counts what an earlier run left, each to the node that now serves its sender.
-    pub(super) fn new(limits: &Limits, left: Vec<LeftUpload>, directory: &Directory) -> Self {
-        let held = left.into_iter().filter_map(|left| {
-            let node = directory.agency(left.upload.key.sender)?.node;
-            let held = Held {
-                node,
-                upload: left.upload,
+    /// Counts what an earlier run left, each to the node that now serves its sender; gives
+    /// what nobody is to have: of an agency that is no more, or under a key that has another.
+    pub(super) fn new(
+        limits: &Limits,
+        left: Vec<LeftUpload>,
+        directory: &Directory,
+    ) -> (Self, Vec<Upload>) {
+        let (mut held, mut gone) = (HashMap::new(), Vec::new());
+        for left in left {
+            let upload = left.upload;
+            let Some(agency) = directory.agency(upload.key.sender) else {
+                gone.push(upload);
+                continue;
+            };
+            let one = Held {
+                node: agency.node,
+                upload,
                 touched: left.touched,
                 state: left.whole.map_or(State::Paused, |it| State::Whole(it, 0)),
             };
-            Some((left.upload.key, held))
-        });
-        Self {
-            held: Mutex::new(held.collect()),
+            gone.extend(held.insert(upload.key, one).map(|other: Held| other.upload));
+        }
+        let staging = Self {
+            held: Mutex::new(held),
             per_node: limits.staged_per_node,
             bytes: limits.staged_bytes,
             idle: limits.staged_idle_seconds,
-        }
+        };
+        (staging, gone)
     }
 
     /// Reserves room; one upload at a time for an envelope. Another payload under the same
@@ -102,10 +113,10 @@ impl Staging {
         if held.get(&key).is_some_and(|other| !other.state.is_idle()) {
             return Err(Refused::Busy);
         }
-        let earlier = held.remove(&key).map(|earlier| earlier.upload);
-        if earlier != Some(upload) {
-            self.has_room(&held, node, upload.size)?;
+        if held.get(&key).map(|earlier| earlier.upload) != Some(upload) {
+            self.has_room(&held, node, upload)?;
         }
+        let earlier = held.remove(&key).map(|earlier| earlier.upload);
         let (state, touched) = (State::Coming, now);
         held.insert(
             key,
@@ -128,9 +139,12 @@ impl Staging {
         &self,
         held: &HashMap<EnvelopeKey, Held>,
         node: NodeId,
-        size: u64,
+        upload: Upload,
     ) -> Result<(), Refused> {
-        let own = || held.values().filter(|other| other.node == node);
+        let size = upload.size;
+        // What it takes the place of is given up.
+        let others = || held.values().filter(|other| other.upload.key != upload.key);
+        let own = || others().filter(|other| other.node == node);
         if own().count() >= self.per_node {
             return Err(Refused::Quota {
                 quota: "the node's number of uploads",
@@ -143,7 +157,7 @@ impl Staging {
                 quota: "the node's room for uploads",
             });
         }
-        let total: u64 = held.values().map(|other| other.upload.size).sum();
+        let total: u64 = others().map(|other| other.upload.size).sum();
         if total.saturating_add(size) > self.bytes {
             return Err(Refused::Quota {
                 quota: "the hub's room for uploads",

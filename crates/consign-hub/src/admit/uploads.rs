@@ -91,8 +91,9 @@ impl Admission {
             self.let_go(&given_up);
         }
         let stage = self.store.stage(upload).inspect_err(|fault| {
-            if let StoreError::Busy = fault {
-                // Whoever was at it a moment ago has not let go yet: its bytes are here.
+            // Whoever was at it a moment ago may not have let go yet; and what a disk that
+            // fails now has of an earlier part stays, and counts, until it is swept.
+            if !matches!(fault, StoreError::Full) {
                 reservation.got_on(now);
             }
         })?;
@@ -136,10 +137,14 @@ impl Admission {
         drop(swept.await);
     }
 
-    /// What stays is let go of at the next start. It blocks.
     pub(super) fn let_go(&self, upload: &Upload) {
-        if let Err(error) = self.store.unstage(upload) {
-            warn!(%error, envelope_id = %upload.key.id, "an upload could not be removed");
-        }
+        let_go(self.store.as_ref(), upload);
+    }
+}
+
+/// What stays is let go of at the next start. It blocks.
+pub(super) fn let_go(store: &dyn Store, upload: &Upload) {
+    if let Err(error) = store.unstage(upload) {
+        warn!(%error, envelope_id = %upload.key.id, "an upload could not be removed");
     }
 }

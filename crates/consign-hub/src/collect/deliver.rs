@@ -190,7 +190,9 @@ async fn turn(session: &Session, lane: &mut Lane) -> Result<bool, End> {
         let (sequence, cost) = (item.sequence, item.cost());
         let part = held.as_mut().and_then(|held| held.split(cost));
         session.credit.spend(cost);
-        session.send(outgoing(agency, item, part)).await?;
+        session
+            .send(outgoing(agency, lane.sent, item, part))
+            .await?;
         lane.sent = Some(sequence);
     }
     Ok(sent)
@@ -223,7 +225,12 @@ fn strip(item: &mut InboxItem, limit: u64) {
     }
 }
 
-fn outgoing(agency: AgencyId, item: InboxItem, held: Option<Held>) -> Outgoing<v1::CollectReply> {
+fn outgoing(
+    agency: AgencyId,
+    after: Option<Sequence>,
+    item: InboxItem,
+    held: Option<Held>,
+) -> Outgoing<v1::CollectReply> {
     let content = match item.body {
         ItemBody::Envelope(envelope) => v1::item::Content::Envelope(v1::EnvelopeItem {
             envelope: Some(consign_proto::signed_message(&envelope.envelope)),
@@ -245,6 +252,7 @@ fn outgoing(agency: AgencyId, item: InboxItem, held: Option<Held>) -> Outgoing<v
         agency: id_bytes(agency),
         sequence: item.sequence.value(),
         content: Some(content),
+        after: after.map_or(0, Sequence::value),
     };
     let reply = v1::CollectReply {
         message: Some(Message::Item(item)),

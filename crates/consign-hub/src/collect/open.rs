@@ -36,13 +36,12 @@ struct Cursor {
 }
 
 /// How far the hub holds that inbox.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 struct Held {
     last: Option<Sequence>,
     digest: Option<Digest>,
     /// The node has seen more, or something else.
     behind: bool,
-    skipped: Vec<(Sequence, Sequence)>,
 }
 
 /// Takes the first message, greets the node, and takes its agencies over.
@@ -184,7 +183,6 @@ fn compare_one(store: &View<'_>, cursor: &Cursor) -> Result<Held, StoreError> {
         last,
         digest: digest_of(last)?,
         behind,
-        skipped: store.skipped(cursor.agency)?,
     })
 }
 
@@ -219,12 +217,6 @@ fn welcome(session: &Session, cursors: &[Cursor], held: &[Held]) -> collect_repl
             .map(|digest| bytes::Bytes::copy_from_slice(digest.as_bytes()))
             .unwrap_or_default(),
     };
-    let losses = cursors.iter().zip(held).map(|(cursor, held)| v1::Loss {
-        agency: id_bytes(cursor.agency),
-        behind: held.behind,
-        skipped: skipped_message(cursor, held),
-    });
-    let losses = losses.filter(|loss| loss.behind || !loss.skipped.is_empty());
     collect_reply::Message::Welcome(v1::CollectWelcome {
         protocol: PROTOCOL,
         hub: bytes::Bytes::copy_from_slice(&relay.signer.hub.to_bytes()),
@@ -233,23 +225,12 @@ fn welcome(session: &Session, cursors: &[Cursor], held: &[Held]) -> collect_repl
         max_inline_payload: relay.limits.inline_payload,
         max_recipients: u32::try_from(MAX_RECIPIENTS).unwrap_or(u32::MAX),
         agencies: cursors.iter().zip(held).map(cursor).collect(),
-        losses: losses.collect(),
+        behind: ahead(cursors, held)
+            .map(|cursor| id_bytes(cursor.agency))
+            .collect(),
         resumed: relay.behind.decision().map(|decision| v1::Resumed {
             decision: decision.number,
             lost_after: decision.lost_after.as_unix(),
         }),
     })
-}
-
-/// The skipped places that the node has still before it.
-fn skipped_message(cursor: &Cursor, held: &Held) -> Vec<v1::Skipped> {
-    let seen = cursor.stored.map_or(0, |(sequence, _)| sequence.value());
-    let ranges = held.skipped.iter();
-    ranges
-        .filter(|(_, last)| last.value() > seen)
-        .map(|(first, last)| v1::Skipped {
-            first: first.value(),
-            last: last.value(),
-        })
-        .collect()
 }

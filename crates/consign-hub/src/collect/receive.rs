@@ -89,9 +89,14 @@ async fn settle(session: &Session, receipt: v1::SignedStatement) -> Result<(), E
         Ok(signed) => signed,
         Err(malformed) => return Err(End::Refused(malformed.into())),
     };
-    let (admission, holder) = (&session.relay.admission, session.hold.holder());
-    let handed = admission.receipt(session.caller, signed.clone(), Some(holder));
-    match handed.await {
+    let (caller, holder) = (session.caller, session.hold.holder());
+    let (relay, receipt) = (std::sync::Arc::clone(&session.relay), signed.clone());
+    // Settled to its end, also where the stream ends meanwhile: it is counted only then.
+    let handed = tokio::spawn(async move {
+        let admission = &relay.admission;
+        admission.receipt(caller, receipt, Some(holder)).await
+    });
+    match handed.await.unwrap_or(Err(Refused::Draining)) {
         Ok((_, release)) => session.say(collect_reply::Message::Release(release)).await,
         Err(refused) => {
             let (key, agency) = named(&signed).unzip();

@@ -268,7 +268,7 @@ async fn a_node_that_says_that_it_has_seen_more_stops_itself_alone() {
         let seen = [(net.id("H49.03"), sequence, Digest::of(digest.as_bytes()))];
         let mut hub = net.world.connect(1, &net.hub).await;
         let mut node = Collecting::open(&mut hub, &seen, PLENTY).await;
-        assert!(node.welcome().await.losses[0].behind);
+        assert_eq!(node.welcome().await.behind.len(), 1);
         let (agency, code) = node.refusal().await;
         assert_eq!(agency_of(&agency), net.id("H49.03"));
         assert_eq!(code, ErrorCode::HubBehind);
@@ -299,7 +299,7 @@ async fn a_node_that_proves_that_it_has_seen_more_stops_new_submissions_alone() 
         let seen = [(agency, 2, second.signed.digest())];
         let mut hub = net.world.connect(1, &net.hub).await;
         let mut node = Collecting::open(&mut hub, &seen, PLENTY).await;
-        assert!(node.welcome().await.losses[0].behind);
+        assert_eq!(node.welcome().await.behind.len(), 1);
         node.refusal().await;
         node.prove(agency, &proof).await;
         node.end().await;

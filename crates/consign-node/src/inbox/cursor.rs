@@ -4,8 +4,8 @@
 //! sequence, a space, the digest of the item's statement, a line end. So an item that is
 //! offered again can be compared with what came before, however old it is.
 //!
-//! Places that the hub has declared skipped, after it lost data, have no line; `cursor.skipped`
-//! names them, for ever.
+//! Places where the hub has nothing any more have no line; `cursor.skipped` names them, for
+//! ever.
 
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
@@ -85,8 +85,11 @@ impl Cursor {
         skipped.any(|(first, last)| before < *first && *last < after)
     }
 
-    /// Records that no item will come from the next place up to `last`, durably.
-    pub(super) fn skip(&mut self, last: Sequence) -> Result<(), NodeError> {
+    /// Records that no item will come from the next place up to the one before `item`, durably.
+    pub(super) fn skip_to(&mut self, item: Sequence) -> Result<(), NodeError> {
+        let Ok(last) = Sequence::new(item.value() - 1) else {
+            return Ok(());
+        };
         let mut skipped = self.skipped.clone();
         skipped.push((self.next(), last));
         let numbers: Vec<(u64, u64)> = skipped
@@ -96,6 +99,11 @@ impl Cursor {
         let path = self.path.with_extension("skipped");
         let bytes =
             serde_json::to_vec(&numbers).map_err(|source| NodeError::damaged(&path, source))?;
+        if bytes.len() > MAX_SKIPPED {
+            return Err(NodeError::State {
+                rule: "an inbox has few places without an item",
+            });
+        }
         durable::publish(&path, &bytes)?;
         self.skipped = skipped;
         Ok(())
@@ -238,15 +246,15 @@ mod tests {
         let at = |place| Sequence::new(place).unwrap();
         let mut cursor = Cursor::open(path.clone()).unwrap();
         cursor.append(&digests[..2]).unwrap();
-        cursor.skip(at(1_000_000)).unwrap();
+        cursor.skip_to(at(1_000_001)).unwrap();
         assert_eq!(cursor.last(), Some((at(2), digests[1])));
         assert_eq!(cursor.next(), at(1_000_001));
         let cursor = Cursor::open(path.clone()).unwrap();
         assert_eq!(cursor.next(), at(1_000_001));
         let mut cursor = cursor;
         cursor.append(&digests[2..4]).unwrap();
-        cursor.skip(at(2_000_000)).unwrap();
-        cursor.skip(at(3_000_000)).unwrap();
+        cursor.skip_to(at(2_000_001)).unwrap();
+        cursor.skip_to(at(3_000_001)).unwrap();
         assert_eq!(cursor.next(), at(3_000_001));
         cursor.append(&digests[4..]).unwrap();
         let cursor = Cursor::open(path.clone()).unwrap();

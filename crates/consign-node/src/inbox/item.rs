@@ -8,6 +8,8 @@ use consign_domain::{Digest, Sequence, SignedStatement};
 pub struct Item {
     /// Its place.
     pub sequence: Sequence,
+    /// The place of the item before it, if there is one: what lay between, the hub has no more.
+    pub after: Option<Sequence>,
     /// What it is.
     pub content: ItemContent,
 }

@@ -72,9 +72,9 @@ enum Stored {
 pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) -> Receipt {
     let mut cursor = inbox.cursor_lock();
     let mut receipt = Receipt::default();
-    for part in inbox.parts(items) {
+    for part in parts(items) {
         if let Some(first) = part.first()
-            && let Err(fault) = pass_over(inbox, &mut cursor, first.sequence)
+            && let Err(fault) = pass_over(inbox, &mut cursor, first)
         {
             receipt.fault = Some(fault.into());
         }
@@ -85,15 +85,31 @@ pub(super) fn receive(inbox: &Inbox, items: Vec<Item>, context: &Context<'_>) ->
     receipt
 }
 
-/// Passes over places that the hub has declared skipped, if the next item comes after them.
-fn pass_over(inbox: &Inbox, cursor: &mut Cursor, found: Sequence) -> Result<(), NodeError> {
+/// Splits items where one does not have the place after the one before it.
+fn parts(items: Vec<Item>) -> Vec<Vec<Item>> {
+    let mut parts: Vec<Vec<Item>> = Vec::new();
+    for item in items {
+        match parts.last_mut() {
+            Some(part) if part.last().map(|last| last.sequence.next()) == Some(item.sequence) => {
+                part.push(item);
+            }
+            _ => parts.push(vec![item]),
+        }
+    }
+    parts
+}
+
+/// Passes over places where the hub has nothing any more, if an item comes after them.
+fn pass_over(inbox: &Inbox, cursor: &mut Cursor, item: &Item) -> Result<(), NodeError> {
     let next = cursor.next();
-    if let Some(last) = inbox.skipped_from(next, found) {
-        cursor.skip(last)?;
+    // What the hub has before the item is here already.
+    if next < item.sequence && item.after < Some(next) {
+        cursor.skip_to(item.sequence)?;
         let agency = inbox.home.code();
         tracing::warn!(
-            %agency, first = next.value(), last = last.value(),
-            "places of the inbox are skipped: the hub lost data, and its operator decided to go on"
+            %agency, first = next.value(), before = item.sequence.value(),
+            "places of the inbox are passed over: the hub let go of what was there, long after it \
+             was stored, or lost it and its operator decided to go on"
         );
     }
     Ok(())

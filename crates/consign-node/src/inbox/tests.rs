@@ -14,7 +14,8 @@ use crate::folder::CONTAINER;
 use crate::index::ListQuery;
 use crate::outbox::Submission;
 use crate::testing::{
-    Network, Seat, code, cuts, envelope_id, now, payload_of, place, release, request, sign,
+    Network, Seat, code, cuts, envelope_id, in_order, now, payload_of, place, release, request,
+    sign,
 };
 use forgery::{Forged, Forgery, forge};
 
@@ -64,10 +65,9 @@ fn what_was_sealed_is_opened() {
     let context = network.context(&sender);
     let answer = network.accept(&submission.signed, place(1));
     let items = [answer, receipt].map(|evidence| ItemContent::Evidence { evidence });
-    let items = (1..).zip(items).map(|(number, content)| Item {
-        sequence: place(number),
-        content,
-    });
+    let items = (1..)
+        .zip(items)
+        .map(|(number, content)| in_order(place(number), content));
     let taken = sender.agency.inbox().receive(items.collect(), &context);
     assert!(taken.fault.is_none() && taken.aside.is_empty(), "{taken:?}");
     assert_eq!(taken.tracked, [envelope_id(1), envelope_id(1)]);
@@ -410,14 +410,14 @@ fn a_large_payload_is_fetched_in_parts() {
     let network = Network::new();
     let submission = sent(&network, envelope_id(1), &["H49.14"]);
     let payload = payload_of(&submission);
-    let item = Item {
-        sequence: place(1),
-        content: ItemContent::Envelope {
+    let item = in_order(
+        place(1),
+        ItemContent::Envelope {
             envelope: submission.signed.clone(),
             acceptance: network.accept(&submission.signed, place(1)),
             payload: None,
         },
-    };
+    );
     let seat = network.seat(1);
     seat.agency
         .inbox()
@@ -488,7 +488,7 @@ fn damage_to_one_folder_is_put_aside_and_blocks_nothing() {
     let evidence = network.accept(&answered.signed, place(1));
     let content = ItemContent::Evidence { evidence };
     let sequence = place(1);
-    let item = Item { sequence, content };
+    let item = in_order(sequence, content);
     let receipt = seat
         .agency
         .inbox()
@@ -531,30 +531,30 @@ fn what_cannot_be_digested_is_put_aside_and_blocks_nothing() {
     let mut forged = submission.signed.clone();
     forged.signature[0] ^= 1;
     let payload = payload_of(&submission);
-    let elsewhere = Item {
-        sequence: place(3),
-        content: ItemContent::Envelope {
+    let elsewhere = in_order(
+        place(3),
+        ItemContent::Envelope {
             envelope: submission.signed.clone(),
             acceptance: network.accept(&submission.signed, place(9)),
             payload: None,
         },
-    };
-    let unknown = Item {
-        sequence: place(4),
-        content: ItemContent::Evidence {
+    );
+    let unknown = in_order(
+        place(4),
+        ItemContent::Evidence {
             evidence: network.accept(&foreign.signed, place(1)),
         },
-    };
-    let nonsense = Item {
-        sequence: place(5),
-        content: ItemContent::Status {
+    );
+    let nonsense = in_order(
+        place(5),
+        ItemContent::Status {
             status: SignedStatement {
                 statement: Bytes::from_static(b"{}"),
                 signature: [0; 64],
             },
             text: Bytes::new(),
         },
-    };
+    );
     let items = vec![
         Item {
             sequence: place(1),
@@ -695,13 +695,13 @@ fn a_status_reaches_the_sender_with_its_text() {
     let sender = network.seat(0);
     let context = network.context(&sender);
     let text = seal_small(&sender.keys.encryption[0].recipient(), &plain).unwrap();
-    let item = Item {
-        sequence: place(1),
-        content: ItemContent::Status {
+    let item = in_order(
+        place(1),
+        ItemContent::Status {
             status: sign(&recipient.keys.statement, status.to_bytes()),
             text: text.into(),
         },
-    };
+    );
     let receipt = sender.agency.inbox().receive(vec![item], &context);
     assert!(
         receipt.fault.is_none() && receipt.aside.is_empty(),

@@ -7,6 +7,7 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::fold::fold;
 use super::{Index, IndexError};
+use crate::error::NodeError;
 use crate::folder::Folder;
 use crate::inbox::record::{self, ReceivedRecord};
 use crate::outbox::track::{self, ShownStatus, Track};
@@ -145,7 +146,11 @@ impl Index {
     }
 
     /// Envelopes received at a time or later.
-    pub(crate) fn received_since(&self, agency: AgencyId, since: Timestamp) -> Vec<EnvelopeKey> {
+    pub(crate) fn received_since(
+        &self,
+        agency: AgencyId,
+        since: Timestamp,
+    ) -> Result<Vec<EnvelopeKey>, NodeError> {
         let read = || -> rusqlite::Result<Vec<(String, String)>> {
             let connection = self.connection();
             let mut statement = connection.prepare_cached(
@@ -157,8 +162,12 @@ impl Index {
             })?;
             rows.collect()
         };
-        let rows = read().unwrap_or_default();
-        rows.iter().filter_map(envelope_key).collect()
+        let rows = read().map_err(|fault| {
+            tracing::warn!(%fault, "the index cannot be read");
+            let rule = "the node's index can be read";
+            NodeError::State { rule }
+        })?;
+        Ok(rows.iter().filter_map(envelope_key).collect())
     }
 
     /// The state that the index has of a sent envelope.

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use consign_domain::{AgencyId, EnvelopeId, EnvelopeKey, SignedStatement, Timestamp};
 use consign_proto::signed_message;
@@ -24,6 +25,7 @@ use super::collect::{Requests, say};
 use super::connection::Session;
 use super::fault::LinkFault;
 use super::schedule::Rank;
+use super::sleep_until;
 use crate::durable;
 use crate::error::NodeError;
 use crate::office::{Bell, Office, blocking, lock};
@@ -32,6 +34,8 @@ use crate::office::{Bell, Office, blocking, lock};
 const MARGIN: u64 = 24 * 3600;
 /// Receipts that are unanswered at one time.
 const IN_FLIGHT: usize = 32;
+/// How soon a receipt goes again that was not taken for now.
+const LATER: Duration = Duration::from_secs(30);
 const FILE: &str = "resumed.json";
 const MAX_FILE: usize = 4096;
 
@@ -50,6 +54,8 @@ struct Work {
     decision: Option<u64>,
     envelopes: BTreeMap<SentKey, Rank>,
     receipts: BTreeSet<(AgencyId, EnvelopeKey)>,
+    /// Receipts that the hub did not take for now.
+    put_off: Vec<(AgencyId, EnvelopeKey)>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -80,6 +86,20 @@ impl Again {
     /// A receipt was answered; tells whether it was one of those that were sent again.
     pub(crate) fn receipted(&self, agency: AgencyId, key: EnvelopeKey) -> bool {
         let known = lock(&self.work).receipts.remove(&(agency, key));
+        if known {
+            self.answered.ring();
+        }
+        known
+    }
+
+    /// A receipt was not taken for now; tells whether it was one of those that were sent again.
+    pub(crate) fn put_off(&self, agency: AgencyId, key: EnvelopeKey) -> bool {
+        let mut work = lock(&self.work);
+        let known = work.receipts.contains(&(agency, key));
+        if known {
+            work.put_off.push((agency, key));
+        }
+        drop(work);
         if known {
             self.answered.ring();
         }
@@ -121,6 +141,7 @@ pub(super) async fn take_notice(
                 (sent, desk.agency.inbox().receipts_since(since))
             })
             .await;
+        let received = received?;
         let sent = sent
             .into_iter()
             .map(|it| ((id, it.id), Rank::new(it.urgency, it.since)));
@@ -143,34 +164,61 @@ pub(super) async fn send(session: &Session, requests: Requests) -> Result<Infall
     let office = &session.office;
     let mut answered = office.again.answered.listen();
     let mut sent: BTreeSet<(AgencyId, EnvelopeKey)> = BTreeSet::new();
+    let mut later: BTreeMap<(AgencyId, EnvelopeKey), Instant> = BTreeMap::new();
     loop {
+        let now = office.clock.monotonic();
+        later.retain(|_, at| *at > now);
         let next: Vec<_> = {
-            let work = lock(&office.again.work);
+            let mut work = lock(&office.again.work);
+            for one in work.put_off.drain(..) {
+                sent.remove(&one);
+                later.insert(one, now + LATER);
+            }
             sent.retain(|one| work.receipts.contains(one));
             let free = IN_FLIGHT.saturating_sub(sent.len());
-            let waiting = work.receipts.iter().filter(|one| !sent.contains(*one));
+            let waits = |one: &&_| !sent.contains(*one) && !later.contains_key(*one);
+            let waiting = work.receipts.iter().filter(waits);
             waiting.take(free).copied().collect()
         };
         for (agency, key) in next {
-            sent.insert((agency, key));
             match receipt(session, agency, key).await {
-                Some(receipt) => say(&requests, Message::Receipt(signed_message(&receipt))).await?,
-                None => drop(office.again.receipted(agency, key)),
+                Ok(Some(receipt)) => {
+                    sent.insert((agency, key));
+                    say(&requests, Message::Receipt(signed_message(&receipt))).await?;
+                }
+                Ok(None) => drop(office.again.receipted(agency, key)),
+                Err(fault) => {
+                    warn!(envelope = %key, %fault, "a receipt is not sent again yet");
+                    later.insert((agency, key), now + LATER);
+                }
             }
         }
         if office.again.is_done() {
             conclude(office).await;
         }
-        answered.rung().await;
+        tokio::select! {
+            () = answered.rung() => {}
+            () = sleep_until(later.values().min().copied()) => {}
+        }
     }
 }
 
-async fn receipt(session: &Session, agency: AgencyId, key: EnvelopeKey) -> Option<SignedStatement> {
-    let desk = session.desks.iter().find(|desk| desk.id() == agency)?;
-    let read = session.office.at_desk(desk, move |desk, _| {
-        let folder = desk.agency.inbox().folder(key).ok()?;
-        folder.signed(crate::folder::RECEIPT).ok()?
-    });
+/// A receipt that was made; `None` where there is none any more, or the session does not
+/// serve its agency.
+async fn receipt(
+    session: &Session,
+    agency: AgencyId,
+    key: EnvelopeKey,
+) -> Result<Option<SignedStatement>, NodeError> {
+    let Some(desk) = session.desks.iter().find(|desk| desk.id() == agency) else {
+        return Ok(None);
+    };
+    let read = session
+        .office
+        .at_desk(desk, move |desk, _| match desk.agency.inbox().folder(key) {
+            Err(NodeError::UnknownEnvelope) => Ok(None),
+            folder => folder?.signed(crate::folder::RECEIPT),
+        });
     read.await
 }
 

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consign_domain::{AgencyId, ErrorCode, HubId, Sequence};
+use consign_domain::{AgencyId, ErrorCode, HubId};
 use consign_proto::v1::{self, collect_reply, collect_request::Message};
 use consign_proto::{PROTOCOL, envelope_key, id16, required};
 use tokio::sync::mpsc;
@@ -21,7 +21,7 @@ use super::fault::{LinkFault, PeerFault};
 use super::receipts::{self, Declined};
 use super::{again, fetch, intake, prove};
 use crate::board::ItemKey;
-use crate::inbox::ReleasedWrap;
+use crate::inbox::{InboxError, ReleasedWrap};
 use crate::work::unwind;
 
 /// Messages between the loops and the network.
@@ -30,8 +30,6 @@ const WAITING: usize = 64;
 const RELEASES: usize = 8;
 /// Longest path of hashes in a release: a tree of 2^16 wraps.
 const MAX_PATH: usize = 16;
-/// Most times that a hub may have lost data.
-const MAX_SKIPPED: usize = 1_000;
 
 pub(super) type Requests = mpsc::Sender<v1::CollectRequest>;
 
@@ -119,7 +117,6 @@ async fn welcome(
         });
     }
     prove::behind(session, &welcome, requests, replies).await?;
-    declare_skipped(session, &welcome.losses)?;
     let office = &session.office;
     let skew = i128::from(welcome.clock_ms) - i128::from(office.clock.now_millis());
     let skew = i64::try_from(skew).unwrap_or(i64::MAX);
@@ -131,39 +128,6 @@ async fn welcome(
     }
     let version = welcome.directory;
     newer_directory(session, version).await
-}
-
-/// Places that no item will have, because the hub lost data.
-fn declare_skipped(session: &Session, losses: &[v1::Loss]) -> Result<(), LinkFault> {
-    for desk in &session.desks {
-        desk.agency.inbox().declare_skipped(Vec::new());
-    }
-    for loss in losses {
-        if let Some(desk) = desk_of(session, &loss.agency) {
-            let ranges = skipped(&loss.skipped)?;
-            desk.agency.inbox().declare_skipped(ranges);
-        }
-    }
-    Ok(())
-}
-
-fn skipped(ranges: &[v1::Skipped]) -> Result<Vec<(Sequence, Sequence)>, LinkFault> {
-    let malformed = LinkFault::Protocol {
-        rule: "skipped places ascend",
-    };
-    if ranges.len() > MAX_SKIPPED {
-        return Err(malformed);
-    }
-    let mut places: Vec<(Sequence, Sequence)> = Vec::with_capacity(ranges.len());
-    for range in ranges {
-        let first = consign_proto::sequence(range.first, "skipped.first")?;
-        let last = consign_proto::sequence(range.last, "skipped.last")?;
-        if first > last || places.last().is_some_and(|(_, before)| *before >= first) {
-            return Err(malformed);
-        }
-        places.push((first, last));
-    }
-    Ok(places)
 }
 
 pub(super) fn desk_of<'a>(
@@ -233,6 +197,15 @@ async fn refused(
     let (code, text) = (fault.cause.code, fault.cause.text.clone());
     let desk = desk_of(session, &refusal.agency);
     let agency = desk.map(|desk| tracing::field::display(desk.agency.home().code()));
+    if let (Some(desk), Ok(key), true) = (
+        desk,
+        envelope_key(refusal.envelope.clone(), "envelope"),
+        code.is_retryable(),
+    ) && session.office.again.put_off(desk.id(), key)
+    {
+        info!(agency, envelope = %key, %code, text, "the hub does not take a receipt again yet");
+        return Ok(());
+    }
     if is_again(session, &refusal.agency, refusal.envelope.as_ref()) {
         // What the hub does not know comes again from its sender, and is receipted anew.
         info!(agency, %code, text, "the hub does not take a receipt a second time");
@@ -303,16 +276,16 @@ async fn store_release(
     };
     let key = released.envelope;
     let office = &session.office;
-    let stored = office
-        .at_desk(desk, move |desk, _| {
-            desk.agency.inbox().store_release(&released)
-        })
-        .await;
-    match stored {
-        Ok(sequence) => office.board.ask(ItemKey {
-            agency: desk.id(),
-            sequence,
-        }),
+    let here = std::sync::Arc::clone(office);
+    // Opened also where the session ends meanwhile.
+    let stored = office.at_desk(desk, move |desk, _| {
+        let sequence = desk.agency.inbox().store_release(&released)?;
+        let agency = desk.id();
+        here.board.ask(ItemKey { agency, sequence });
+        Ok::<_, InboxError>(())
+    });
+    match stored.await {
+        Ok(()) => {}
         // The receipt goes again, and so does the wrap.
         Err(fault) => {
             let code = fault.code();

@@ -94,7 +94,6 @@ async fn fetch_one(session: &Session, key: ItemKey) -> Option<Result<(), FetchFa
     let fetched = payload::fetch(session, desk, *envelope, writer, claim).await;
     match &fetched {
         Err(fault) if fault.is_settled() && receipts::lapsed(session, key, *envelope).await => {
-            office.board.ask(key);
             Some(Ok(()))
         }
         _ => Some(fetched),

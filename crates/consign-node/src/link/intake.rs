@@ -70,8 +70,9 @@ async fn store_batch(
     loop {
         let items: Vec<Item> = batch.iter().map(|arrived| arrived.item.clone()).collect();
         let here = Arc::clone(office);
-        let taken =
-            office.at_desk(desk, move |desk, context| take_in(&here, desk, items, context));
+        let taken = office.at_desk(desk, move |desk, context| {
+            take_in(&here, desk, items, context)
+        });
         let receipt = taken.await;
         report(desk, &receipt);
         if let Some(through) = receipt.stored {
@@ -166,7 +167,16 @@ async fn mend(session: &Session, fault: InboxError) -> Result<(), LinkFault> {
 /// An item in types, and what it counts against the credit: the bytes of its statements, its
 /// payload and its text.
 fn read(message: v1::Item) -> Result<Arrived, LinkFault> {
+    let after = match message.after {
+        0 => None,
+        after => Some(sequence(after, "item.after")?),
+    };
     let sequence = sequence(message.sequence, "item.sequence")?;
+    if after >= Some(sequence) {
+        return Err(LinkFault::Protocol {
+            rule: "an item comes after the one before it",
+        });
+    }
     let (content, cost) = match required(message.content, "item.content")? {
         Content::Envelope(item) => {
             let envelope = signed(item.envelope, "item.envelope")?;
@@ -192,7 +202,11 @@ fn read(message: v1::Item) -> Result<Arrived, LinkFault> {
             (ItemContent::Status { status, text }, cost)
         }
     };
-    let item = Item { sequence, content };
+    let item = Item {
+        sequence,
+        after,
+        content,
+    };
     let cost = cost as u64;
     Ok(Arrived { item, cost })
 }

@@ -166,7 +166,9 @@ fn write(
             Some(data) => writer.write(&data)?,
             None if writer.is_whole() => {
                 writer.finish()?;
-                board.ask(claim.key);
+                let key = claim.key;
+                drop(claim);
+                board.ask(key);
                 return Ok(());
             }
             None => return Err(FetchFault::Short),
@@ -251,8 +253,8 @@ mod tests {
     use consign_domain::Sequence;
 
     use super::*;
-    use crate::inbox::{InboxStep, Item, ItemContent};
-    use crate::testing::{Network, envelope_id, payload_of, place, request};
+    use crate::inbox::{InboxStep, ItemContent};
+    use crate::testing::{Network, envelope_id, in_order, payload_of, place, request};
 
     /// Writes what a hub sends that ends of itself after these bytes.
     fn ended(
@@ -303,7 +305,7 @@ mod tests {
             payload: None,
         };
         let sequence: Sequence = place(1);
-        let item = Item { sequence, content };
+        let item = in_order(sequence, content);
         inbox.receive(vec![item], &network.context(&seat));
         let key = ItemKey {
             agency: seat.id(),

@@ -69,7 +69,6 @@ async fn ahead(
     let office = &session.office;
     let here = office.at_desk(desk, |desk, _| desk.agency.inbox().cursor());
     let (here, _) = here.await?;
-    let mut losses = welcome.losses.iter();
-    let behind = losses.any(|loss| loss.behind && loss.agency == cursor.agency);
+    let behind = welcome.behind.contains(&cursor.agency);
     (behind || here.value() > cursor.sequence).then_some(here)
 }

@@ -163,7 +163,6 @@ pub(super) async fn refused(
         sequence,
     };
     if code == ErrorCode::AlreadySettled && lapsed(session, item, key).await {
-        session.office.board.ask(item);
         return None;
     }
     let declined = Declined::new(item, code, fault.retry_after);
@@ -180,11 +179,13 @@ pub(super) async fn lapsed(session: &Session, item: ItemKey, key: EnvelopeKey) -
     let Some(desk) = office.desk(item.agency) else {
         return false;
     };
-    let now = office.now();
+    let (now, here) = (office.now(), std::sync::Arc::clone(office));
+    // Ended also where the session ends meanwhile.
     let noted = office
         .at_desk(desk, move |desk, _| {
             let reason = ErrorCode::NotCollected;
-            desk.agency.inbox().lapsed(key, reason, now)
+            let lapsed = desk.agency.inbox().lapsed(key, reason, now);
+            lapsed.inspect(|_| here.board.ask(item))
         })
         .await;
     match noted {

@@ -260,12 +260,13 @@ impl<'a> Stream<'a> {
     }
 
     fn unreadable(&mut self, key: SentKey, fault: &NodeError) {
-        if self.office().again.submitted(key) {
-            // Every recipient has signed for it meanwhile: its ciphertext is gone.
-            return self.jobs.done(Job::Envelope(key));
-        }
         if let NodeError::UnknownEnvelope | NodeError::State { .. } = fault {
             // It was answered since it was listed.
+            self.office().again.submitted(key);
+            return self.jobs.done(Job::Envelope(key));
+        }
+        if matches!(fault, NodeError::Missing { .. }) && self.office().again.submitted(key) {
+            // Every recipient has signed for it meanwhile: its ciphertext is gone.
             return self.jobs.done(Job::Envelope(key));
         }
         let cause = Cause {

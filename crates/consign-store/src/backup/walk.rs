@@ -95,7 +95,8 @@ impl Segment {
 
     /// Segments that count no more, by this one, the newest.
     pub(super) fn removed(&self) -> Result<Ranges, JournalFault> {
-        Ok(self.frames(None, &mut |_| {})?.1.removed)
+        let ledger = self.frames(None, &mut |_| {})?.1;
+        Ok(Ranges::clone(&ledger.removed))
     }
 
     /// That this segment goes on where what was read ends.

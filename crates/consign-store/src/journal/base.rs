@@ -1,6 +1,7 @@
 //! The first and the last frame of a segment: what is known before it, and its rows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::{AgencyId, DirectoryVersion, Sequence};
@@ -11,13 +12,15 @@ use super::rows::{Row, hour_of};
 use crate::codec::{Malformed, Reader, Writer};
 use crate::types::{DirectoryNote, Position};
 
+/// The highest place that a node's word can make an inbox go on above: more documents than any
+/// hub sees, and far from where places end.
+const HIGHEST: u64 = 1 << 50;
+
 /// What is known of one inbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct InboxEnds {
     /// The last sequence given, 0 before the first.
     pub(crate) last: u64,
-    /// The last sequence that was removed as final and past its time; 0 until then.
-    pub(crate) floor: u64,
     /// The last sequence that the agency has stored, 0 before the first.
     pub(crate) collected: u64,
 }
@@ -27,10 +30,11 @@ pub(crate) struct InboxEnds {
 pub(crate) struct Ledger {
     pub(crate) inboxes: BTreeMap<AgencyId, InboxEnds>,
     pub(crate) directory: Option<DirectoryNote>,
-    /// Leaves of the hub's log, once it keeps one.
-    pub(crate) log_size: u64,
+    /// The place above which inboxes begin that nothing is known of; 0 unless data were lost:
+    /// what was given before may have been lost with the inbox.
+    pub(crate) begin: u64,
     /// Segments whose records were carried forward or let go.
-    pub(crate) removed: Ranges,
+    pub(crate) removed: Arc<Ranges>,
     /// The first hour in which deliveries may lapse that are not settled.
     pub(crate) swept: u64,
     /// Places that no item will ever have, first and last, ascending.
@@ -49,7 +53,9 @@ pub(crate) struct Base {
 impl Ledger {
     /// The last sequence given in an inbox.
     pub(crate) fn last(&self, agency: AgencyId) -> u64 {
-        self.inboxes.get(&agency).map_or(0, |ends| ends.last)
+        self.inboxes
+            .get(&agency)
+            .map_or(self.begin, |ends| ends.last)
     }
 
     /// The last sequence that an agency says it has stored.
@@ -59,20 +65,42 @@ impl Ledger {
 
     /// The last of the places that were skipped together with this one, if it was.
     pub(crate) fn skipped_with(&self, agency: AgencyId, place: u64) -> Option<u64> {
+        if !self.inboxes.contains_key(&agency) {
+            return (1..=self.begin).contains(&place).then_some(self.begin);
+        }
         let ranges = self.skipped.get(&agency)?;
         let mut around = ranges.iter();
         let (_, last) = around.find(|(first, last)| (*first..=*last).contains(&place))?;
         Some(*last)
     }
 
+    /// An inbox, begun if nothing is known of it yet.
+    pub(crate) fn ends_mut(&mut self, agency: AgencyId) -> &mut InboxEnds {
+        let begin = self.begin;
+        let skipped = &mut self.skipped;
+        self.inboxes.entry(agency).or_insert_with(|| {
+            if begin > 0 {
+                skipped.entry(agency).or_default().push((1, begin));
+            }
+            InboxEnds {
+                last: begin,
+                ..InboxEnds::default()
+            }
+        })
+    }
+
     /// Lets every inbox go on above the places that anybody may have seen.
     pub(crate) fn go_on_above(&mut self, seen: &BTreeMap<AgencyId, u64>, step: u64) {
         for agency in seen.keys() {
-            self.inboxes.entry(*agency).or_default();
+            self.ends_mut(*agency);
         }
+        let step = step.max(1);
+        self.begin = (self.begin / step + 1) * step;
         for (agency, ends) in &mut self.inboxes {
             let highest = seen.get(agency).copied().unwrap_or(0).max(ends.last);
-            let end = (highest / step.max(1) + 1).saturating_mul(step.max(1));
+            let end = (highest.min(HIGHEST) / step + 1).saturating_mul(step);
+            // What a node says without a proof is bounded; what was given is not undone.
+            let end = end.max(ends.last);
             let skipped = self.skipped.entry(*agency).or_default();
             match skipped.last_mut() {
                 // Nothing came between: one range.
@@ -99,7 +127,7 @@ impl Ledger {
             Record::Status(status) => self.extend(status.addressee, status.sequence),
             Record::Refused(_) | Record::Carried(_) => Ok(()),
             Record::Removed { segment } => {
-                self.removed.insert(*segment);
+                Arc::make_mut(&mut self.removed).insert(*segment);
                 Ok(())
             }
             Record::Swept { hour } => {
@@ -107,7 +135,7 @@ impl Ledger {
                 Ok(())
             }
             Record::Collected { agency, through } => {
-                let ends = self.inboxes.entry(*agency).or_default();
+                let ends = self.ends_mut(*agency);
                 ends.collected = ends.collected.max(through.value());
                 Ok(())
             }
@@ -127,7 +155,7 @@ impl Ledger {
     }
 
     fn extend(&mut self, agency: AgencyId, sequence: Sequence) -> Result<(), Malformed> {
-        let ends = self.inboxes.entry(agency).or_default();
+        let ends = self.ends_mut(agency);
         if sequence.value() != ends.last + 1 {
             return Err(Malformed);
         }
@@ -143,7 +171,7 @@ impl Base {
         to.u64(self.previous.batch);
         to.u64(self.previous.segment);
         to.u64(self.previous.offset);
-        to.u64(self.ledger.log_size);
+        to.u64(self.ledger.begin);
         match self.ledger.directory {
             None => to.u8(0),
             Some(note) => {
@@ -171,7 +199,6 @@ impl Base {
         for (agency, ends) in &self.ledger.inboxes {
             to.agency(*agency);
             to.u64(ends.last);
-            to.u64(ends.floor);
             to.u64(ends.collected);
         }
         to.into_bytes()
@@ -185,7 +212,7 @@ impl Base {
             segment: from.u64()?,
             offset: from.u64()?,
         };
-        let log_size = from.u64()?;
+        let begin = from.u64()?;
         let directory = match from.u8()? {
             0 => None,
             1 => Some(DirectoryNote {
@@ -209,7 +236,6 @@ impl Base {
             let agency = from.agency()?;
             let ends = InboxEnds {
                 last: from.u64()?,
-                floor: from.u64()?,
                 collected: from.u64()?,
             };
             inboxes.insert(agency, ends);
@@ -220,8 +246,8 @@ impl Base {
             ledger: Ledger {
                 inboxes,
                 directory,
-                log_size,
-                removed,
+                begin,
+                removed: Arc::new(removed),
                 swept,
                 skipped,
             },

@@ -140,6 +140,12 @@ impl Projection {
             .collect()
     }
 
+    /// The first item of an inbox from a place on.
+    pub(crate) fn item_after(&self, agency: AgencyId, at: Sequence) -> Option<Sequence> {
+        let mut items = self.items.get(&agency)?.range(at..);
+        items.next().map(|(sequence, _)| *sequence)
+    }
+
     /// The envelopes that lapse in the hours up to one.
     pub(crate) fn lapsing(&self, hours: RangeInclusive<u64>) -> Vec<Lapsing> {
         let hours = self.lapsing.range(hours);

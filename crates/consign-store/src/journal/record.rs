@@ -146,11 +146,17 @@ impl Record {
     /// Bytes that the record has in its frame's bulk.
     pub(crate) fn bulk(&self) -> u64 {
         match self {
-            Self::Accepted(accepted) => {
-                let wraps: u64 = accepted.wraps.iter().map(|length| u64::from(*length)).sum();
-                accepted.payload.bulk() + wraps
-            }
+            Self::Accepted(accepted) => accepted.payload.bulk() + self.wraps(),
             Self::Carried(inner) => inner.bulk(),
+            _ => 0,
+        }
+    }
+
+    /// The bytes of its wraps, which stand last in its bulk.
+    pub(crate) fn wraps(&self) -> u64 {
+        match self {
+            Self::Accepted(accepted) => accepted.wraps.iter().copied().map(u64::from).sum(),
+            Self::Carried(inner) => inner.wraps(),
             _ => 0,
         }
     }

@@ -16,6 +16,7 @@ use super::scan::{self, Check, Frame, Opened};
 use super::spares::Spares;
 use super::writer::{Full, JournalWriter};
 use crate::disk::{Disk, DiskFile, read_exact};
+use crate::error::is_full;
 use crate::open::{GoOn, OpenError};
 use crate::types::Position;
 
@@ -125,7 +126,7 @@ impl Inspected {
         let tail_bytes = again.as_deref().unwrap_or_default();
         let begun = spares.become_segment(stamp.segment, &base, tail_bytes);
         let (file, offset) = match begun {
-            Err(fault) if fault.kind() == io::ErrorKind::StorageFull => {
+            Err(fault) if is_full(&fault) => {
                 return Err(OpenError::DiskFull {
                     free: disk.free_space()?,
                     needed: segment_bytes,
@@ -133,13 +134,7 @@ impl Inspected {
             }
             begun => begun?,
         };
-        if let Some(span) = spans.0.get(&tail.durable.segment)
-            && !tail.sealed
-        {
-            let old = segments.file(tail.durable.segment)?;
-            let rows = span.projected(old.as_ref())?;
-            Full::new(old, span.stamp, *span).seal(&rows.rows(tail.durable.segment))?;
-        }
+        spans.seal(segments)?;
         for segment in stale {
             // Let go before, when the last stop came in between.
             segments.forget(segment);
@@ -239,6 +234,7 @@ struct Tail {
     /// The last batch, if it is not durable for certain.
     last: Option<(Frame, Vec<(Record, Locator)>)>,
     torn: Option<Position>,
+    /// It ends with its footer.
     sealed: bool,
 }
 
@@ -331,7 +327,7 @@ impl Tail {
 
     /// The segments that were let go, as far as that is durable or will be.
     fn removed(&self) -> Ranges {
-        let mut removed = self.ledger.removed.clone();
+        let mut removed = Ranges::clone(&self.ledger.removed);
         let last = self.last.iter().flat_map(|(_, records)| records);
         for (record, _) in last {
             if let Record::Removed { segment } = record {
@@ -372,6 +368,19 @@ impl Spans {
     /// How many segments there are.
     pub(crate) fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// Seals what was begun and not sealed when the last stop came: where the segment after
+    /// it is let go one day, its footer alone tells where it ends.
+    fn seal(&self, segments: &Segments) -> Result<(), OpenError> {
+        for (segment, span) in &self.0 {
+            let file = segments.file(*segment)?;
+            if span.footer(file.as_ref())?.is_none() {
+                let rows = span.projected(file.as_ref())?.rows(*segment);
+                Full::new(file, span.stamp, *span).seal(&rows)?;
+            }
+        }
+        Ok(())
     }
 
     /// The segments.
@@ -436,12 +445,16 @@ impl Span {
         self.end
     }
 
+    /// The frame that ends it, if there is a good one.
+    fn footer(&self, file: &dyn DiskFile) -> io::Result<Option<Frame>> {
+        let frame = scan::frame_at(file, self.stamp, self.end.offset, Check::Facts)?;
+        Ok(frame.filter(|frame| frame.header.kind == FrameKind::Footer))
+    }
+
     /// The rows: by the footer where there is a good one.
     pub(crate) fn rows(&self, file: &dyn DiskFile) -> Result<Vec<Row>, OpenError> {
-        let footer = scan::frame_at(file, self.stamp, self.end.offset, Check::Facts)?
-            .filter(|frame| frame.header.kind == FrameKind::Footer)
-            .and_then(|frame| decode_footer(frame.facts).ok());
-        match footer {
+        let footer = self.footer(file)?;
+        match footer.and_then(|frame| decode_footer(frame.facts).ok()) {
             Some(rows) => Ok(rows),
             None => Ok(self.projected(file)?.rows(self.stamp.segment)),
         }

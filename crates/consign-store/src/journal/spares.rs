@@ -9,6 +9,7 @@ use super::base::Base;
 use super::files::{self, JOURNAL, segment_path, spare_path};
 use super::frame::{self, FrameKind, Stamp};
 use crate::disk::{Disk, DiskFile};
+use crate::error::is_full;
 
 /// Preallocated segments that only settlements may use up.
 pub(crate) const RESERVE: usize = 2;
@@ -81,7 +82,7 @@ impl Spares {
                 return Ok(());
             }
             match self.make() {
-                Err(fault) if fault.kind() == io::ErrorKind::StorageFull => return Ok(()),
+                Err(fault) if is_full(&fault) => return Ok(()),
                 made => made?,
             }
         }

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use consign_domain::document::Urgency;
@@ -244,7 +245,6 @@ fn a_ledger_refuses_a_gap() {
 fn base() -> Base {
     let ends = InboxEnds {
         last: 12,
-        floor: 0,
         collected: 9,
     };
     Base {
@@ -260,8 +260,8 @@ fn base() -> Base {
                 version: DirectoryVersion::new(7).unwrap(),
                 head: Digest::of(b"head"),
             }),
-            log_size: 0,
-            removed: Ranges::from_ranges([(1, 4), (7, 7)].into_iter()).unwrap(),
+            begin: 1_000_000,
+            removed: Arc::new(Ranges::from_ranges([(1, 4), (7, 7)].into_iter()).unwrap()),
             swept: 498_722,
             skipped: BTreeMap::from([(agency(2), vec![(1, 1_000_000)])]),
         },

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use consign_domain::AgencyId;
 
 use super::indexer::Task;
+use super::waker::{FEW, Grown};
 use super::{Commit, Done, Echo, Shared, Work};
 use crate::journal::frame::HEADER;
 use crate::journal::projection::{self, Projection};
@@ -29,6 +30,7 @@ pub(crate) struct Committer {
     writer: JournalWriter,
     inbox: Receiver<(u64, Work)>,
     indexer: Sender<Task>,
+    waker: Sender<Grown>,
     waiting: BTreeMap<u64, Work>,
     next: u64,
 }
@@ -47,12 +49,14 @@ impl Committer {
         writer: JournalWriter,
         inbox: Receiver<(u64, Work)>,
         indexer: Sender<Task>,
+        waker: Sender<Grown>,
     ) -> Self {
         let committer = Self {
             shared,
             writer,
             inbox,
             indexer,
+            waker,
             waiting: BTreeMap::new(),
             next: 0,
         };
@@ -139,7 +143,11 @@ impl Committer {
         for echo in group.echoes {
             echo.answer(&self.shared);
         }
-        // After the answers: one document may wake a thousand that collect.
+        if grown.len() > FEW {
+            // A waker that is gone has poisoned the store.
+            drop(self.waker.send(grown));
+            return Ok(());
+        }
         for (agency, last) in grown {
             self.shared.watchers.wake(agency, last);
         }
@@ -147,7 +155,7 @@ impl Committer {
     }
 
     /// Writes the frame and makes its records visible; gives the inboxes that have grown.
-    fn write(&mut self, group: &Group) -> io::Result<Vec<(AgencyId, u64)>> {
+    fn write(&mut self, group: &Group) -> io::Result<Grown> {
         let lazy = self.shared.take_lazy();
         let encoded: Vec<Bytes> = lazy.iter().map(Record::encode).collect();
         let commits = group.commits.iter();
@@ -215,7 +223,7 @@ impl Committer {
     }
 
     /// Lets inboxes end where they now end; gives those that have grown.
-    fn show(&self, commits: &[Commit]) -> io::Result<Vec<(AgencyId, u64)>> {
+    fn show(&self, commits: &[Commit]) -> io::Result<Grown> {
         let mut grown = BTreeSet::new();
         let mut ledger = self.shared.ledger_mut();
         for commit in commits {

@@ -21,17 +21,21 @@ pub(crate) enum Task {
 
 /// Runs until nobody has anything to do for it, and all is in the index.
 pub(crate) fn run(shared: &Arc<Shared>, tasks: &Receiver<Task>) {
+    // An index that has missed a segment takes no later one: its mark says up to where it
+    // has them all. The next opening catches up.
+    let mut follows = true;
     while let Ok(task) = tasks.recv() {
         if shared.is_over() {
             return;
         }
         match task {
-            Task::Seal(full, table) => {
-                if let Err(fault) = seal(shared, &full, &table) {
+            Task::Seal(full, table) => match seal(shared, &full, &table, follows) {
+                Ok(followed) => follows = followed,
+                Err(fault) => {
                     shared.poison("a segment cannot be sealed", Some(&fault));
                     return;
                 }
-            }
+            },
             Task::Exchange(index, done) => {
                 if exchange(shared, *index).is_err() {
                     shared.distrust_index();
@@ -43,14 +47,15 @@ pub(crate) fn run(shared: &Arc<Shared>, tasks: &Receiver<Task>) {
     }
 }
 
-fn seal(shared: &Shared, full: &Full, table: &Table) -> io::Result<()> {
+/// Seals a segment; says whether the index has it.
+fn seal(shared: &Shared, full: &Full, table: &Table, follows: bool) -> io::Result<bool> {
     // First what submissions wait for.
     shared.spares.replenish()?;
     let rows = table.look(|projection| projection.rows(table.segment));
     full.seal(&rows)?;
     shared.spans().insert(full.span);
-    if !wait_for_disk(shared) || shared.is_over() {
-        return Ok(());
+    if !follows || !wait_for_disk(shared) || shared.is_over() {
+        return Ok(false);
     }
     let index = shared.index.read().unwrap_or_else(PoisonError::into_inner);
     let applied = index.as_ref().is_some_and(|index| {
@@ -64,7 +69,7 @@ fn seal(shared: &Shared, full: &Full, table: &Table) -> io::Result<()> {
     } else {
         shared.distrust_index();
     }
-    Ok(())
+    Ok(applied)
 }
 
 /// Lets a fresh index follow up to where the one in use is, and uses it from now on.

@@ -26,8 +26,9 @@ const OVERHEAD: u64 = 512;
 /// The thread that decides.
 pub(crate) struct Sequencer {
     shared: Arc<Shared>,
-    /// The last place given in each inbox.
+    /// The last place given in each inbox, and where others begin.
     last: HashMap<AgencyId, u64>,
+    begin: u64,
     ticket: u64,
     sealers: Queue<SealJob>,
     committer: Queue<(u64, Work)>,
@@ -55,10 +56,12 @@ impl Sequencer {
             .iter()
             .map(|(agency, ends)| (*agency, ends.last))
             .collect();
+        let begin = ledger.begin;
         drop(ledger);
         Self {
             shared,
             last,
+            begin,
             ticket: 0,
             sealers,
             committer,
@@ -114,8 +117,16 @@ impl Sequencer {
         let time = (self.shared.options.clock)();
         let mut recipients = Vec::with_capacity(submission.recipients.len());
         for (id, code) in std::mem::take(&mut submission.recipients) {
-            let sequence = self.next(id);
-            recipients.push(Placement { id, code, sequence });
+            match self.next(id) {
+                Ok(sequence) => recipients.push(Placement { id, code, sequence }),
+                Err(fault) => {
+                    // Places are given without a gap: those given above are taken back.
+                    for place in recipients {
+                        self.last.insert(place.id, place.sequence.value() - 1);
+                    }
+                    return refused(answer, fault);
+                }
+            }
         }
         self.shared.take_off(InFlight::Answer(submission.key), cost);
         let ticket = self.next_ticket();
@@ -209,9 +220,11 @@ impl Sequencer {
             }
             Ok(Before::Nothing) => {
                 let cost = statement.statement.len() as u64 + OVERHEAD;
-                if let Err(fault) = self.room_for_settlement(cost) {
-                    return refused(to, fault);
-                }
+                let room = self.room_for_settlement(cost);
+                let sequence = match room.and_then(|()| self.next(key.sender)) {
+                    Err(fault) => return refused(to, fault),
+                    Ok(sequence) => sequence,
+                };
                 let record = Record::Settled(SettledRecord {
                     by,
                     key,
@@ -219,7 +232,7 @@ impl Sequencer {
                     time: (self.shared.options.clock)(),
                     digest: statement.digest(),
                     statement: statement.clone(),
-                    sequence: self.next(key.sender),
+                    sequence,
                 });
                 let settled = Settled {
                     by,
@@ -243,10 +256,11 @@ impl Sequencer {
             Ok(Before::InFlight) => self.send(Work::Echo(Echo::Status(addressee, digest, to))),
             Ok(Before::Nothing) => {
                 let cost = (status.statement.statement.len() + status.text.len()) as u64 + OVERHEAD;
-                if let Err(fault) = self.room_for_settlement(cost) {
-                    return refused(to, fault);
-                }
-                let sequence = self.next(addressee);
+                let room = self.room_for_settlement(cost);
+                let sequence = match room.and_then(|()| self.next(addressee)) {
+                    Err(fault) => return refused(to, fault),
+                    Ok(sequence) => sequence,
+                };
                 let record = Record::Status(StatusRecord {
                     key: status.key,
                     addressee,
@@ -334,11 +348,13 @@ impl Sequencer {
         ticket
     }
 
-    fn next(&mut self, agency: AgencyId) -> Sequence {
-        let last = self.last.entry(agency).or_default();
-        *last += 1;
+    /// The next place in an inbox.
+    fn next(&mut self, agency: AgencyId) -> Result<Sequence, StoreError> {
+        let last = self.last.entry(agency).or_insert(self.begin);
         // 2^53 items are not reached in the life of a hub.
-        Sequence::new(*last).unwrap_or(Sequence::FIRST)
+        let next = Sequence::new(*last + 1).map_err(|_| StoreError::TooLarge)?;
+        *last = next.value();
+        Ok(next)
     }
 
     /// Room for a new submission: the reserve is whole and the disk above its low water.

@@ -40,11 +40,20 @@ impl Shared {
                 self.take_due(lapsing, now, &mut due)?;
             }
         }
-        if due.is_empty() && hours.start() < hours.end() {
-            self.ledger_mut().swept = *hours.end();
-            self.note_swept(*hours.end());
+        if due.is_empty() {
+            self.sweep(*hours.start(), hours.end().saturating_sub(1));
         }
         Ok(due)
+    }
+
+    /// Counts hours as done; not the last one: what is under way may still be accepted into it.
+    fn sweep(&self, from: u64, to: u64) {
+        let mut ledger = self.ledger_mut();
+        // Unless something was accepted meanwhile into an hour before.
+        if ledger.swept == from && from < to {
+            ledger.swept = to;
+            self.note_swept(to);
+        }
     }
 
     fn take_due(

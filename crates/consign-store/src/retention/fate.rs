@@ -15,7 +15,8 @@ use crate::types::Retention;
 pub(super) enum Fate {
     /// It is kept as it is.
     Whole,
-    /// It is kept without payload and wraps.
+    /// It is kept without its payload. The wraps stay: a recipient that has signed may not
+    /// have got its own yet, and has the payload.
     Folded,
     /// It is let go.
     Gone,
@@ -52,8 +53,8 @@ impl<'a> Fates<'a> {
         match record {
             Record::Accepted(accepted) => self.of_accepted(accepted, place),
             Record::Refused(refused) => {
-                let row = self.shared.answer_row(refused.key)?;
-                let counts = row.is_some_and(|row| row.record == place);
+                let row = self.known(self.shared.answer_row(refused.key)?)?;
+                let counts = row.record == place;
                 let over = self.is_past(refused.expires, self.keep.record_seconds);
                 Ok(keep_if(counts && !over))
             }
@@ -73,10 +74,10 @@ impl<'a> Fates<'a> {
         accepted: &AcceptedRecord,
         place: Locator,
     ) -> Result<Fate, StoreError> {
-        let row = self.shared.answer_row(accepted.key)?;
-        let Some(row) = row.filter(|row| row.record == place) else {
+        let row = self.known(self.shared.answer_row(accepted.key)?)?;
+        if row.record != place {
             return Ok(Fate::Gone);
-        };
+        }
         let folded = matches!(accepted.payload, PayloadFact::Gone { .. });
         Ok(match self.of_envelope(accepted.key, &row)? {
             Fate::Folded if folded => Fate::Whole,
@@ -117,14 +118,14 @@ impl<'a> Fates<'a> {
 
     fn of_settled(&mut self, settled: &SettledRecord, place: Locator) -> Result<Fate, StoreError> {
         let row = self.shared.settled_row(settled.key, settled.recipient)?;
-        let counts = row.is_some_and(|row| row.record == place);
+        let counts = self.known(row)?.record == place;
         let read = self.is_collected(settled.key.sender, settled.sequence);
         Ok(keep_if(counts && !(read && self.goes(settled.key)?)))
     }
 
     fn of_status(&mut self, status: &StatusRecord, place: Locator) -> Result<Fate, StoreError> {
         let row = self.shared.posted_row(status.addressee, status.digest)?;
-        let counts = row.is_some_and(|row| row.record == place);
+        let counts = self.known(row)?.record == place;
         let read = self.is_collected(status.addressee, status.sequence);
         Ok(keep_if(counts && !(read && self.goes(status.key)?)))
     }
@@ -139,6 +140,12 @@ impl<'a> Fates<'a> {
             }
             Some(_) => Ok(false),
         }
+    }
+
+    /// A record of a segment that counts has a row, its own or a newer one. Without one the
+    /// index is at fault, and nothing may be let go by it.
+    fn known<T>(&self, row: Option<T>) -> Result<T, StoreError> {
+        row.ok_or_else(|| self.shared.distrust_index())
     }
 
     fn is_past(&self, time: Timestamp, seconds: u64) -> bool {

@@ -94,6 +94,66 @@ fn a_full_disk_takes_nothing_new_and_goes_on_settling() {
 }
 
 #[test]
+fn a_hub_stopped_on_a_full_disk_has_an_index_without_a_hole() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=60);
+    // Segments are begun that wait for the index, and the disk has room again only by what
+    // the last one gives back when it is sealed.
+    let used = (64 << 20) - disk.free_space().unwrap();
+    disk.resize(0);
+    let settled = settle_on_the_reserve(&store);
+    disk.resize(used + (48 << 10));
+    store.close().unwrap();
+    drop(store);
+    disk.resize(64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    assert_holds(&store, 60);
+    assert_eq!(whole_inbox(&store, agency(1)).len(), settled);
+}
+
+/// When the segment after it is let go one day, a segment's footer alone tells where it ends.
+#[test]
+fn what_a_kill_left_unsealed_is_sealed_at_the_next_start() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    fill(&store, 1..=60);
+    disk.resize(0);
+    // The indexer waits for room with one segment; the next ones wait for the indexer.
+    settle_on_the_reserve(&store);
+    drop(store);
+    disk.kill();
+    let unsealed = |disk: &crate::disk::SimDisk| {
+        let mut paths = disk.paths();
+        paths.retain(|path| path.ends_with(".segment"));
+        let whole = |path: &&String| disk.bytes(path).unwrap().len() == 64 << 10;
+        paths.iter().filter(whole).count()
+    };
+    assert!(unsealed(&disk) > 1);
+    disk.resize(64 << 20);
+    let (store, _) = open(&disk, small()).unwrap();
+    assert_eq!(unsealed(&disk), 1, "the open one");
+    assert_holds(&store, 60);
+}
+
+/// Settles and reports as long as there is room; tells how often.
+fn settle_on_the_reserve(store: &JournalStore) -> usize {
+    let mut done = 0;
+    for id in 1..=60_u32 {
+        for recipient in [2, 3] {
+            let receipt = receipt(1, id, recipient, id.into());
+            done += usize::from(store.settle(receipt).wait().is_ok());
+        }
+        for code in ["03", "04", "05", "06"] {
+            done += usize::from(store.post(status(1, id, 1, code)).wait().is_ok());
+        }
+    }
+    done
+}
+
+#[test]
 fn a_disk_too_small_to_begin_on_is_named_as_such() {
     let index = scratch();
     let disk = sim(&index, 512 << 10);

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use consign_domain::delivery::DeliveryState;
 use consign_domain::{Sequence, Timestamp};
 
@@ -12,7 +13,9 @@ use crate::conformance::fixture::{
 };
 use crate::conformance::whole_inbox;
 use crate::disk::{Fault, SimDisk};
-use crate::{JournalStore, Options, Retention, SettledBy, Store, StoreError};
+use crate::{
+    JournalStore, Options, PayloadIn, Retention, SettledBy, Store, StoreError, Submission,
+};
 
 const DAY: u64 = 86_400;
 /// When the fixture's envelopes are accepted, and when they lapse.
@@ -58,13 +61,23 @@ fn sequence(value: u32) -> Sequence {
 fn send(store: &JournalStore, ids: std::ops::RangeInclusive<u32>) {
     let ids: Vec<u32> = ids.collect();
     for some in ids.chunks(1_000) {
-        let sent = some
-            .iter()
-            .map(|id| store.accept(submission(1, *id, &[2, 3])));
+        let sent = some.iter().map(|id| store.accept(letter(*id)));
         for reply in sent.collect::<Vec<_>>() {
             reply.wait().unwrap();
         }
     }
+}
+
+/// An envelope of which most is payload.
+fn letter(id: u32) -> Submission {
+    Submission {
+        payload: PayloadIn::Inline(content(id)),
+        ..submission(1, id, &[2, 3])
+    }
+}
+
+fn content(id: u32) -> Bytes {
+    payload(1, id).repeat(8).into()
 }
 
 /// Both recipients sign for what is at a place of their inboxes.
@@ -258,13 +271,16 @@ fn check(store: &JournalStore) -> Left {
         };
         assert_eq!(state, expected, "the delivery of {id}");
         if let Some(source) = store.payload(key(1, id)).unwrap() {
-            assert_eq!(source.read_at(0, 1 << 20).unwrap(), payload(1, id));
+            assert_eq!(source.read_at(0, 1 << 20).unwrap(), content(id));
             left.payloads += 1;
         } else {
             assert!(!is_open(id), "the payload of {id} is gone");
         }
-        if is_open(id) {
+        if there {
+            // A recipient that has signed and not got its wrap still gets it.
             assert_eq!(store.wraps(key(1, id)).unwrap().unwrap().len(), 2);
+        }
+        if is_open(id) {
             let again = store.accept(submission(1, id, &[2, 3])).wait().unwrap();
             assert!(again.repeated);
         }
@@ -308,6 +324,39 @@ fn what_is_carried_forward_can_still_be_collected() {
         .inbox(agency(1), Some(sequence(700)), super::all())
         .unwrap();
     assert_eq!(items, before[700..]);
+}
+
+/// A node that was restored from long ago gets what is still here of what it had stored
+/// before: an envelope that it never signed for among it.
+#[test]
+fn what_was_collected_once_and_is_open_is_offered_to_a_restored_node() {
+    let index = scratch();
+    let disk = sim(&index, 64 << 20);
+    let hand = Hand::at(BEGIN);
+    let (store, _) = open(&disk, hand.options()).unwrap();
+    send(&store, 1..=300);
+    sign(&store, (1..=300).filter(|id| *id != 200));
+    collect(&store);
+    let mut store = reopened(store, &disk, &hand);
+    hand.set(LAPSE + 200 * DAY);
+    for _ in 0..3 {
+        store.tidy(hand.now(), &KEEP).unwrap();
+        store = reopened(store, &disk, &hand);
+    }
+    // With stale rows in the index, and with none.
+    for _ in 0..2 {
+        let items = store.inbox(agency(2), Some(sequence(10)), super::all());
+        let places: Vec<u64> = items
+            .unwrap()
+            .iter()
+            .map(|it| it.sequence.value())
+            .collect();
+        assert!(places.contains(&200) && places.len() < 100, "{places:?}");
+        store.close().unwrap();
+        drop(store);
+        std::fs::remove_dir_all(index.path().join("index")).unwrap();
+        (store, _) = open(&disk, hand.options()).unwrap();
+    }
 }
 
 #[test]
@@ -459,7 +508,7 @@ fn letting_go_can_be_cut_short_anywhere() {
             assert!(fits, "seed {seed}: {id} is {state:?}");
             if is_open(&id) {
                 let source = store.payload(key(1, id)).unwrap().unwrap();
-                assert_eq!(source.read_at(0, 1 << 20).unwrap(), payload(1, id));
+                assert_eq!(source.read_at(0, 1 << 20).unwrap(), content(id));
                 let again = store.accept(submission(1, id, &[2, 3])).wait().unwrap();
                 assert!(again.repeated, "seed {seed}: {id} was taken for a new one");
             }

@@ -51,9 +51,19 @@ fn finish(seat: &Seat, network: &Network, letter: &Submission, at: Sequence) {
     assert_eq!(step, InboxStep::Done);
 }
 
-fn declare(seat: &Seat) {
-    let range = (place(2), place(ON - 1));
-    seat.agency.inbox().declare_skipped(vec![range]);
+/// The same after the hub went on: what it has before is at this place.
+fn offer_after(
+    seat: &Seat,
+    network: &Network,
+    letter: &Submission,
+    at: Sequence,
+    after: Sequence,
+) -> crate::inbox::Receipt {
+    let mut item = network.item(&letter.signed, &payload_of(letter), at);
+    item.after = Some(after);
+    seat.agency
+        .inbox()
+        .receive(vec![item], &network.context(seat))
 }
 
 #[test]
@@ -65,15 +75,13 @@ fn what_was_opened_is_receipted_anew_and_seen_once() {
     // Nobody said that anything was skipped.
     let gap = offer(&seat, &network, &letter, place(ON));
     assert!(matches!(gap.fault, Some(InboxError::Gap { .. })));
-    declare(&seat);
-    let taken = offer(&seat, &network, &letter, place(ON));
+    let taken = offer_after(&seat, &network, &letter, place(ON), place(1));
     assert!(taken.fault.is_none() && taken.aside.is_empty(), "{taken:?}");
     assert_eq!(taken.stored, Some(place(ON)));
     assert_eq!(receipt_place(&seat, &network, place(ON)), place(ON));
     // A restart in between, and the same item once more.
     drop(seat);
     let seat = network.seat(1);
-    declare(&seat);
     assert!(offer(&seat, &network, &letter, place(ON)).fault.is_none());
     assert_eq!(seen(&seat), [1]);
     let folder = seat.agency.inbox().folder(letter.envelope.key()).unwrap();
@@ -100,8 +108,7 @@ fn what_waited_for_its_key_waits_at_its_new_place() {
     let seat = network.seat(1);
     assert!(offer(&seat, &network, &letter, place(1)).fault.is_none());
     assert_eq!(receipt_place(&seat, &network, place(1)), place(1));
-    declare(&seat);
-    let taken = offer(&seat, &network, &letter, place(ON));
+    let taken = offer_after(&seat, &network, &letter, place(ON), place(1));
     assert!(taken.fault.is_none(), "{taken:?}");
     assert_eq!(taken.superseded, [place(1)]);
     assert_eq!(seen(&seat), [ON]);
@@ -134,8 +141,6 @@ fn an_envelope_offered_twice_without_a_reason_is_put_aside() {
     let again = offer(&seat, &network, &letter, place(2));
     assert_eq!(again.aside, [(place(2), ErrorCode::IdReused)]);
     // Nor is another envelope taken under an identity that is known.
-    let range = (place(3), place(ON - 1));
-    seat.agency.inbox().declare_skipped(vec![range]);
     let letters = [
         sent(&network, envelope_id(2), &["H49.14"]),
         sent(&network, envelope_id(3), &["H49.14"]),
@@ -143,8 +148,10 @@ fn an_envelope_offered_twice_without_a_reason_is_put_aside() {
     let items = (ON..)
         .zip(&letters)
         .map(|(at, letter)| network.item(&letter.signed, &payload_of(letter), place(at)));
+    let mut items: Vec<_> = items.collect();
+    items[0].after = Some(place(2));
     let inbox = seat.agency.inbox();
-    let taken = inbox.receive(items.collect(), &network.context(&seat));
+    let taken = inbox.receive(items, &network.context(&seat));
     assert!(taken.fault.is_none() && taken.aside.is_empty(), "{taken:?}");
     assert_eq!(taken.stored, Some(place(ON + 1)));
     assert_eq!(

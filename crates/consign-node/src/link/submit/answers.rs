@@ -108,8 +108,10 @@ impl Stream<'_> {
             let Some(desk) = office.desk(key.agency) else {
                 return Settled::Status(key, Ok(()));
             };
+            let here = Arc::clone(&office);
             let posted = office.at_desk(desk, move |desk, _| {
-                desk.agency.inbox().status_posted(key.sequence)
+                let posted = desk.agency.inbox().status_posted(key.sequence);
+                posted.inspect(|()| here.board.ask(key))
             });
             Settled::Status(key, posted.await)
         });
@@ -123,7 +125,6 @@ impl Stream<'_> {
                 self.jobs.done(Job::Envelope(key));
             }
             Settled::Status(key, Ok(())) => {
-                self.office().board.ask(key);
                 self.jobs.done(Job::Status(key));
             }
             Settled::Envelope(key, Err(fault)) => {
