@@ -14,6 +14,10 @@ const USAGE: &str =
     "endure [--documents N] [--kills N] [--faults N] [--nodes N] [--side-by-side N] [--seed N]";
 
 fn main() -> Result<()> {
+    if std::env::args().any(|word| word == "--help" || word == "-h") {
+        say(USAGE);
+        return Ok(());
+    }
     let plan = plan(std::env::args().skip(1))?;
     say(format_args!(
         "{} documents, {} kills, {} faults of connections, seed {}",
