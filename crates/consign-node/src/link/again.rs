@@ -34,7 +34,7 @@ use crate::office::{Bell, Office, blocking, lock};
 const MARGIN: u64 = 24 * 3600;
 /// Receipts that are unanswered at one time.
 const IN_FLIGHT: usize = 32;
-/// How soon a receipt goes again that was not taken for now.
+/// How soon a receipt goes again that the hub put off.
 const LATER: Duration = Duration::from_secs(30);
 const FILE: &str = "resumed.json";
 const MAX_FILE: usize = 4096;
@@ -54,8 +54,8 @@ struct Work {
     decision: Option<u64>,
     envelopes: BTreeMap<SentKey, Rank>,
     receipts: BTreeSet<(AgencyId, EnvelopeKey)>,
-    /// Receipts that the hub did not take for now.
-    put_off: Vec<(AgencyId, EnvelopeKey)>,
+    /// Those of them that the hub put off.
+    put_off: BTreeSet<(AgencyId, EnvelopeKey)>,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -92,12 +92,12 @@ impl Again {
         known
     }
 
-    /// A receipt was not taken for now; tells whether it was one of those that were sent again.
+    /// The hub put a receipt off; tells whether it was one of those that were sent again.
     pub(crate) fn put_off(&self, agency: AgencyId, key: EnvelopeKey) -> bool {
         let mut work = lock(&self.work);
         let known = work.receipts.contains(&(agency, key));
         if known {
-            work.put_off.push((agency, key));
+            work.put_off.insert((agency, key));
         }
         drop(work);
         if known {
@@ -170,7 +170,7 @@ pub(super) async fn send(session: &Session, requests: Requests) -> Result<Infall
         later.retain(|_, at| *at > now);
         let next: Vec<_> = {
             let mut work = lock(&office.again.work);
-            for one in work.put_off.drain(..) {
+            for one in std::mem::take(&mut work.put_off) {
                 sent.remove(&one);
                 later.insert(one, now + LATER);
             }
