@@ -14,10 +14,16 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use tikv_jemallocator::Jemalloc;
 
 use crate::cli::Cli;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
+
+/// Many threads allocate and free what others allocated; glibc's arenas, one for each, keep what
+/// each of them ever held.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

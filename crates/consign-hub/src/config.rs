@@ -90,6 +90,9 @@ pub struct Limits {
     pub delivery_bytes: u32,
     /// Bytes of submissions being decided, of all nodes together.
     pub submission_bytes: u32,
+    /// Bytes of uploads that wait to be written, of all nodes together; a message of each may
+    /// wait for room besides.
+    pub upload_bytes: u32,
     /// Submissions that one stream may have unanswered.
     pub in_flight: usize,
     /// Calls that one node may have open.
@@ -118,6 +121,7 @@ impl Default for Limits {
             inline_payload: MAX_INLINE_PAYLOAD,
             delivery_bytes: 64 << 20,
             submission_bytes: 64 << 20,
+            upload_bytes: 64 << 20,
             in_flight: 256,
             streams_per_node: 16,
             staged_per_node: 16,
@@ -207,8 +211,13 @@ impl Limits {
             ),
             submission_bytes: bytes(
                 limits
-                    .u64_in("submission_bytes", budget)
+                    .u64_in("submission_bytes", budget.clone())
                     .or(default.submission_bytes.into()),
+            ),
+            upload_bytes: bytes(
+                limits
+                    .u64_in("upload_bytes", budget)
+                    .or(default.upload_bytes.into()),
             ),
             in_flight: count(
                 limits

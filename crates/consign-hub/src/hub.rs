@@ -20,7 +20,7 @@ use consign_verify::TrustStore;
 use consign_verify::trust::MAX_TRUST;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tracing::{error, info, warn};
+use tracing::{error, info};
 
 use crate::admit::{self, Admission, Parts};
 use crate::behind::Behind;
@@ -168,6 +168,7 @@ impl Prepared {
             fences: Arc::new(Fences::default()),
             calls: Calls::new(config.limits.streams_per_node),
             delivery: Arc::new(Semaphore::new(config.limits.delivery_bytes as usize)),
+            uploads: Arc::new(Semaphore::new(config.limits.upload_bytes as usize)),
             clock,
             limits: config.limits,
             retention: config.keep.retention(),
@@ -208,6 +209,12 @@ impl StatusHandle {
     #[cfg(test)]
     pub(crate) fn free_budget(&self) -> usize {
         self.0.delivery.available_permits()
+    }
+
+    /// The room that all uploads share.
+    #[cfg(test)]
+    pub(crate) fn upload_room(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.0.uploads)
     }
 }
 
@@ -251,10 +258,8 @@ impl Hub {
         drop(ready);
         info!("hub is stopping");
         let deadline = Duration::from_secs(self.relay.limits.drain_seconds);
-        let drain = tasks.drain(deadline);
-        if let Err(left) = drain.await {
-            warn!(?left, "calls did not finish in time");
-        }
+        // What is left is named there, and ended.
+        let _late = tasks.drain(deadline).await;
         let panicked = tasks.panicked();
         let closed = self.storage.close().await;
         match (ended_early, panicked) {

@@ -32,6 +32,8 @@ pub(crate) struct Relay {
     pub(crate) calls: Calls,
     /// Bytes on their way to nodes.
     pub(crate) delivery: Arc<Semaphore>,
+    /// Bytes of uploads on their way to the disk.
+    pub(crate) uploads: Arc<Semaphore>,
     pub(crate) clock: Clock,
     pub(crate) limits: Limits,
     /// How long what is final is kept.

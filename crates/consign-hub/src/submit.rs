@@ -7,8 +7,7 @@ use std::time::Duration;
 use consign_proto::v1::{self, submit_reply::Outcome, submit_request::Submission};
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::sync::{mpsc, oneshot};
 use tonic::{Status, Streaming};
 use tracing::field::Empty;
 use tracing::{Instrument as _, debug, info, info_span};
@@ -23,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 
 /// An answer to come, with its share of what the hub may hold until then. What was read is
 /// decided to its end, also where nobody hears the answer: what it costs is known only then.
-type Answering = JoinHandle<v1::SubmitReply>;
+type Answering = oneshot::Receiver<v1::SubmitReply>;
 
 /// Serves one stream until it ends, the node is dropped, or the hub stops; what was read
 /// by then is answered first.
@@ -51,7 +50,7 @@ pub(crate) async fn serve(
                 Some(Ok(request)) => {
                     let share = relay.admission.hold(caller, size_of(&request));
                     let answer = answer(Arc::clone(&relay), caller, request, share);
-                    answering.push(tokio::spawn(answer));
+                    answering.push(relay.tasks.spawn_for("submission", answer));
                 }
                 Some(Err(status)) => break Some(status),
                 None => break None,
@@ -78,7 +77,7 @@ pub(crate) async fn serve(
 /// Gives an answer to the transport; `None` if the stream is over.
 async fn say(
     out: &mpsc::Sender<Result<v1::SubmitReply, Status>>,
-    reply: Result<v1::SubmitReply, tokio::task::JoinError>,
+    reply: Result<v1::SubmitReply, oneshot::error::RecvError>,
 ) -> Option<()> {
     out.send_timeout(Ok(reply.ok()?), PATIENCE).await.ok()
 }

@@ -6,7 +6,9 @@
 //! the next one goes on there.
 //!
 //! A thread is held only while there is something to write: while it writes, the next
-//! pieces come in, at most [`WAITING`] bytes of them.
+//! pieces come in, at most [`WAITING`] bytes of them. All uploads together hold no more than
+//! `upload_bytes`; each may have one message besides, which waits for room, and what the
+//! transport has read ahead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use consign_proto::v1::{self, upload_reply::Outcome, upload_request::Message};
 use consign_store::{StagedPayload, StoreError, Upload};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_stream::StreamExt as _;
 use tonic::{Status, Streaming};
@@ -28,6 +30,8 @@ use crate::relay::Relay;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Most bytes that wait to be written, but for the last piece.
 const WAITING: usize = 4 << 20;
+/// What a piece counts for at least, in bytes.
+const SMALLEST: usize = 4 << 10;
 
 pub(crate) type Replies = mpsc::Sender<Result<v1::UploadReply, Status>>;
 
@@ -98,6 +102,7 @@ impl Coming {
                 state: State::Idle(stage),
                 waiting: Vec::new(),
                 bytes: 0,
+                next: None,
             },
             reservation,
             upload,
@@ -113,15 +118,17 @@ impl Coming {
     ) -> Result<(), Status> {
         loop {
             self.writer.go_on();
+            let room = room_for(self.writer.next.as_ref(), &relay.uploads);
             tokio::select! {
                 written = self.writer.written(), if self.writer.is_writing() => {
                     written?;
                     self.reservation.got_on(relay.now());
                 }
-                message = next(relay, inbound), if self.writer.bytes < WAITING => match message? {
+                room = room, if self.writer.next.is_some() => self.writer.add(room),
+                message = next(relay, inbound), if self.writer.takes_more() => match message? {
                     Some(Message::Chunk(chunk)) => {
                         relay.authorise(caller)?;
-                        self.writer.add(chunk);
+                        self.writer.next = Some(chunk);
                     }
                     Some(Message::Open(_)) => {
                         return Err(protocol("the envelope comes once, then chunks"));
@@ -176,9 +183,14 @@ impl Coming {
 /// Writes pieces in their order, on a thread that may block, as many at a time as wait.
 struct Writer {
     state: State,
-    waiting: Vec<Bytes>,
+    waiting: Vec<Piece>,
     bytes: usize,
+    /// What has come last, until there is room for it among all that waits.
+    next: Option<Bytes>,
 }
+
+/// Bytes with their part of the hub's room.
+type Piece = (Bytes, OwnedSemaphorePermit);
 
 type Written = (Box<dyn StagedPayload>, Result<(), StoreError>);
 
@@ -190,9 +202,15 @@ enum State {
 }
 
 impl Writer {
-    fn add(&mut self, chunk: Bytes) {
-        self.bytes += chunk.len();
-        self.waiting.push(chunk);
+    const fn takes_more(&self) -> bool {
+        self.next.is_none() && self.bytes < WAITING
+    }
+
+    fn add(&mut self, room: OwnedSemaphorePermit) {
+        if let Some(chunk) = self.next.take() {
+            self.bytes += chunk.len().max(SMALLEST);
+            self.waiting.push((chunk, room));
+        }
     }
 
     const fn is_writing(&self) -> bool {
@@ -209,7 +227,7 @@ impl Writer {
                 let pieces = std::mem::take(&mut self.waiting);
                 self.bytes = 0;
                 State::Writing(tokio::task::spawn_blocking(move || {
-                    let written = pieces.iter().try_for_each(|piece| stage.write(piece));
+                    let written = pieces.iter().try_for_each(|(piece, _)| stage.write(piece));
                     (stage, written)
                 }))
             }
@@ -227,6 +245,24 @@ impl Writer {
         let (stage, written) = written.map_err(|_| Refused::Draining)?;
         self.state = State::Idle(stage);
         Ok(written?)
+    }
+}
+
+/// Waits for room for what has come last.
+fn room_for(
+    chunk: Option<&Bytes>,
+    room: &Arc<Semaphore>,
+) -> impl Future<Output = OwnedSemaphorePermit> + use<> {
+    // However small it is, it costs something to hold.
+    let bytes = chunk.map_or(0, Bytes::len).max(SMALLEST);
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    let room = Arc::clone(room);
+    async move {
+        match room.acquire_many_owned(bytes).await {
+            Ok(room) => room,
+            // It is never closed.
+            Err(_) => std::future::pending().await,
+        }
     }
 }
 

@@ -8,7 +8,7 @@
 mod tests;
 
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -148,6 +149,22 @@ impl Tasks {
         self.start(name, false, task);
     }
 
+    /// Runs `task` under `name` to its end, also where nobody waits for what it comes to;
+    /// [`drain`](Self::drain) waits for it. Nothing is received from one that was aborted or
+    /// has panicked.
+    pub fn spawn_for<T: Send + 'static>(
+        &self,
+        name: &'static str,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> oneshot::Receiver<T> {
+        let (result, receiver) = oneshot::channel();
+        self.spawn(name, async move {
+            // Whoever asked may have gone.
+            let _unheard = result.send(task.await);
+        });
+        receiver
+    }
+
     /// Runs a task that [`drain`](Self::drain) does not wait for but ends, such as the listener
     /// for signals.
     pub fn spawn_service(
@@ -167,7 +184,8 @@ impl Tasks {
     /// Asks all tasks to stop and waits until they have, at most `deadline`.
     ///
     /// # Errors
-    /// The names, in the order of their start, of those that had not stopped. They are aborted.
+    /// The names, each once and in the order of their start, of those that had not stopped. They
+    /// are aborted.
     pub async fn drain(&self, deadline: Duration) -> Result<(), Vec<&'static str>> {
         self.shutdown.trigger();
         self.waited_for.close();
@@ -176,7 +194,7 @@ impl Tasks {
             () = self.shutdown.forced.cancelled() => false,
             () = tokio::time::sleep(deadline) => false,
         };
-        let left: Vec<_> = {
+        let mut left: Vec<_> = {
             let mut running = self.running();
             running.over = true;
             for abort in running
@@ -196,7 +214,10 @@ impl Tasks {
         if done || left.is_empty() {
             return Ok(());
         }
-        warn!(tasks = ?left, "tasks were still running at the end of the drain and were aborted");
+        let count = left.len();
+        let mut seen = BTreeSet::new();
+        left.retain(|name| seen.insert(*name));
+        warn!(count, tasks = ?left, "tasks were still running at the end of the drain and were aborted");
         Err(left)
     }
 

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 
 use consign_domain::statement::{Evidence, Statement};
 use consign_domain::{AgencyId, EnvelopeKey, SignedStatement};
@@ -90,12 +91,10 @@ async fn settle(session: &Session, receipt: v1::SignedStatement) -> Result<(), E
         Err(malformed) => return Err(End::Refused(malformed.into())),
     };
     let (caller, holder) = (session.caller, session.hold.holder());
-    let (relay, receipt) = (std::sync::Arc::clone(&session.relay), signed.clone());
+    let (admission, receipt) = (Arc::clone(&session.relay.admission), signed.clone());
     // Settled to its end, also where the stream ends meanwhile: it is counted only then.
-    let handed = tokio::spawn(async move {
-        let admission = &relay.admission;
-        admission.receipt(caller, receipt, Some(holder)).await
-    });
+    let settling = async move { admission.receipt(caller, receipt, Some(holder)).await };
+    let handed = session.relay.tasks.spawn_for("receipt", settling);
     match handed.await.unwrap_or(Err(Refused::Draining)) {
         Ok((_, release)) => session.say(collect_reply::Message::Release(release)).await,
         Err(refused) => {

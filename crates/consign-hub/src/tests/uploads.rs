@@ -188,6 +188,36 @@ async fn a_small_envelope_does_not_wait_for_uploads() {
     hub.stop().await.unwrap();
 }
 
+#[tokio::test]
+async fn all_uploads_share_a_bounded_room() {
+    const ROOM: u32 = 4 << 20;
+    let mut world = World::new();
+    world.config.limits.upload_bytes = ROOM;
+    let hub = world.start_on_disk().await;
+    let mut sender = world.connect(0, &hub).await;
+    let room = hub.status.upload_room();
+    let all = Arc::clone(&room).acquire_many_owned(ROOM).await.unwrap();
+    let mut uploads = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let sealed = world.large(&["H49.03"], &payload());
+        let (uploading, _) = begin(&mut sender, &sealed).await;
+        uploads.spawn(uploading.rest(payload()));
+    }
+    let none = tokio::time::timeout(Duration::from_millis(200), uploads.join_next());
+    assert!(none.await.is_err(), "no upload gets on without room");
+    // Nor do they stand in the way of what is small, on a connection of its own.
+    let mut other = world.connect(0, &hub).await;
+    let letter = world.letter("H49.01", &["H49.03"]);
+    let answer = send(&mut other, &letter.seal(world.agency("H49.01"))).await;
+    assert_eq!(answer.unwrap().event, Event::SubmissionAcceptance);
+    drop(all);
+    while let Some(staged) = uploads.join_next().await {
+        assert_eq!(staged.unwrap(), Ok(Outcome::Staged(SIZE as u64)));
+    }
+    assert_eq!(room.available_permits(), ROOM as usize, "all is given back");
+    hub.stop().await.unwrap();
+}
+
 fn on_disk(world: &World) -> Arc<JournalStore> {
     let clock = world.clock.clone();
     let options = Options::new(Arc::new(move || {

@@ -20,7 +20,7 @@ async fn draining_waits_for_tasks_that_heed_the_request() {
 #[tokio::test]
 async fn what_does_not_stop_is_named_and_aborted() {
     let tasks = tasks();
-    let (held, ended) = tokio::sync::oneshot::channel::<()>();
+    let (held, ended) = oneshot::channel::<()>();
     tasks.spawn("stuck", async move {
         let _held = held;
         std::future::pending().await
@@ -32,6 +32,22 @@ async fn what_does_not_stop_is_named_and_aborted() {
         ended.await.is_err(),
         "the aborted task has let go of what it held"
     );
+}
+
+#[tokio::test]
+async fn what_nobody_waits_for_any_longer_is_done_to_its_end() {
+    let tasks = tasks();
+    let (go, gone) = oneshot::channel::<()>();
+    let (done, heard) = oneshot::channel();
+    drop(tasks.spawn_for("decision", async move {
+        gone.await.unwrap();
+        done.send(()).unwrap();
+    }));
+    go.send(()).unwrap();
+    assert_eq!(tasks.drain(LONG).await, Ok(()));
+    assert_eq!(heard.await, Ok(()));
+    let answer = self::tasks().spawn_for("answer", async { 7 });
+    assert_eq!(answer.await, Ok(7));
 }
 
 #[tokio::test]
@@ -55,7 +71,7 @@ async fn forcing_ends_the_wait() {
 async fn what_is_spawned_after_the_drain_ends_at_once() {
     let tasks = tasks();
     assert_eq!(tasks.drain(LONG).await, Ok(()));
-    let (held, ended) = tokio::sync::oneshot::channel::<()>();
+    let (held, ended) = oneshot::channel::<()>();
     tasks.spawn("late", async move {
         let _held = held;
         std::future::pending().await
