@@ -4,12 +4,14 @@ mod hub;
 mod network;
 mod watch;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use clap::Subcommand;
 use consign_domain::ErrorCode;
 use consign_lab::bench::BenchError;
-use serde::Serialize;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use self::watch::Bars;
 use super::{Outcome, quoted};
@@ -45,15 +47,43 @@ fn program() -> Result<PathBuf, Failure> {
 /// Prints figures by the names that they have in JSON.
 fn show<T: Serialize>(report: &T, bars: &Bars, output: Output) -> Outcome {
     bars.clear();
-    let figures =
-        serde_json::to_value(report).map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
-    let figures = figures.as_object().into_iter().flatten();
-    let rows: Vec<_> = figures
+    let fault = |error| Failure::of(ErrorCode::Internal, &error);
+    let text = serde_json::to_string(report).map_err(fault)?;
+    let figures: Figures = serde_json::from_str(&text).map_err(fault)?;
+    let rows = figures.0.into_iter();
+    let rows: Vec<_> = rows
         .map(|(name, figure)| vec![name.replace('_', " "), figure.to_string()])
         .collect();
     output.table(&["FIGURE", "VALUE"], &rows, "");
     output.object(true, report);
     Ok(exit::DONE)
+}
+
+/// The figures of a report in the report's own order.
+struct Figures(Vec<(String, serde_json::Value)>);
+
+impl<'de> Deserialize<'de> for Figures {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Figures;
+
+            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+                formatter.write_str("a report")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Figures, A::Error> {
+                let mut figures = Vec::new();
+                while let Some(figure) = map.next_entry()? {
+                    figures.push(figure);
+                }
+                Ok(Figures(figures))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
 }
 
 /// Bytes, or KiB, MiB or GiB.

@@ -1,6 +1,6 @@
 //! `consign hub`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use consign_runtime::telemetry;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::{Outcome, absolute, quoted, serve};
+use super::{Outcome, absolute, check_home, quoted, serve};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -190,6 +190,7 @@ fn install(arguments: &Install, output: Output) -> Outcome {
 }
 
 async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
+    check_home(&directory, "hub.toml", "make one: consign hub init")?;
     let config = Config::load(&directory.join("hub.toml"))?;
     telemetry::init(config.log.format, &config.log.filter)?;
     let shutdown = Shutdown::new();
@@ -197,7 +198,8 @@ async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
     shutdown
         .on_signals(&tasks)
         .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
-    let hub = consign_hub::bind(config, rebuilding(output)).await?;
+    let bound = consign_hub::bind(config, rebuilding(output)).await;
+    let hub = bound.map_err(|error| unbound(error, &directory))?;
     output.note(format_args!(
         "consign hub: ready on {} ({}), pid {}",
         hub.address(),
@@ -207,6 +209,18 @@ async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
     Box::pin(hub.run(shutdown)).await?;
     output.note("consign hub: stopped");
     Ok(exit::DONE)
+}
+
+/// A hub that lacks its keys after a restore gets the old ones back: new ones would be another's.
+fn unbound(error: HubError, directory: &Path) -> Failure {
+    let lacks_keys = matches!(error, HubError::Keys { .. });
+    let restored = || matches!(consign_hub::standing(directory), Ok(Some(_)));
+    let failure = Failure::from(error);
+    if lacks_keys && restored() {
+        failure.fix("put tls.key and statement.key back from where they are kept, mode 600")
+    } else {
+        failure
+    }
 }
 
 /// Shows how far the index is made anew.

@@ -91,6 +91,37 @@ fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
+/// Whether a directory is what a command takes it for: it says what it is instead, and how one
+/// is made.
+fn check_home(directory: &Path, marker: &str, make: &str) -> Result<(), Failure> {
+    const HOMES: [(&str, &str, &str); 3] = [
+        ("hub.toml", "a hub's directory", "consign hub run"),
+        ("node.toml", "a node's directory", "consign node run"),
+        (
+            "authority.json",
+            "an authority's directory",
+            "consign authority show",
+        ),
+    ];
+    if directory.join(marker).exists() {
+        return Ok(());
+    }
+    let place = directory.display();
+    let other = HOMES
+        .into_iter()
+        .find(|(other, ..)| directory.join(other).exists());
+    Err(match other {
+        Some((_, what, command)) => Failure::usage(
+            format!("{place} is {what}"),
+            format!("see: {command} --help"),
+        ),
+        None if !directory.exists() => {
+            Failure::usage(format!("there is no directory {place}"), make)
+        }
+        None => Failure::usage(format!("{place} has no {marker}"), make),
+    })
+}
+
 /// A path as one writes it in a command: in quotes where a shell would split it.
 pub(crate) fn quoted(path: &Path) -> String {
     let text = path.display().to_string();

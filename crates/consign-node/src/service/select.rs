@@ -19,7 +19,7 @@ pub(super) fn desk<'a>(office: &'a Office, agency: &str) -> Result<&'a Arc<Desk>
         return match desks {
             [only] => Ok(only),
             _ => Err(usage(format!(
-                "this node serves several agencies; say which: {}",
+                "this node serves several agencies; say which with --agency: {}",
                 codes(office)
             ))),
         };

@@ -13,7 +13,7 @@ use consign_runtime::run_file::{Presence, RunFile};
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use serde::Serialize;
 
-use crate::commands::{Outcome, quoted};
+use crate::commands::{Outcome, check_home, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
@@ -22,6 +22,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// Runs the node until it is told to stop.
 pub(crate) async fn run(directory: PathBuf, output: Output) -> Outcome {
+    check_home(&directory, "node.toml", "make one: consign node init")?;
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
     shutdown
