@@ -38,6 +38,51 @@ pub fn manifest_signature(signature: &Path, manifest: &Path, roots: &Path) -> Re
         .run()
 }
 
+/// The same with the revocation lists in a directory, which must cover the whole path.
+///
+/// # Errors
+/// It is not there, or the lists cannot be read.
+pub fn manifest_signature_with_lists(
+    signature: &Path,
+    manifest: &Path,
+    roots: &Path,
+    lists: &Path,
+    work: &Path,
+) -> Result<Answer> {
+    // It takes lists from the file of the roots.
+    let mut all = fs::read_to_string(roots)?;
+    for name in ["issuing.crl", "root.crl"] {
+        let pem = Invocation::of("openssl")
+            .args(["crl", "-inform", "DER", "-in"])
+            .arg(lists.join(name))
+            .run()?;
+        all.push_str(&String::from_utf8_lossy(&pem.good()?.stdout));
+    }
+    let trust = work.join("roots-and-lists.pem");
+    fs::write(&trust, all)?;
+    Invocation::of("openssl")
+        .args(["cms", "-verify", "-binary", "-inform", "DER", "-in"])
+        .arg(signature)
+        .arg("-content")
+        .arg(manifest)
+        .arg("-CAfile")
+        .arg(trust)
+        .args(["-crl_check_all", "-purpose", "any", "-out", "/dev/null"])
+        .run()
+}
+
+/// The time in UTC, as statements write it, by `date`.
+///
+/// # Errors
+/// It is not there.
+pub fn now() -> Result<String> {
+    let answer = Invocation::of("date")
+        .args(["-u", "+%Y-%m-%dT%H:%M:%SZ"])
+        .run()?;
+    let answer = answer.good()?;
+    Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
+}
+
 /// Whether `openssl` accepts the signature of a statement.
 ///
 /// # Errors

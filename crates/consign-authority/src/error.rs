@@ -232,6 +232,31 @@ pub enum AuthorityError {
         /// The code or id.
         party: String,
     },
+    /// A certificate is asked for a key whose earlier one was revoked.
+    #[error("a key of {party} was revoked and is certified no more; make new keys")]
+    KeyRevoked {
+        /// The party.
+        party: String,
+    },
+    /// Nothing of the party counts any more.
+    #[error("{party} has no key that still counts; `consign authority show` lists who has")]
+    NothingToRevoke {
+        /// The code.
+        party: String,
+    },
+    /// A revocation that begins in the future.
+    #[error("a revocation counts from now ({now}) or earlier, not from a time to come")]
+    RevokedLater {
+        /// What the clock says.
+        now: Timestamp,
+    },
+    /// A revocation list cannot be made.
+    #[error("a revocation list cannot be made; correct what the cause names")]
+    List {
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
     /// The directory would have more entries than one may have.
     #[error(
         "a directory has at most {limit} entries; enrol further parties in a network of their own"
@@ -327,6 +352,9 @@ pub enum DamageError {
     /// Not a directory entry.
     #[error("not a directory entry")]
     Entry(#[from] EntryError),
+    /// A serial number that is none.
+    #[error("a serial number is not in hexadecimal digits")]
+    Serial,
     /// The name is not that of the content.
     #[error("its name is not that of its content")]
     Name,

@@ -27,6 +27,7 @@
 //! | `issuance`, `applicant`, `entries` | from a request to certificates and entries |
 //! | `register` | who has which id, code and key |
 //! | `publication` | the next head |
+//! | `revocation` | what no longer counts, and the lists that say so |
 //! | [`inspection`] | what `authority show` says |
 
 mod address;
@@ -38,11 +39,15 @@ pub mod inspection;
 mod issuance;
 mod publication;
 mod register;
+mod revocation;
 mod settings;
 
 pub use error::AuthorityError;
-pub use files::{Authority, PublishOptions, Published, init, inspect, issue, publish, set_state};
+pub use files::{
+    Authority, PublishOptions, Published, init, inspect, issue, publish, revoke, set_state,
+};
 pub use inspection::Inspection;
-pub use issuance::{IssueOptions, ORGANIZATION_IDENTIFIER_PREFIX};
+pub use issuance::IssueOptions;
 pub use register::Kind;
+pub use revocation::{RevokeOptions, RevokedParty};
 pub use settings::{AUTHORITY_CODE, Lives, Settings, SettingsTag};

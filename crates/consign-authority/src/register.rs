@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::error::AuthorityError;
+use crate::revocation::RevocationRecord;
 
 /// What kind of party an id belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +53,9 @@ pub(crate) struct CertificateRecord {
     pub(crate) from: Timestamp,
     /// Its last second.
     pub(crate) until: Timestamp,
+    /// How it was revoked, if it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) revoked: Option<RevocationRecord>,
 }
 
 /// A party's working state: `entries/<id>.json`.

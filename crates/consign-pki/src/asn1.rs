@@ -10,6 +10,7 @@
 //! recursion and refuses it when it is too long, too deep or has too many elements,
 //! before any other parser sees it.
 
+pub(crate) const BOOLEAN: u8 = 0x01;
 pub(crate) const INTEGER: u8 = 0x02;
 pub(crate) const BIT_STRING: u8 = 0x03;
 pub(crate) const OCTET_STRING: u8 = 0x04;
@@ -155,6 +156,16 @@ impl<'a> Reader<'a> {
         ObjectIdentifier::from_bytes(element.value).map_err(|_| DerError::Value {
             tag: OBJECT_IDENTIFIER,
         })
+    }
+
+    /// The value of an INTEGER, in its shortest form as DER asks.
+    pub(crate) fn integer(&mut self) -> Result<&'a [u8], DerError> {
+        let value = self.expect(INTEGER)?.value;
+        let padded = matches!(value, [0, 0..=0x7f, ..] | [0xff, 0x80..=0xff, ..]);
+        if value.is_empty() || padded {
+            return Err(DerError::Value { tag: INTEGER });
+        }
+        Ok(value)
     }
 
     /// A non-negative INTEGER that fits a byte: versions.

@@ -6,8 +6,9 @@
 //! | [`statement`] | raw Ed25519 over the exact bytes of statements |
 //! | [`certificate`] | what certificates say; PEM bundles |
 //! | [`issue`] | authorities, certificate requests, profiles |
-//! | [`path`] | RFC 5280 path validation |
-//! | [`cms`] | detached CAdES-B-B signatures |
+//! | [`path`] | RFC 5280 path validation, and revocation as of a time |
+//! | [`cms`] | detached CAdES signatures, levels B-B and B-T |
+//! | [`timestamp`] | RFC 3161: asking for time-stamps, granting and checking them |
 //! | [`asic`] | ASiC-E containers |
 //! | [`encryption`], [`wrap`] | age with exactly one X25519 stanza; the text inside a wrap |
 //!
@@ -30,6 +31,7 @@ pub mod path;
 mod pem;
 pub mod seal;
 pub mod statement;
+pub mod timestamp;
 pub mod wrap;
 
 pub use asn1::DerError;

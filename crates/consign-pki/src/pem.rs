@@ -35,6 +35,7 @@ pub enum PemError {
 pub(crate) const CERTIFICATE: &str = "CERTIFICATE";
 pub(crate) const PRIVATE_KEY: &str = "PRIVATE KEY";
 pub(crate) const PUBLIC_KEY: &str = "PUBLIC KEY";
+pub(crate) const REVOCATION_LIST: &str = "X509 CRL";
 
 /// Largest key file read, in bytes: an RSA-4096 key takes 3.3 KB.
 pub(crate) const MAX_KEY_PEM: usize = 16 * 1024;

@@ -6,8 +6,9 @@
 //!
 //! Which seals count is decided twice: the certificate must lead to a pinned root, and
 //! the directory must list it for the issuer. Revocation is the directory's: a seal that
-//! is taken off its entry, or whose span there ended, no longer counts. With roots alone
-//! and no directory, nothing says whether a seal was revoked: INDETERMINATE.
+//! is taken off its entry, or whose span there ended, no longer counts. Without a directory
+//! revocation lists decide, and the certificate says whose seal it is; with roots alone,
+//! nothing says whether a seal was revoked: INDETERMINATE.
 
 mod seal;
 
@@ -20,13 +21,15 @@ use consign_pki::asic::{AsicError, Budget, Container, DOCUMENT_NAME, FileHash};
 use serde::Serialize;
 
 use crate::Verified;
-use crate::directory::Directory;
 use crate::report::{Check, Report};
 
 pub use seal::{JudgedAt, SealInfo, SealTrust};
 
 /// Extended key usage that seals of this network carry; a deployment has its own arc.
 pub const SEAL_USAGE: &str = consign_pki::issue::PLACEHOLDER_SEAL_EKU;
+
+/// What stands before the code in the organizationIdentifier (X.520) of seals.
+pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
 
 /// Which zip profile a container must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -94,7 +97,7 @@ impl Judgement {
 
 /// Judges a container. Reads it once from end to end; memory does not grow with its files.
 ///
-/// `directory` is absent for a check by roots alone, which never says TOTAL-PASSED.
+/// By roots without revocation lists it never says TOTAL-PASSED.
 pub fn judge<R: Read + Seek>(
     container: R,
     trust: &SealTrust<'_>,
@@ -111,10 +114,6 @@ pub fn judge<R: Read + Seek>(
         .report
         .not_checked
         .push("signatures inside PDF files");
-    judgement
-        .report
-        .not_checked
-        .push("time-stamps: none are asked for by this policy");
     let report = &mut judgement.report;
     let Some(mut container) = open(container, policy, report) else {
         return judgement;
@@ -339,14 +338,4 @@ fn check_issue_date(document: &Document, at: Timestamp, report: &mut Report) {
         None,
         detail,
     ));
-}
-
-/// The directory that a judgement rests on, if there is one.
-impl SealTrust<'_> {
-    const fn directory(&self) -> Option<&Directory> {
-        match self {
-            Self::Directory { directory, .. } => Some(directory),
-            Self::Roots { .. } => None,
-        }
-    }
 }

@@ -1,8 +1,8 @@
 //! The trust file: all that a verifier takes on faith.
 //!
 //! It pins the network, the roots of seal certificates, the directory key and the
-//! lowest directory version to accept; later also log and time-stamp keys, whose
-//! places are already here. Everything else proves itself from these.
+//! lowest directory version to accept, and the roots of time-stamp authorities that are
+//! not the network's own; later also log keys, whose place is already here. Everything else proves itself from these.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -62,7 +62,7 @@ struct TrustFile {
     roots: Vec<String>,
     /// Keys of the hub's log; none yet.
     log_keys: Vec<String>,
-    /// Roots of time-stamp authorities; none yet.
+    /// Roots of time-stamp authorities besides those of seals; DER certificates in base64.
     timestamp_roots: Vec<String>,
 }
 
@@ -93,7 +93,7 @@ pub struct TrustStore {
     minimum_version: DirectoryVersion,
     /// Not used yet, and kept when the file is written again.
     log_keys: Vec<String>,
-    timestamp_roots: Vec<String>,
+    time_stamp_roots: Vec<Vec<u8>>,
 }
 
 impl TrustStore {
@@ -116,7 +116,7 @@ impl TrustStore {
             roots,
             minimum_version,
             log_keys: Vec::new(),
-            timestamp_roots: Vec::new(),
+            time_stamp_roots: Vec::new(),
         }
     }
 
@@ -133,7 +133,15 @@ impl TrustStore {
         if file.roots.is_empty() || file.authority.directory_keys.is_empty() {
             return Err(TrustError::Empty);
         }
-        let roots = file.roots.iter().enumerate();
+        let decoded = |texts: &[String]| {
+            let texts = texts.iter().enumerate();
+            let decode = |(index, text)| {
+                STANDARD
+                    .decode(text)
+                    .map_err(|_| TrustError::Root { index })
+            };
+            texts.map(decode).collect::<Result<Vec<_>, _>>()
+        };
         let keys = file.authority.directory_keys.iter().enumerate();
         Ok(Self {
             network: file.network,
@@ -142,14 +150,8 @@ impl TrustStore {
             authority_code: file.authority.code,
             minimum_version: file.minimum_version,
             log_keys: file.log_keys,
-            timestamp_roots: file.timestamp_roots,
-            roots: roots
-                .map(|(index, text)| {
-                    STANDARD
-                        .decode(text)
-                        .map_err(|_| TrustError::Root { index })
-                })
-                .collect::<Result<_, _>>()?,
+            time_stamp_roots: decoded(&file.timestamp_roots)?,
+            roots: decoded(&file.roots)?,
             directory_keys: keys
                 .map(|(index, text)| public_key(text).ok_or(TrustError::DirectoryKey { index }))
                 .collect::<Result<_, _>>()?,
@@ -163,6 +165,7 @@ impl TrustStore {
             .directory_keys
             .iter()
             .map(|key| hex::encode(key.to_bytes()));
+        let encoded = |roots: &[Vec<u8>]| roots.iter().map(|root| STANDARD.encode(root)).collect();
         let file = TrustFile {
             tag: TrustTag::V1,
             network: self.network,
@@ -173,13 +176,9 @@ impl TrustStore {
                 directory_keys: keys.collect(),
             },
             minimum_version: self.minimum_version,
-            roots: self
-                .roots
-                .iter()
-                .map(|root| STANDARD.encode(root))
-                .collect(),
+            roots: encoded(&self.roots),
             log_keys: self.log_keys.clone(),
-            timestamp_roots: self.timestamp_roots.clone(),
+            timestamp_roots: encoded(&self.time_stamp_roots),
         };
         let mut bytes = serde_json::to_vec_pretty(&file).expect("trust files serialise");
         bytes.push(b'\n');
@@ -209,6 +208,11 @@ impl TrustStore {
     /// Roots of seal certificates, as DER.
     pub fn roots(&self) -> &[Vec<u8>] {
         &self.roots
+    }
+
+    /// Roots of time-stamp authorities besides those of seals, as DER.
+    pub fn time_stamp_roots(&self) -> &[Vec<u8>] {
+        &self.time_stamp_roots
     }
 
     /// The lowest directory version to accept.

@@ -88,9 +88,7 @@ fn cut_anywhere_is_malformed() {
 fn without_a_directory_it_stays_undecided() {
     let world = World::new();
     let container = world.container(&world.document());
-    let trust = SealTrust::Roots {
-        roots: world.trust.roots(),
-    };
+    let trust = SealTrust::by_roots(world.trust.roots());
     let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
     expect(
         &judgement,
@@ -105,16 +103,16 @@ fn other_roots_do_not_vouch() {
     let container = world.container(&world.document());
     let roots = other.trust.roots();
     let directory = &world.directory;
-    let trust = SealTrust::Directory { roots, directory };
+    let trust = SealTrust::by_directory(roots, directory);
     let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
     assert_eq!(judgement.report.indication, Indication::TotalFailed);
     // A root of the same name and another key is a forgery; a root that was never named
     // on the path only leaves roots-alone undecided.
-    let trust = SealTrust::Roots { roots };
+    let trust = SealTrust::by_roots(roots);
     let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
     assert_eq!(judgement.report.indication, Indication::TotalFailed);
     let unrelated = [world.sender.certificate.clone()];
-    let trust = SealTrust::Roots { roots: &unrelated };
+    let trust = SealTrust::by_roots(&unrelated);
     let judgement = judge(Cursor::new(&container), &trust, &policy(), proven());
     assert_eq!(judgement.report.indication, Indication::Indeterminate);
 }

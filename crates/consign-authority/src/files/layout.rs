@@ -76,6 +76,18 @@ impl Layout {
         self.trust().join("trust.pem")
     }
 
+    pub(super) fn lists(&self) -> PathBuf {
+        self.trust().join("crl")
+    }
+
+    pub(super) fn issuing_list(&self) -> PathBuf {
+        self.lists().join("issuing.crl")
+    }
+
+    pub(super) fn root_list(&self) -> PathBuf {
+        self.lists().join("root.crl")
+    }
+
     pub(super) fn directory(&self) -> PathBuf {
         self.trust().join("directory")
     }

@@ -6,7 +6,8 @@
 //! root.pem, issuing.pem   the authority's certificates
 //! entries/<id>.json       one party each: what the next directory says, certificates issued
 //! issued/<serial>.pem     every certificate ever issued
-//! trust/                  what is given away: trust.json, trust.pem, directory/<version>/
+//! trust/                  what is given away: trust.json, trust.pem, directory/<version>/,
+//!                         crl/: the revocation lists of root and issuing authority
 //! lock                    one process at a time
 //! ```
 //!
@@ -38,6 +39,7 @@ use crate::inspection::Inspection;
 use crate::issuance::{Issuance, IssueOptions};
 use crate::publication::{self, Before, Version};
 use crate::register::{CertificateRecord, Record, Register};
+use crate::revocation::{self, RevocationRecord, RevokeOptions, RevokedParty};
 use crate::settings::{DAY, Lives, Settings};
 
 use layout::Layout;
@@ -109,6 +111,19 @@ pub fn publish(
     now: Timestamp,
 ) -> Result<Published, AuthorityError> {
     Authority::open(dir)?.publish(options, now)
+}
+
+/// [`Authority::revoke`], once.
+///
+/// # Errors
+/// As [`Authority::open`] and [`Authority::revoke`].
+pub fn revoke(
+    dir: &Path,
+    code: &PartyCode,
+    options: RevokeOptions,
+    now: Timestamp,
+) -> Result<RevokedParty, AuthorityError> {
+    Authority::open(dir)?.revoke(code, options, now)
 }
 
 /// [`Authority::set_state`], once.
@@ -265,6 +280,9 @@ impl Authority {
             && !options.force
             && publication::suffices(as_before(before), &publication::join(&lines), now)
         {
+            if !self.layout.issuing_list().exists() {
+                self.publish_lists(before, now)?;
+            }
             return Ok(self.published(before, false));
         }
         let usual = self.settings.lives.head_days.saturating_mul(DAY);
@@ -279,8 +297,64 @@ impl Authority {
         let directory =
             Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
                 .map_err(|source| AuthorityError::Unpublishable { source })?;
+        // Before the version: where this is cut short, the same command does all of it again.
+        self.publish_lists(&directory, now)?;
         versions::write(&self.layout.directory(), directory.version(), &version)?;
         Ok(self.published(&directory, true))
+    }
+
+    /// Signs the revocation lists, which have the number of the directory's version and run out
+    /// with its head. The root's is left as it is where its key is kept elsewhere.
+    fn publish_lists(&self, directory: &Directory, now: Timestamp) -> Result<(), AuthorityError> {
+        let validity = Validity {
+            not_before: now.as_unix(),
+            not_after: directory.head().expires.as_unix(),
+        };
+        let fault = |source| AuthorityError::List { source };
+        let number = directory.version().value();
+        let revoked = revocation::revoked(&self.register);
+        let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
+        let list = self.issuing.revocation_list(&revoked, number, validity);
+        store::keep_list(&self.layout.issuing_list(), &list.map_err(fault)?)?;
+        if let Some(root) = store::root_authority(&self.layout)? {
+            let list = root.revocation_list(&[], number, validity);
+            store::keep_list(&self.layout.root_list(), &list.map_err(fault)?)?;
+        }
+        Ok(())
+    }
+
+    /// Revokes what an agency or hub signs and is known by, for the next directory and the next
+    /// lists. What is proven to be older stays good.
+    ///
+    /// # Errors
+    /// Nobody has the code, nothing of it counts any more, the time is to come, or the file
+    /// cannot be written.
+    pub fn revoke(
+        &mut self,
+        code: &PartyCode,
+        options: RevokeOptions,
+        now: Timestamp,
+    ) -> Result<RevokedParty, AuthorityError> {
+        let party = || code.to_string();
+        let holder = self.register.code_holder(code);
+        let record = holder.and_then(|id| self.register.get(id)).cloned();
+        let Some(mut record) = record else {
+            return Err(AuthorityError::PartyUnknown { party: party() });
+        };
+        let at = options.at.unwrap_or(now);
+        if at > now || options.invalid_from.is_some_and(|from| from > now) {
+            return Err(AuthorityError::RevokedLater { now });
+        }
+        let revocation = RevocationRecord {
+            at,
+            reason: options.reason,
+            invalid_from: options.invalid_from,
+        };
+        let Some(revoked) = revocation::revoke(&mut record, revocation) else {
+            return Err(AuthorityError::NothingToRevoke { party: party() });
+        };
+        self.enter(record)?;
+        Ok(revoked)
     }
 
     /// Suspends, closes or activates the agency or hub of a code, for the next directory;

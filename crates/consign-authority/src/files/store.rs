@@ -106,6 +106,25 @@ pub(super) fn issuing_authority(layout: &Layout) -> Result<CertificateAuthority,
         .map_err(|source| damaged(&path, source))
 }
 
+/// The root, if its key is here and not kept elsewhere.
+pub(super) fn root_authority(
+    layout: &Layout,
+) -> Result<Option<CertificateAuthority>, AuthorityError> {
+    let path = layout.root_key();
+    if !path.exists() {
+        return Ok(None);
+    }
+    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, &read_key(&path)?);
+    root.map(Some).map_err(|source| damaged(&path, source))
+}
+
+pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> {
+    if let Some(dir) = path.parent() {
+        files::create_dir_durable(dir, PUBLIC_DIRECTORY)?;
+    }
+    publish(path, list)
+}
+
 pub(super) fn directory_key(layout: &Layout) -> Result<StatementKey, AuthorityError> {
     let path = layout.directory_key();
     StatementKey::from_pkcs8_pem(&read_key(&path)?).map_err(|source| damaged(&path, source))

@@ -6,8 +6,9 @@ use consign_pki::certificate::{CertificateDetails, CertificateError, fingerprint
 use consign_pki::issue::{
     CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
 };
+use consign_verify::container::ORGANIZATION_IDENTIFIER_PREFIX;
 
-use super::{Issuance, Issued, ORGANIZATION_IDENTIFIER_PREFIX};
+use super::{Issuance, Issued};
 use crate::applicant::ProvenRequest;
 use crate::entries::{BACKDATE_SECONDS, Listed};
 use crate::error::AuthorityError;
@@ -77,10 +78,15 @@ impl Issuance<'_> {
         party: &str,
         issue: impl FnOnce(&CertificateAuthority, Validity, &[u8]) -> Result<Vec<u8>, IssueError>,
     ) -> Result<Listed, AuthorityError> {
-        let newest = self
-            .register
-            .get(id)
-            .and_then(|record| record.certificates.last())
+        let record = self.register.get(id);
+        let issued = record.map_or(&[][..], |record| record.certificates.as_slice());
+        let is_revoked = |one: &CertificateRecord| one.key == proven.key && one.revoked.is_some();
+        if issued.iter().any(is_revoked) {
+            let party = party.to_owned();
+            return Err(AuthorityError::KeyRevoked { party });
+        }
+        let newest = issued
+            .last()
             .filter(|newest| newest.key == proven.key && same_subject);
         if let Some(newest) = newest.filter(|newest| is_young(newest, self.now)) {
             return Ok(Listed {
@@ -124,5 +130,6 @@ fn certificate_record(der: &[u8], key: Digest) -> Result<CertificateRecord, Cert
         key,
         from: Timestamp::from_unix_saturating(details.not_before),
         until: Timestamp::from_unix_saturating(details.not_after),
+        revoked: None,
     })
 }

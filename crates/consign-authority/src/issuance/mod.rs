@@ -26,9 +26,6 @@ use crate::settings::Settings;
 
 use changes::Changes;
 
-/// What stands before an agency's code in its seal's organizationIdentifier (2.5.4.97).
-pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
-
 /// How a request is carried out.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IssueOptions {

@@ -59,6 +59,7 @@ fn line() -> Vec<u8> {
             key: Digest::of(b"key"),
             from: at("2026-11-23T02:25:00Z"),
             until: at("2029-11-22T02:30:00Z"),
+            revoked: None,
         },
         renewal: false,
     };

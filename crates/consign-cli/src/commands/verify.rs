@@ -27,6 +27,7 @@ pub(crate) use trust::Trust;
 #[command(after_help = "Examples:
   consign verify letter.asice --trust trust/trust.json
   consign verify letter.asice --trust trust.pem          roots alone: INDETERMINATE at best
+  consign verify letter.asice --trust trust.pem --crl issuing.crl --crl root.crl
   consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
 
@@ -37,6 +38,10 @@ pub(crate) struct Verify {
     /// trust.json, with the signed directory in directory/ beside it; or roots in PEM
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
+    /// A revocation list, DER or PEM. Without a directory all that the path needs; those in crl/
+    /// beside trust.json are then taken by themselves
+    #[arg(long = "crl", value_name = "FILE")]
+    lists: Vec<PathBuf>,
     /// The file is known to have existed then: a UTC time, or a day (its end in Vietnam)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
@@ -53,7 +58,7 @@ pub(crate) struct Verify {
 
 /// Judges the file and prints the verdict.
 pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
-    let trust = Trust::load(&verify.trust)?;
+    let trust = Trust::load(&verify.trust)?.with_lists(&verify.lists)?;
     let at = verify
         .at
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);
@@ -88,14 +93,11 @@ fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answe
         profile,
         ..Policy::default()
     };
-    let seal_trust = match trust.directory() {
-        Some(directory) => SealTrust::Directory {
-            roots: trust.roots(),
-            directory,
-        },
-        None => SealTrust::Roots {
-            roots: trust.roots(),
-        },
+    let seal_trust = SealTrust {
+        roots: trust.roots(),
+        directory: trust.directory(),
+        lists: trust.lists(),
+        time_stamp_roots: trust.time_stamp_roots(),
     };
     let judgement = container::judge(BufReader::new(file), &seal_trust, &policy, at);
     Ok(Answer::of_container(

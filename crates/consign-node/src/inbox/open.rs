@@ -137,9 +137,9 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     }
     let path = folder.file(CONTAINER);
     let file = BufReader::with_capacity(256 * 1024, durable::open(&path)?);
-    let trust = SealTrust::Directory {
-        roots: context.trust.roots(),
-        directory,
+    let trust = SealTrust {
+        time_stamp_roots: context.trust.time_stamp_roots(),
+        ..SealTrust::by_directory(context.trust.roots(), directory)
     };
     // What is passed on may be older than any proof that came with it.
     let at = if received.envelope.forwarded {

@@ -10,7 +10,7 @@ use crate::algorithm::{PublicKey, PublicKeyKind, SignatureError};
 use crate::asn1::{DerError, ScanLimits};
 use crate::pem::{self, PemError};
 
-pub(crate) use parts::{CertificateParts, object_identifiers, time};
+pub(crate) use parts::{CertificateParts, Extension, extensions, object_identifiers, time};
 
 /// Largest certificate read, in bytes.
 pub const MAX_CERTIFICATE: usize = 16 * 1024;

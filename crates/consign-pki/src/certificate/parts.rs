@@ -8,6 +8,14 @@ use const_oid::ObjectIdentifier;
 use crate::algorithm::AlgorithmIdentifier;
 use crate::asn1::{self, DerError, Element, Reader};
 
+/// More than any certificate has.
+const MAX_EXTENSIONS: usize = 64;
+
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const EXTENDED_KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37");
+const DISTRIBUTION_POINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.31");
+
 /// Slices of one certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct CertificateParts<'a> {
@@ -22,6 +30,17 @@ pub(crate) struct CertificateParts<'a> {
     pub(crate) spki: &'a [u8],
     pub(crate) not_before: u64,
     pub(crate) not_after: u64,
+    /// The whole `Extensions`.
+    extensions: Option<&'a [u8]>,
+}
+
+/// One extension of a certificate, a list or an entry of a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Extension<'a> {
+    pub(crate) oid: ObjectIdentifier,
+    pub(crate) critical: bool,
+    /// What the OCTET STRING holds.
+    pub(crate) value: &'a [u8],
 }
 
 impl<'a> CertificateParts<'a> {
@@ -42,6 +61,10 @@ impl<'a> CertificateParts<'a> {
         let spki = tbs.expect(asn1::SEQUENCE)?.whole;
         let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
         validity.finish()?;
+        tbs.optional(asn1::context_primitive(1))?;
+        tbs.optional(asn1::context_primitive(2))?;
+        let extensions = tbs.optional(asn1::context(3))?;
+        tbs.finish()?;
         Ok(Self {
             serial,
             signature_algorithm,
@@ -50,7 +73,88 @@ impl<'a> CertificateParts<'a> {
             spki,
             not_before,
             not_after,
+            extensions: extensions.map(|element| element.value),
         })
+    }
+
+    /// Whether the key may sign revocation lists: keyUsage allows it, or is absent (RFC 5280
+    /// §6.3.3 f).
+    pub(crate) fn may_sign_lists(&self) -> Result<bool, DerError> {
+        const CRL_SIGN: u8 = 0b0000_0010;
+        let Some(value) = self.extension(KEY_USAGE)? else {
+            return Ok(true);
+        };
+        let bits = Element::only(value, asn1::BIT_STRING)?.value;
+        Ok(bits.get(1).is_some_and(|first| first & CRL_SIGN != 0))
+    }
+
+    /// Whether basicConstraints say that it is an authority.
+    pub(crate) fn is_authority(&self) -> Result<bool, DerError> {
+        let Some(value) = self.extension(BASIC_CONSTRAINTS)? else {
+            return Ok(false);
+        };
+        let mut fields = Element::only(value, asn1::SEQUENCE)?.reader();
+        boolean(&mut fields)
+    }
+
+    /// The value of cRLDistributionPoints.
+    pub(crate) fn distribution_points(&self) -> Result<Option<&'a [u8]>, DerError> {
+        self.extension(DISTRIBUTION_POINTS)
+    }
+
+    /// Whether extKeyUsage is there and critical.
+    pub(crate) fn has_critical_extended_usage(&self) -> Result<bool, DerError> {
+        let found = self.find_extension(EXTENDED_KEY_USAGE)?;
+        Ok(found.is_some_and(|extension| extension.critical))
+    }
+
+    fn extension(&self, oid: ObjectIdentifier) -> Result<Option<&'a [u8]>, DerError> {
+        Ok(self.find_extension(oid)?.map(|extension| extension.value))
+    }
+
+    fn find_extension(&self, oid: ObjectIdentifier) -> Result<Option<Extension<'a>>, DerError> {
+        let Some(all) = self.extensions else {
+            return Ok(None);
+        };
+        Ok(extensions(all)?.into_iter().find(|it| it.oid == oid))
+    }
+}
+
+/// The extensions of a `SEQUENCE OF Extension`, none of them twice (RFC 5280 §4.2).
+pub(crate) fn extensions(der: &[u8]) -> Result<Vec<Extension<'_>>, DerError> {
+    let mut reader = Element::only(der, asn1::SEQUENCE)?.reader();
+    let mut found: Vec<Extension<'_>> = Vec::new();
+    while !reader.is_empty() {
+        let mut fields = reader.expect(asn1::SEQUENCE)?.reader();
+        let oid = fields.object_identifier()?;
+        let critical = boolean(&mut fields)?;
+        let value = fields.expect(asn1::OCTET_STRING)?.value;
+        fields.finish()?;
+        if found.len() >= MAX_EXTENSIONS {
+            return Err(DerError::TooMany {
+                limit: MAX_EXTENSIONS,
+            });
+        }
+        if found.iter().any(|known| known.oid == oid) {
+            return Err(DerError::Value {
+                tag: asn1::SEQUENCE,
+            });
+        }
+        found.push(Extension {
+            oid,
+            critical,
+            value,
+        });
+    }
+    Ok(found)
+}
+
+/// A BOOLEAN that is FALSE where it is absent, and in DER only there.
+fn boolean(reader: &mut Reader<'_>) -> Result<bool, DerError> {
+    match reader.optional(asn1::BOOLEAN)?.map(|flag| flag.value) {
+        None => Ok(false),
+        Some([0xff]) => Ok(true),
+        Some(_) => Err(DerError::Value { tag: asn1::BOOLEAN }),
     }
 }
 

@@ -16,6 +16,7 @@
 
 mod attributes;
 mod sign;
+mod stamp;
 mod verify;
 
 use const_oid::ObjectIdentifier;
@@ -25,7 +26,10 @@ use crate::asn1::{DerError, ScanLimits};
 use crate::seal::SealError;
 
 pub use sign::sign_detached;
+pub(crate) use sign::sign_enclosed;
+pub use stamp::with_time_stamp;
 pub use verify::parse_and_verify;
+pub(crate) use verify::verify_enclosed;
 
 /// Largest CMS structure read, in bytes.
 pub const MAX_CMS: usize = 256 * 1024;
@@ -41,6 +45,7 @@ const SCAN_LIMITS: ScanLimits = ScanLimits {
 };
 
 const ID_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.1");
+const ID_CT_TST_INFO: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.1.4");
 const ID_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.7.2");
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
@@ -49,6 +54,29 @@ const SIGNING_CERTIFICATE_V2: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const SIGNATURE_TIME_STAMP: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.14");
+
+/// What is signed, and what follows from that for the structure (RFC 5652 §5.1).
+#[derive(Debug, Clone, Copy)]
+struct Form {
+    content_type: ObjectIdentifier,
+    version: u8,
+    /// The content stands inside.
+    is_enclosed: bool,
+}
+
+/// A document's manifest, which stays outside.
+const DETACHED: Form = Form {
+    content_type: ID_DATA,
+    version: 1,
+    is_enclosed: false,
+};
+
+/// The `TSTInfo` of a time-stamp token (RFC 3161 §2.4.2).
+const TOKEN: Form = Form {
+    content_type: ID_CT_TST_INFO,
+    version: 3,
+    is_enclosed: true,
+};
 
 /// A signature whose cryptographic checks all passed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +118,8 @@ pub enum CmsError {
         /// The version found.
         version: u8,
     },
-    /// The signed content is of another type than id-data.
-    #[error("content type {oid} is not id-data")]
+    /// The signed content is of another type than is expected here.
+    #[error("content type {oid} is not the one expected")]
     ContentType {
         /// The type found, dotted.
         oid: String,
@@ -99,6 +127,12 @@ pub enum CmsError {
     /// The content is inside the structure.
     #[error("content is not detached")]
     NotDetached,
+    /// The content is not inside the structure.
+    #[error("content is missing")]
+    NotEnclosed,
+    /// When a time-stamp is added: there is one already, or other unsigned attributes.
+    #[error("the signature has unsigned attributes already")]
+    HasUnsignedAttributes,
     /// `digestAlgorithms` is not exactly the signer's digest algorithm.
     #[error("digest algorithms do not match the signer's")]
     DigestAlgorithms,

@@ -1,9 +1,9 @@
-//! Writing a detached CAdES-B-B signature.
+//! Writing a detached CAdES-B-B signature, or a time-stamp token.
 
 use super::attributes::{encode as attribute, encode_signing_certificate, encode_time};
 use super::{
-    CONTENT_TYPE, CmsError, ID_DATA, ID_SIGNED_DATA, MAX_CERTIFICATES, MESSAGE_DIGEST,
-    SIGNING_CERTIFICATE_V2, SIGNING_TIME,
+    CONTENT_TYPE, CmsError, DETACHED, Form, ID_SIGNED_DATA, MAX_CERTIFICATES, MESSAGE_DIGEST,
+    SIGNING_CERTIFICATE_V2, SIGNING_TIME, TOKEN,
 };
 use crate::algorithm::PublicKey;
 use crate::asn1;
@@ -22,13 +22,41 @@ pub fn sign_detached(
     content: &[u8],
     signing_time: u64,
 ) -> Result<Vec<u8>, CmsError> {
+    let carried = certificates(certificate_der, chain)?;
+    let what = (content, signing_time);
+    sign(signer, certificate_der, &carried, what, &DETACHED)
+}
+
+/// The same for the content of a time-stamp token, which goes inside. The certificate and its
+/// chain go along if they are wanted (RFC 3161 §2.4.1, certReq).
+pub(crate) fn sign_enclosed(
+    signer: &dyn SealSigner,
+    certificate_der: &[u8],
+    chain: Option<&[Vec<u8>]>,
+    content: &[u8],
+    signing_time: u64,
+) -> Result<Vec<u8>, CmsError> {
+    let carried = chain.map(|chain| certificates(certificate_der, chain));
+    let carried = carried.transpose()?.unwrap_or_default();
+    let what = (content, signing_time);
+    sign(signer, certificate_der, &carried, what, &TOKEN)
+}
+
+/// `carried`: the field `certificates`, or nothing.
+fn sign(
+    signer: &dyn SealSigner,
+    certificate_der: &[u8],
+    carried: &[u8],
+    (content, signing_time): (&[u8], u64),
+    form: &Form,
+) -> Result<Vec<u8>, CmsError> {
     let parts = CertificateParts::parse(certificate_der)?;
     if parts.spki != signer.public_key_der() {
         return Err(CmsError::KeyMismatch);
     }
     let digest = signer.algorithm().digest();
     let members = asn1::set_of_members(vec![
-        attribute(CONTENT_TYPE, &asn1::object_identifier(&ID_DATA)),
+        attribute(CONTENT_TYPE, &asn1::object_identifier(&form.content_type)),
         attribute(
             MESSAGE_DIGEST,
             &asn1::encode(asn1::OCTET_STRING, &[&digest.of(content)]),
@@ -48,11 +76,17 @@ pub fn sign_detached(
         &signer.algorithm().identifier(),
         &asn1::encode(asn1::OCTET_STRING, &[&signature]),
     ]);
+    let inside = if form.is_enclosed {
+        let octets = asn1::encode(asn1::OCTET_STRING, &[content]);
+        asn1::encode(asn1::context(0), &[&octets])
+    } else {
+        Vec::new()
+    };
     let signed_data = asn1::sequence(&[
-        &[asn1::INTEGER, 1, 1],
+        &[asn1::INTEGER, 1, form.version],
         &asn1::encode(asn1::SET, &[&digest.identifier()]),
-        &asn1::sequence(&[&asn1::object_identifier(&ID_DATA)]),
-        &asn1::encode(asn1::context(0), &[&certificates(certificate_der, chain)?]),
+        &asn1::sequence(&[&asn1::object_identifier(&form.content_type), &inside]),
+        carried,
         &asn1::encode(asn1::SET, &[&signer_info]),
     ]);
     Ok(asn1::sequence(&[
@@ -73,7 +107,7 @@ fn sign_checked(
     Ok(signature)
 }
 
-/// The members of `CertificateSet`, each certificate once.
+/// The field `certificates`, each certificate once.
 fn certificates(own: &[u8], chain: &[Vec<u8>]) -> Result<Vec<u8>, CmsError> {
     let mut all = vec![own.to_vec()];
     for certificate in chain {
@@ -85,5 +119,8 @@ fn certificates(own: &[u8], chain: &[Vec<u8>]) -> Result<Vec<u8>, CmsError> {
     if all.len() > MAX_CERTIFICATES {
         return Err(CmsError::TooManyCertificates);
     }
-    Ok(asn1::set_of_members(all))
+    Ok(asn1::encode(
+        asn1::context(0),
+        &[&asn1::set_of_members(all)],
+    ))
 }

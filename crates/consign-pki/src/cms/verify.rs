@@ -1,9 +1,9 @@
-//! Reading a detached CAdES signature and checking it.
+//! Reading a CAdES signature or a time-stamp token, and checking it.
 
 use super::attributes::Attributes;
 use super::{
-    CadesSignature, CmsError, ID_DATA, ID_SIGNED_DATA, MAX_CERTIFICATES, SCAN_LIMITS,
-    SIGNATURE_TIME_STAMP,
+    CadesSignature, CmsError, DETACHED, Form, ID_SIGNED_DATA, MAX_CERTIFICATES, SCAN_LIMITS,
+    SIGNATURE_TIME_STAMP, TOKEN,
 };
 use crate::algorithm::{AlgorithmIdentifier, CmsAlgorithm, PublicKey, SignatureAlgorithm};
 use crate::asn1::{self, DerError, Element, Reader};
@@ -14,61 +14,76 @@ use crate::certificate::CertificateParts;
 /// Returns what the signature says; whether its certificate can be trusted is not judged.
 pub fn parse_and_verify(p7s: &[u8], content: &[u8]) -> Result<CadesSignature, CmsError> {
     asn1::scan(p7s, SCAN_LIMITS)?;
-    let signed_data = SignedData::read(p7s)?;
-    let signer = SignerInfo::read(&signed_data.signer_info)?;
-    let algorithm = signer.algorithm()?;
-    if signed_data.digest_algorithms != [signer.digest_algorithm.clone()] {
-        return Err(CmsError::DigestAlgorithms);
-    }
-    let attributes = Attributes::read(&mut signer.signed_attributes.reader(), true)?;
-    if attributes.content_type()? != ID_DATA {
-        return Err(CmsError::ContentTypeMismatch);
-    }
-    if attributes.message_digest()? != algorithm.digest().of(content) {
-        return Err(CmsError::MessageDigestMismatch);
-    }
-    let signing_time = attributes.signing_time()?;
-    let (certificate, parts) = signer.find_certificate(&signed_data.certificates)?;
-    attributes
-        .signing_certificate()?
-        .check(certificate, &parts)?;
-    let message = asn1::encode(asn1::SET, &[signer.signed_attributes.value]);
-    PublicKey::from_spki(parts.spki)
-        .and_then(|key| key.verify(algorithm, &message, signer.signature))
-        .map_err(CmsError::Signature)?;
+    SignedData::read(p7s, &DETACHED)?.verify(content, &DETACHED)
+}
 
-    let time_stamp_tokens = signer.time_stamp_tokens()?;
-    Ok(CadesSignature {
-        signer_certificate: certificate.to_vec(),
-        other_certificates: signed_data
-            .certificates
-            .iter()
-            .filter(|other| **other != certificate)
-            .map(|other| other.to_vec())
-            .collect(),
-        revocation_lists: signed_data
-            .revocation_lists
-            .iter()
-            .map(|list| list.to_vec())
-            .collect(),
-        signing_time,
-        algorithm,
-        signature_value: signer.signature.to_vec(),
-        has_timestamp_token: !time_stamp_tokens.is_empty(),
-        time_stamp_tokens,
-    })
+/// The same for a time-stamp token, which carries its content: gives that too.
+pub(crate) fn verify_enclosed(token: &[u8]) -> Result<(CadesSignature, &[u8]), CmsError> {
+    asn1::scan(token, SCAN_LIMITS)?;
+    let signed_data = SignedData::read(token, &TOKEN)?;
+    let content = signed_data.content.ok_or(CmsError::NotEnclosed)?;
+    Ok((signed_data.verify(content, &TOKEN)?, content))
+}
+
+impl SignedData<'_> {
+    fn verify(&self, content: &[u8], form: &Form) -> Result<CadesSignature, CmsError> {
+        let signer = SignerInfo::read(&self.signer_info)?;
+        let algorithm = signer.algorithm()?;
+        if self.digest_algorithms != [signer.digest_algorithm.clone()] {
+            return Err(CmsError::DigestAlgorithms);
+        }
+        let attributes = Attributes::read(&mut signer.signed_attributes.reader(), true)?;
+        if attributes.content_type()? != form.content_type {
+            return Err(CmsError::ContentTypeMismatch);
+        }
+        if attributes.message_digest()? != algorithm.digest().of(content) {
+            return Err(CmsError::MessageDigestMismatch);
+        }
+        let signing_time = attributes.signing_time()?;
+        let (certificate, parts) = signer.find_certificate(&self.certificates)?;
+        attributes
+            .signing_certificate()?
+            .check(certificate, &parts)?;
+        let message = asn1::encode(asn1::SET, &[signer.signed_attributes.value]);
+        PublicKey::from_spki(parts.spki)
+            .and_then(|key| key.verify(algorithm, &message, signer.signature))
+            .map_err(CmsError::Signature)?;
+
+        let time_stamp_tokens = signer.time_stamp_tokens()?;
+        Ok(CadesSignature {
+            signer_certificate: certificate.to_vec(),
+            other_certificates: self
+                .certificates
+                .iter()
+                .filter(|other| **other != certificate)
+                .map(|other| other.to_vec())
+                .collect(),
+            revocation_lists: self
+                .revocation_lists
+                .iter()
+                .map(|list| list.to_vec())
+                .collect(),
+            signing_time,
+            algorithm,
+            signature_value: signer.signature.to_vec(),
+            has_timestamp_token: !time_stamp_tokens.is_empty(),
+            time_stamp_tokens,
+        })
+    }
 }
 
 /// RFC 5652 §5.1, as slices.
 struct SignedData<'a> {
     digest_algorithms: Vec<AlgorithmIdentifier<'a>>,
+    /// What stands inside.
+    content: Option<&'a [u8]>,
     certificates: Vec<&'a [u8]>,
     revocation_lists: Vec<&'a [u8]>,
     signer_info: Element<'a>,
 }
 
 impl<'a> SignedData<'a> {
-    fn read(bytes: &'a [u8]) -> Result<Self, CmsError> {
+    fn read(bytes: &'a [u8], form: &Form) -> Result<Self, CmsError> {
         let mut content_info = Element::only(bytes, asn1::SEQUENCE)?.reader();
         if content_info.object_identifier()? != ID_SIGNED_DATA {
             return Err(CmsError::NotSignedData);
@@ -78,21 +93,22 @@ impl<'a> SignedData<'a> {
         let mut reader = Element::only(explicit.value, asn1::SEQUENCE)?.reader();
 
         let version = reader.small_integer()?;
-        // Version 3 and above announce other content types or certificates than ours.
-        if version != 1 {
+        // Others announce other content types or certificates than ours.
+        if version != form.version {
             return Err(CmsError::Version {
                 structure: "SignedData",
                 version,
             });
         }
         let digest_algorithms = read_algorithms(&mut reader)?;
-        read_detached_content(&mut reader)?;
+        let content = read_content(&mut reader, form)?;
         let certificates = read_certificates(&mut reader)?;
         let revocation_lists = read_revocation_lists(&mut reader)?;
         let signer_info = read_only_signer(&mut reader)?;
         reader.finish()?;
         Ok(Self {
             digest_algorithms,
+            content,
             certificates,
             revocation_lists,
             signer_info,
@@ -109,19 +125,24 @@ fn read_algorithms<'a>(reader: &mut Reader<'a>) -> Result<Vec<AlgorithmIdentifie
     Ok(algorithms)
 }
 
-fn read_detached_content(reader: &mut Reader<'_>) -> Result<(), CmsError> {
+fn read_content<'a>(reader: &mut Reader<'a>, form: &Form) -> Result<Option<&'a [u8]>, CmsError> {
     let mut content = reader.expect(asn1::SEQUENCE)?.reader();
     let oid = content.object_identifier()?;
-    if oid != ID_DATA {
+    if oid != form.content_type {
         return Err(CmsError::ContentType {
             oid: oid.to_string(),
         });
     }
     if content.is_empty() {
-        Ok(())
-    } else {
-        Err(CmsError::NotDetached)
+        return Ok(None);
     }
+    if !form.is_enclosed {
+        return Err(CmsError::NotDetached);
+    }
+    let explicit = content.expect(asn1::context(0))?;
+    content.finish()?;
+    let inside = Element::only(explicit.value, asn1::OCTET_STRING)?;
+    Ok(Some(inside.value))
 }
 
 fn read_certificates<'a>(reader: &mut Reader<'a>) -> Result<Vec<&'a [u8]>, CmsError> {

@@ -1,16 +1,19 @@
 //! A certification authority with its key in memory.
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PublicKeyData, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    PKCS_ECDSA_P256_SHA256, PublicKeyData, RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
 };
 use zeroize::Zeroizing;
 
 use super::fields::{
-    alternative_names, arcs, base_params, organization, policies, positive_serial, text,
+    alternative_names, arcs, base_params, moment, only_time_stamping, organization, period,
+    policies, positive_serial, reason_code, text,
 };
 use super::{
-    AuthorityName, IssueError, Profile, SealSubject, TlsSubject, TlsUsage, Validity, verify_request,
+    AuthorityName, IssueError, Profile, Revocation, SealSubject, TlsSubject, TlsUsage, Validity,
+    verify_request,
 };
 use crate::certificate::{self, CertificateDetails, CertificateParts};
 use crate::pem;
@@ -145,6 +148,53 @@ impl CertificateAuthority {
         };
         params.subject_alt_names = alternative_names(subject)?;
         self.sign(&params, csr_der)
+    }
+
+    /// Issues the certificate of a time-stamp authority, DER: no authority, digitalSignature,
+    /// and timeStamping alone as a critical extended key usage (RFC 3161 §2.3).
+    pub fn issue_time_stamping(
+        &self,
+        csr_der: &[u8],
+        subject: &AuthorityName,
+        validity: Validity,
+        serial: &[u8],
+    ) -> Result<Vec<u8>, IssueError> {
+        let mut name = organization("organization", &subject.organization)?;
+        name.push(
+            DnType::CommonName,
+            text("common name", &subject.common_name)?,
+        );
+        let mut params = self.end_entity_params(name, validity, serial)?;
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
+        params.custom_extensions = vec![only_time_stamping()];
+        self.sign(&params, csr_der)
+    }
+
+    /// Signs a revocation list, DER (RFC 5280 §5): `number` must grow from list to list.
+    pub fn revocation_list(
+        &self,
+        revoked: &[Revocation],
+        number: u64,
+        validity: Validity,
+    ) -> Result<Vec<u8>, IssueError> {
+        let (this_update, next_update) = period(validity)?;
+        let entry = |one: &Revocation| -> Result<RevokedCertParams, IssueError> {
+            Ok(RevokedCertParams {
+                serial_number: positive_serial(&one.serial)?,
+                revocation_time: moment(one.at)?,
+                reason_code: Some(reason_code(one.reason)),
+                invalidity_date: one.invalid_from.map(moment).transpose()?,
+            })
+        };
+        let params = CertificateRevocationListParams {
+            this_update,
+            next_update,
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.iter().map(entry).collect::<Result<_, _>>()?,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        Ok(params.signed_by(&self.issuer)?.der().to_vec())
     }
 
     fn assemble(certificate: Vec<u8>, key: KeyPair) -> Result<Self, IssueError> {

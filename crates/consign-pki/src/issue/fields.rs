@@ -5,8 +5,11 @@ use rcgen::{
     CertificateParams, CustomExtension, DistinguishedName, DnType, DnValue, SanType, SerialNumber,
 };
 
+use time::OffsetDateTime;
+
 use super::{IssueError, MAX_ALTERNATIVE_NAMES, MAX_NAME, MAX_SERIAL, TlsSubject, Validity};
 use crate::asn1;
+use crate::path::revocation::RevocationReason;
 
 /// The last second of the year 9999, beyond which X.509 cannot write times.
 const MAX_TIME: u64 = 253_402_300_799;
@@ -14,29 +17,62 @@ const MAX_TIME: u64 = 253_402_300_799;
 const COUNTRY: &str = "VN";
 /// certificatePolicies (RFC 5280 §4.2.1.4).
 const CERTIFICATE_POLICIES: [u64; 4] = [2, 5, 29, 32];
+/// extKeyUsage (RFC 5280 §4.2.1.12).
+const EXTENDED_KEY_USAGE: [u64; 4] = [2, 5, 29, 37];
+const TIME_STAMPING: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.6.1.5.5.7.3.8");
 
 /// What all certificates have in common: name, period, authority key identifier.
 pub(super) fn base_params(
     name: DistinguishedName,
     validity: Validity,
 ) -> Result<CertificateParams, IssueError> {
+    let (not_before, not_after) = period(validity)?;
+    let mut params = CertificateParams::default();
+    params.distinguished_name = name;
+    params.not_before = not_before;
+    params.not_after = not_after;
+    params.use_authority_key_identifier_extension = true;
+    Ok(params)
+}
+
+/// Both ends of a period as rcgen takes them.
+pub(super) fn period(validity: Validity) -> Result<(OffsetDateTime, OffsetDateTime), IssueError> {
     let Validity {
         not_before,
         not_after,
     } = validity;
-    if not_after < not_before || not_after > MAX_TIME {
+    if not_after < not_before {
         return Err(IssueError::Validity {
             not_before,
             not_after,
         });
     }
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let mut params = CertificateParams::default();
-    params.distinguished_name = name;
-    params.not_before = epoch + std::time::Duration::from_secs(not_before);
-    params.not_after = epoch + std::time::Duration::from_secs(not_after);
-    params.use_authority_key_identifier_extension = true;
-    Ok(params)
+    Ok((moment(not_before)?, moment(not_after)?))
+}
+
+/// Unix seconds as rcgen takes them.
+pub(super) fn moment(seconds: u64) -> Result<OffsetDateTime, IssueError> {
+    if seconds > MAX_TIME {
+        return Err(IssueError::Validity {
+            not_before: seconds,
+            not_after: seconds,
+        });
+    }
+    Ok(rcgen::date_time_ymd(1970, 1, 1) + std::time::Duration::from_secs(seconds))
+}
+
+pub(super) const fn reason_code(reason: RevocationReason) -> rcgen::RevocationReason {
+    match reason {
+        RevocationReason::Unspecified => rcgen::RevocationReason::Unspecified,
+        RevocationReason::KeyCompromise => rcgen::RevocationReason::KeyCompromise,
+        RevocationReason::CaCompromise => rcgen::RevocationReason::CaCompromise,
+        RevocationReason::AffiliationChanged => rcgen::RevocationReason::AffiliationChanged,
+        RevocationReason::Superseded => rcgen::RevocationReason::Superseded,
+        RevocationReason::CessationOfOperation => rcgen::RevocationReason::CessationOfOperation,
+        RevocationReason::CertificateHold => rcgen::RevocationReason::CertificateHold,
+        RevocationReason::PrivilegeWithdrawn => rcgen::RevocationReason::PrivilegeWithdrawn,
+        RevocationReason::AaCompromise => rcgen::RevocationReason::AaCompromise,
+    }
 }
 
 /// A name that begins with the country and the organization.
@@ -117,6 +153,14 @@ pub(super) fn policies(policy: &str) -> Result<CustomExtension, IssueError> {
         &CERTIFICATE_POLICIES,
         content,
     ))
+}
+
+/// extKeyUsage with timeStamping alone, critical.
+pub(super) fn only_time_stamping() -> CustomExtension {
+    let content = asn1::sequence(&[&asn1::object_identifier(&TIME_STAMPING)]);
+    let mut extension = CustomExtension::from_oid_content(&EXTENDED_KEY_USAGE, content);
+    extension.set_criticality(true);
+    extension
 }
 
 pub(super) fn arcs(dotted: &str) -> Result<Vec<u64>, IssueError> {

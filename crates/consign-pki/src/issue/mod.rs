@@ -1,4 +1,5 @@
-//! Issuing certificates: roots, issuing authorities, seals and TLS identities.
+//! Issuing certificates: roots, issuing authorities, seals and TLS identities; and the lists of
+//! those that were revoked.
 //!
 //! An applicant sends a PKCS#10 request. Its signature is verified, which proves that the
 //! applicant holds the key; **its public key is believed and nothing else**: names, usages
@@ -18,6 +19,7 @@ use std::net::IpAddr;
 use crate::algorithm::SignatureError;
 use crate::asn1::DerError;
 use crate::certificate::CertificateError;
+use crate::path::revocation::RevocationReason;
 use crate::pem::PemError;
 use crate::seal::SealError;
 
@@ -65,6 +67,19 @@ pub struct Validity {
     pub not_before: u64,
     /// Last second.
     pub not_after: u64,
+}
+
+/// What a revocation list says of one certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Revocation {
+    /// Its serial number, big-endian, as it was issued.
+    pub serial: Vec<u8>,
+    /// From when on it does not count, Unix time.
+    pub at: u64,
+    /// Why.
+    pub reason: RevocationReason,
+    /// Since when the key may be another's, Unix time.
+    pub invalid_from: Option<u64>,
 }
 
 /// Who an authority is.

@@ -33,14 +33,24 @@ pub(super) fn end_entity(
     if !allows(details.key_usages.as_deref(), purpose.key_usage) {
         return Err(PathError::KeyUsage);
     }
-    match &purpose.required_eku {
-        Some(required) if !details.extended_key_usages.contains(required) => {
-            Err(PathError::ExtendedKeyUsage {
-                required: required.clone(),
-            })
-        }
-        _ => Ok(()),
+    let Some(required) = &purpose.required_eku else {
+        return Ok(());
+    };
+    if !details.extended_key_usages.contains(required) {
+        return Err(PathError::ExtendedKeyUsage {
+            required: required.clone(),
+        });
     }
+    let stands_alone = || {
+        let is_critical = certificate.parts.has_critical_extended_usage();
+        is_critical.unwrap_or(false) && details.extended_key_usages.len() == 1
+    };
+    if purpose.only_that_eku && !stands_alone() {
+        return Err(PathError::NotOnlyThatUsage {
+            required: required.clone(),
+        });
+    }
+    Ok(())
 }
 
 pub(super) fn dates(certificate: &Certificate<'_>, at: u64) -> Result<(), PathError> {
@@ -80,13 +90,18 @@ pub(super) fn key(certificate: &Certificate<'_>) -> Result<(), PathError> {
 /// Whether the certificate's signature is made with a digest that still holds.
 pub(super) fn algorithm(certificate: &Certificate<'_>) -> Result<(), PathError> {
     let oid = certificate.parts.signature_algorithm.oid.to_string();
-    if WEAK_ALGORITHMS.contains(&oid.as_str()) {
+    if is_weak(&oid) {
         return Err(PathError::WeakAlgorithm {
             fingerprint: certificate.fingerprint,
             oid,
         });
     }
     Ok(())
+}
+
+/// Whether signatures by an algorithm, dotted, prove nothing any more.
+pub(super) fn is_weak(algorithm: &str) -> bool {
+    WEAK_ALGORITHMS.contains(&algorithm)
 }
 
 fn allows(usages: Option<&[KeyUsageName]>, required: RequiredKeyUsage) -> bool {

@@ -2,17 +2,19 @@
 //!
 //! Candidate paths are built here by name, bounded in length and number. Dates, key sizes,
 //! algorithms and the end entity's usages are checked here too, so that the reason given
-//! is exact; names, constraints, policies, critical extensions, signatures and revocation
-//! are checked by `certval`, which stays private to this module.
+//! is exact; names, constraints, policies, critical extensions and signatures are checked
+//! by `certval`, which stays private to this module.
 //!
-//! `at` is the instant judged for. Revocation is checked when lists are given with the
-//! purpose, and the result says whether it was.
+//! `at` is the instant judged for. Revocation is checked by [`revocation`] when lists
+//! are given with the purpose, and the result says whether it was.
 
 mod candidates;
 mod checks;
+pub mod revocation;
 mod validator;
 
 use crate::asn1::DerError;
+use revocation::{MAX_LIST, RevocationGap, Revoked};
 
 /// Most intermediate certificates looked at.
 pub const MAX_INTERMEDIATES: usize = 16;
@@ -21,7 +23,7 @@ pub const MAX_ROOTS: usize = 64;
 /// Most revocation lists.
 pub const MAX_REVOCATION_LISTS: usize = 16;
 /// Largest revocation list, in bytes.
-pub const MAX_REVOCATION_LIST: usize = 4 * 1024 * 1024;
+pub const MAX_REVOCATION_LIST: usize = MAX_LIST;
 /// Most authorities between end entity and root.
 pub const MAX_PATH_LENGTH: usize = 6;
 /// Most candidate paths tried.
@@ -32,6 +34,8 @@ const MAX_CANDIDATES: usize = 16;
 pub struct PathPurpose {
     /// An extended key usage that must be listed by name, dotted.
     pub required_eku: Option<String>,
+    /// Whether it must be the only one, in a critical extension (RFC 3161 §2.3).
+    pub only_that_eku: bool,
     /// What keyUsage must allow.
     pub key_usage: RequiredKeyUsage,
     /// DER revocation lists; when empty, revocation is not checked.
@@ -44,7 +48,17 @@ impl PathPurpose {
         Self {
             required_eku: Some(extended_key_usage.to_owned()),
             key_usage: RequiredKeyUsage::DigitalSignatureAndNonRepudiation,
-            crls: Vec::new(),
+            ..Self::default()
+        }
+    }
+
+    /// For a time-stamp authority: its key must be for nothing else.
+    pub fn time_stamping() -> Self {
+        Self {
+            required_eku: Some("1.3.6.1.5.5.7.3.8".to_owned()),
+            only_that_eku: true,
+            key_usage: RequiredKeyUsage::DigitalSignatureOrNonRepudiation,
+            ..Self::default()
         }
     }
 
@@ -62,7 +76,7 @@ impl PathPurpose {
         Self {
             required_eku: Some(extended_key_usage.to_owned()),
             key_usage: RequiredKeyUsage::DigitalSignature,
-            crls: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -150,6 +164,12 @@ pub enum PathError {
         /// The usage required, dotted.
         required: String,
     },
+    /// The extended key usage is not the only one, or its extension is not critical.
+    #[error("extended key usage {required} does not stand alone in a critical extension")]
+    NotOnlyThatUsage {
+        /// The usage required, dotted.
+        required: String,
+    },
     /// An authority's certificate does not let it issue certificates, or not these.
     #[error("an authority on the path may not issue this certificate")]
     AuthorityUsage,
@@ -184,12 +204,23 @@ pub enum PathError {
     /// Name constraints or certificate policies exclude the certificate.
     #[error("names or policies on the path exclude this certificate")]
     Constraints,
-    /// A certificate on the path is revoked.
-    #[error("a certificate on the path is revoked")]
-    Revoked,
+    /// A certificate on the path was revoked by then.
+    #[error("a certificate on the path is revoked since {} ({})", revoked.since, revoked.reason)]
+    Revoked {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// Since when, and why.
+        revoked: Revoked,
+    },
     /// Revocation lists were given, but do not answer for every certificate.
     #[error("revocation status is not known")]
-    RevocationUnknown,
+    RevocationUnknown {
+        /// The certificate.
+        fingerprint: [u8; 32],
+        /// What is missing.
+        #[source]
+        gap: RevocationGap,
+    },
     /// Refused by the validator for a reason of its own.
     #[error("path is refused by the validator")]
     Refused,
@@ -239,8 +270,8 @@ impl PathError {
     fn progress(&self) -> u8 {
         match self {
             Self::BadSignature => 0,
-            Self::RevocationUnknown => 2,
-            Self::Revoked => 3,
+            Self::RevocationUnknown { .. } => 2,
+            Self::Revoked { .. } => 3,
             _ => 1,
         }
     }

@@ -3,8 +3,10 @@ use rcgen::{
     KeyUsagePurpose,
 };
 
+mod revocation;
+
 use super::*;
-use crate::fixture::{Hierarchy, NOW, YEAR, name, years};
+use crate::fixture::{Hierarchy, NOW, name, years};
 use crate::issue::{CertificateAuthority, PLACEHOLDER_SEAL_EKU, Validity};
 use crate::seal::KeyKind;
 
@@ -286,57 +288,6 @@ fn required_usages_make_the_extension_mandatory() {
         judge(&hierarchy, &bare, NOW, &purpose),
         Err(PathError::KeyUsage)
     );
-}
-
-#[test]
-fn revocation_is_checked_when_lists_are_given() {
-    let hierarchy = Hierarchy::new();
-    let (_, certificate) = hierarchy.seal(KeyKind::EcdsaP256);
-    let root = list(&hierarchy.root, &[]);
-    let judge = |crls| {
-        judge(
-            &hierarchy,
-            &certificate,
-            NOW,
-            &PathPurpose { crls, ..seal() },
-        )
-    };
-    let clean = judge(vec![root.clone(), list(&hierarchy.issuing, &[])]).unwrap();
-    assert_eq!(clean.revocation, RevocationCheck::NotRevoked);
-    let revoked = list(&hierarchy.issuing, &[0x10, 1, 2, 3]);
-    assert_eq!(judge(vec![root.clone(), revoked]), Err(PathError::Revoked));
-    assert_eq!(judge(vec![root]), Err(PathError::RevocationUnknown));
-    assert_eq!(
-        judge(vec![vec![0x30, 0]]),
-        Err(PathError::RevocationUnknown)
-    );
-}
-
-/// A list that is in force at [`NOW`] and revokes at most one serial number.
-fn list(authority: &CertificateAuthority, serial: &[u8]) -> Vec<u8> {
-    let key = KeyPair::from_pem(&authority.key_pem()).unwrap();
-    let issuer = Issuer::from_ca_cert_der(&authority.certificate_der().into(), key).unwrap();
-    let epoch = rcgen::date_time_ymd(1970, 1, 1);
-    let time = |seconds| epoch + std::time::Duration::from_secs(seconds);
-    let revoked_certs = if serial.is_empty() {
-        Vec::new()
-    } else {
-        vec![rcgen::RevokedCertParams {
-            serial_number: rcgen::SerialNumber::from_slice(serial),
-            revocation_time: time(NOW - YEAR / 2),
-            reason_code: Some(rcgen::RevocationReason::KeyCompromise),
-            invalidity_date: None,
-        }]
-    };
-    let params = rcgen::CertificateRevocationListParams {
-        this_update: time(NOW - 86_400),
-        next_update: time(NOW + 86_400),
-        crl_number: rcgen::SerialNumber::from(1_u64),
-        issuing_distribution_point: None,
-        revoked_certs,
-        key_identifier_method: rcgen::KeyIdMethod::Sha256,
-    };
-    params.signed_by(&issuer).unwrap().der().to_vec()
 }
 
 fn authority_params(common_name: &str, is_ca: IsCa) -> CertificateParams {

@@ -2,12 +2,13 @@
 //! types leaves this file.
 
 use certval::{
-    CertificationPath, CertificationPathResults, CertificationPathSettings, Error, MemoryCrlSource,
-    PDVCertificate, PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
-    check_revocation_local, enforce_trust_anchor_constraints,
+    CertificationPath, CertificationPathResults, CertificationPathSettings, Error, PDVCertificate,
+    PDVTrustAnchorChoice, PathValidationStatus, PkiEnvironment, TimeOfInterest,
+    enforce_trust_anchor_constraints,
 };
 
 use super::candidates::{CandidatePath, Certificate};
+use super::revocation::{Lists, Standing};
 use super::{PathError, PathPurpose, RevocationCheck, checks};
 
 /// Whether two DER names are the same name (RFC 5280 §7.1).
@@ -38,8 +39,8 @@ pub(super) fn validate(
     let settings = settings(at, purpose)?;
     let settings =
         enforce_trust_anchor_constraints(&settings, &anchor).map_err(|_| malformed(path.root))?;
-    let environment = environment(&purpose.crls);
-    let mut candidate = certification_path(path, anchor)?;
+    let environment = environment();
+    let candidate = certification_path(path, anchor)?;
     let mut results = CertificationPathResults::new();
     environment
         .validate_path(&environment, &settings, &candidate, &mut results)
@@ -47,10 +48,60 @@ pub(super) fn validate(
     if purpose.crls.is_empty() {
         return Ok(RevocationCheck::NotChecked);
     }
-    candidate.crls.fill(None);
-    check_revocation_local(&environment, &settings, &candidate, &mut results)
-        .map_err(|error| revocation_refusal(&error))?;
+    revocation(path, at, &purpose.crls)?;
     Ok(RevocationCheck::NotRevoked)
+}
+
+/// Every certificate below the root against the lists, from the root downwards: an authority
+/// that was revoked answers for nobody.
+fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Result<(), PathError> {
+    let lists = Lists::parse(lists);
+    let below: Vec<_> = path.below_root().collect();
+    let issuers = below.iter().skip(1).copied().chain([path.root]);
+    let pairs: Vec<_> = below.iter().zip(issuers).collect();
+    let mut issuer_ends = path.root.parts.not_after;
+    for (certificate, issuer) in pairs.into_iter().rev() {
+        let fingerprint = certificate.fingerprint;
+        let (standing, revoked_from) =
+            lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
+        let not_after = certificate.parts.not_after;
+        issuer_ends = revoked_from.map_or(not_after, |from| from.min(not_after));
+        match standing {
+            Standing::Good => {}
+            Standing::Revoked(revoked) => {
+                return Err(PathError::Revoked {
+                    fingerprint,
+                    revoked,
+                });
+            }
+            Standing::Unknown(gap) => {
+                return Err(PathError::RevocationUnknown { fingerprint, gap });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a key (DER) signed a message with an algorithm (DER) that still holds.
+pub(super) fn verify(message: &[u8], signature: &[u8], algorithm: &[u8], key: &[u8]) -> bool {
+    use der::Decode;
+    use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
+    let (Ok(algorithm), Ok(key)) = (
+        AlgorithmIdentifierOwned::from_der(algorithm),
+        SubjectPublicKeyInfoOwned::from_der(key),
+    ) else {
+        return false;
+    };
+    if checks::is_weak(&algorithm.oid.to_string()) {
+        return false;
+    }
+    let Ok(signature) = der::asn1::BitString::from_bytes(signature) else {
+        return false;
+    };
+    let environment = environment();
+    let verified =
+        environment.verify_signature_message(&environment, message, &signature, &algorithm, &key);
+    verified.is_ok()
 }
 
 fn settings(at: u64, purpose: &PathPurpose) -> Result<CertificationPathSettings, PathError> {
@@ -64,24 +115,16 @@ fn settings(at: u64, purpose: &PathPurpose) -> Result<CertificationPathSettings,
     if let Some(usage) = &purpose.required_eku {
         settings.set_extended_key_usage([usage.clone()].into_iter().collect());
     }
-    settings.set_check_revocation_status(!purpose.crls.is_empty());
+    settings.set_check_revocation_status(false);
     settings.set_check_ocsp_from_aia(false);
     settings.set_check_crldp_http(false);
     settings.set_retrieve_from_aia_sia_http(false);
     Ok(settings)
 }
 
-fn environment(crls: &[Vec<u8>]) -> PkiEnvironment {
+fn environment() -> PkiEnvironment {
     let mut environment = PkiEnvironment::new();
     environment.populate_5280_pki_environment();
-    if !crls.is_empty() {
-        let source = MemoryCrlSource::new();
-        for list in crls {
-            // An unreadable list answers for nothing: revocation stays unknown.
-            source.add(list);
-        }
-        environment.add_crl_source(Box::new(source));
-    }
     environment
 }
 
@@ -133,18 +176,5 @@ fn refusal(error: &Error) -> PathError {
         | Status::MissingTrustAnchorName
         | Status::NoPathsFound => PathError::Untrusted,
         _ => PathError::Refused,
-    }
-}
-
-fn revocation_refusal(error: &Error) -> PathError {
-    use PathValidationStatus as Status;
-    match error {
-        Error::PathValidation(
-            Status::CertificateRevoked
-            | Status::CertificateRevokedEndEntity
-            | Status::CertificateRevokedIntermediateCa
-            | Status::CertificateOnHold,
-        ) => PathError::Revoked,
-        _ => PathError::RevocationUnknown,
     }
 }

@@ -8,12 +8,17 @@ use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_pki::asic::SignatureLayer;
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::cms::{self, CadesSignature, CmsError};
-use consign_pki::path::{self, PathError, PathPurpose};
+use consign_pki::path::revocation::RevocationReason;
+use consign_pki::path::{self, PathError, PathPurpose, RevocationCheck};
+use consign_pki::timestamp;
 use serde::Serialize;
 
-use super::{SEAL_USAGE, with_causes};
+use super::{ORGANIZATION_IDENTIFIER_PREFIX, SEAL_USAGE, with_causes};
 use crate::directory::Directory;
 use crate::report::{Check, Report};
+
+/// Time-stamps of one seal that are looked at.
+const MAX_STAMPS: usize = 4;
 
 /// As of when a container is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,25 +41,35 @@ impl JudgedAt {
 
 /// What seals are measured against.
 #[derive(Debug, Clone, Copy)]
-pub enum SealTrust<'a> {
-    /// Pinned roots and the directory: decides.
-    Directory {
-        /// Roots, as DER.
-        roots: &'a [Vec<u8>],
-        /// The directory.
-        directory: &'a Directory,
-    },
-    /// Roots alone: cannot know of revocation, nor whose seal it is.
-    Roots {
-        /// Roots, as DER.
-        roots: &'a [Vec<u8>],
-    },
+pub struct SealTrust<'a> {
+    /// Roots of seals, as DER.
+    pub roots: &'a [Vec<u8>],
+    /// Who has which seal, and what is revoked. Without it the certificate says whose seal it
+    /// is, and revocation lists say whether it was revoked.
+    pub directory: Option<&'a Directory>,
+    /// Revocation lists, as DER. Beside a directory they may say of more that it is revoked;
+    /// without either, nothing is known of revocation.
+    pub lists: &'a [Vec<u8>],
+    /// Roots of time-stamp authorities besides those of seals, as DER.
+    pub time_stamp_roots: &'a [Vec<u8>],
 }
 
-impl SealTrust<'_> {
-    const fn roots(&self) -> &[Vec<u8>] {
-        match self {
-            Self::Directory { roots, .. } | Self::Roots { roots } => roots,
+impl<'a> SealTrust<'a> {
+    /// Pinned roots and the directory.
+    pub const fn by_directory(roots: &'a [Vec<u8>], directory: &'a Directory) -> Self {
+        Self {
+            directory: Some(directory),
+            ..Self::by_roots(roots)
+        }
+    }
+
+    /// Roots alone.
+    pub const fn by_roots(roots: &'a [Vec<u8>]) -> Self {
+        Self {
+            roots,
+            directory: None,
+            lists: &[],
+            time_stamp_roots: &[],
         }
     }
 }
@@ -74,6 +89,9 @@ pub struct SealInfo {
     pub serial: String,
     /// When the signer says it signed; a claim, not a proof.
     pub claimed_time: Option<Timestamp>,
+    /// When time-stamps prove that it was there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proven_time: Option<Timestamp>,
     /// The algorithm.
     pub algorithm: &'static str,
 }
@@ -95,15 +113,91 @@ pub(super) fn check(
             return None;
         }
     };
-    let info = describe(layer, &signature);
+    let mut info = describe(layer, &signature);
     let who = info
         .as_ref()
         .and_then(|info| info.organization.clone())
         .unwrap_or_default();
     report.passed(name, clause, format!("{}: {who}", layer.signature_name));
+    let proven = proven_time(layer, &signature, trust, at, report);
+    if let Some(info) = &mut info {
+        info.proven_time = proven;
+    }
+    let at = proven.map_or(at, JudgedAt::Proven);
     check_claimed_time(info.as_ref(), at, report);
     check_path(index, layer, &signature, trust, at, report);
     info
+}
+
+/// The earliest time that a time-stamp on a seal's value proves, if there is one that counts
+/// and it is no later than what is known anyhow. One that does not count proves nothing, and
+/// makes nothing worse.
+fn proven_time(
+    layer: &SignatureLayer,
+    signature: &CadesSignature,
+    trust: &SealTrust<'_>,
+    at: JudgedAt,
+    report: &mut Report,
+) -> Option<Timestamp> {
+    let (name, clause) = ("seal-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
+    let mut proven: Option<Timestamp> = None;
+    for token in signature.time_stamp_tokens.iter().take(MAX_STAMPS) {
+        match judge_stamp(token, &signature.signature_value, trust) {
+            Ok((time, who)) if time <= at.time() => {
+                report.passed(name, clause, format!("existed at {time}: {who}"));
+                proven = Some(proven.map_or(time, |known| known.min(time)));
+            }
+            Ok((time, who)) => report.push(Check::noted(
+                name,
+                clause,
+                format!(
+                    "{}: stamped at {time} by {who}, which is later",
+                    layer.signature_name
+                ),
+            )),
+            Err(fault) => report.push(Check::noted(
+                name,
+                clause,
+                format!("{}: not counted: {fault}", layer.signature_name),
+            )),
+        }
+    }
+    proven
+}
+
+/// The time that a token proves, and whose it is.
+fn judge_stamp(
+    token: &[u8],
+    stamped: &[u8],
+    trust: &SealTrust<'_>,
+) -> Result<(Timestamp, String), String> {
+    let stamp = timestamp::verify(token, stamped).map_err(|error| with_causes(&error))?;
+    let roots = [trust.roots, trust.time_stamp_roots].concat();
+    let validate = |crls: &[Vec<u8>]| {
+        let purpose = PathPurpose {
+            crls: crls.to_vec(),
+            ..PathPurpose::time_stamping()
+        };
+        let (own, others) = (
+            &stamp.signature.signer_certificate,
+            &stamp.signature.other_certificates,
+        );
+        path::validate(own, others, &roots, stamp.time, &purpose)
+    };
+    // Lists that say nothing of the authority leave it as it is.
+    let valid = match validate(trust.lists) {
+        Err(PathError::RevocationUnknown { .. }) => validate(&[]),
+        valid => valid,
+    };
+    valid.map_err(|error| with_causes(&error))?;
+    let details = CertificateDetails::from_der(&stamp.signature.signer_certificate);
+    let who = details.ok().and_then(|details| details.common_name);
+    // It may be as much later as the authority says that it may be off.
+    let latest = stamp.time.saturating_add(stamp.accuracy_ms.div_ceil(1_000));
+    Ok((
+        Timestamp::from_unix_saturating(latest),
+        who.unwrap_or_default(),
+    ))
 }
 
 /// An algorithm that is not known here may be known elsewhere: doubt, not failure.
@@ -153,6 +247,7 @@ fn describe(layer: &SignatureLayer, signature: &CadesSignature) -> Option<SealIn
         certificate: Digest::from_bytes(details.fingerprint),
         serial: details.serial_hex,
         claimed_time: signature.signing_time.map(Timestamp::from_unix_saturating),
+        proven_time: None,
         algorithm: signature.algorithm.name(),
     })
 }
@@ -167,7 +262,7 @@ fn check_path(
 ) {
     let (name, clause) = ("seal-certificate", "RFC 5280 §6, EN 319 102-1 §5.2.6");
     // Only the issuer's seal must be of our making; a further signer may be a person.
-    let purpose = if index == 0 {
+    let mut purpose = if index == 0 {
         PathPurpose::seal(SEAL_USAGE)
     } else {
         PathPurpose {
@@ -175,13 +270,24 @@ fn check_path(
             ..PathPurpose::default()
         }
     };
-    let outcome = path::validate(
-        &signature.signer_certificate,
-        &signature.other_certificates,
-        trust.roots(),
-        at.time().as_unix(),
-        &purpose,
-    );
+    purpose.crls = trust.lists.to_vec();
+    let validate = |purpose: &PathPurpose| {
+        path::validate(
+            &signature.signer_certificate,
+            &signature.other_certificates,
+            trust.roots,
+            at.time().as_unix(),
+            purpose,
+        )
+    };
+    let outcome = match validate(&purpose) {
+        // The directory knows what the lists do not say.
+        Err(PathError::RevocationUnknown { .. }) if trust.directory.is_some() => {
+            purpose.crls.clear();
+            validate(&purpose)
+        }
+        outcome => outcome,
+    };
     match outcome {
         Ok(valid) => {
             let length = valid.fingerprints.len();
@@ -190,16 +296,7 @@ fn check_path(
                 at.time()
             );
             report.passed(name, clause, detail);
-            if trust.directory().is_none() {
-                let detail = "no directory and no revocation data were given".to_owned();
-                let clause = "EN 319 102-1 §5.2.5";
-                report.push(Check::indeterminate(
-                    "seal-revocation",
-                    clause,
-                    "TRY_LATER",
-                    detail,
-                ));
-            }
+            check_revocation(valid.revocation, trust, report);
         }
         // Another signer may come from another infrastructure, which nobody here judges.
         Err(PathError::Untrusted) if index > 0 => report.push(Check::noted(
@@ -214,6 +311,20 @@ fn check_path(
     }
 }
 
+/// What is known of revocation, where no directory says it.
+fn check_revocation(known: RevocationCheck, trust: &SealTrust<'_>, report: &mut Report) {
+    let (name, clause) = ("seal-revocation", "EN 319 102-1 §5.2.5, RFC 5280 §6.3");
+    if trust.directory.is_some() {
+        return;
+    }
+    if known == RevocationCheck::NotRevoked {
+        let detail = "no certificate of the path is on its issuer's list".to_owned();
+        return report.passed(name, clause, detail);
+    }
+    let detail = "no directory and no revocation data were given".to_owned();
+    report.push(Check::indeterminate(name, clause, "TRY_LATER", detail));
+}
+
 /// A path that does not hold fails, unless what was given cannot decide.
 fn path_fault(
     name: &'static str,
@@ -225,9 +336,15 @@ fn path_fault(
     let unproven = matches!(at, JudgedAt::Now(_));
     let undecided = match error {
         PathError::Expired { .. } if unproven => Some("OUT_OF_BOUNDS_NO_POE"),
-        PathError::Revoked if unproven => Some("REVOKED_NO_POE"),
-        PathError::Untrusted if trust.directory().is_none() => Some("NO_CERTIFICATE_CHAIN_FOUND"),
-        PathError::RevocationUnknown => Some("TRY_LATER"),
+        // What is held may count again.
+        PathError::Revoked { revoked, .. }
+            if revoked.reason == RevocationReason::CertificateHold =>
+        {
+            Some("TRY_LATER")
+        }
+        PathError::Revoked { .. } if unproven => Some("REVOKED_NO_POE"),
+        PathError::Untrusted if trust.directory.is_none() => Some("NO_CERTIFICATE_CHAIN_FOUND"),
+        PathError::RevocationUnknown { .. } => Some("TRY_LATER"),
         _ => None,
     };
     let detail = with_causes(error);
@@ -237,7 +354,7 @@ fn path_fault(
     let sub_indication = match error {
         PathError::Expired { .. } => Some("EXPIRED"),
         PathError::NotYetValid { .. } => Some("NOT_YET_VALID"),
-        PathError::Revoked => Some("REVOKED"),
+        PathError::Revoked { .. } => Some("REVOKED"),
         PathError::BadSignature => Some("SIG_CRYPTO_FAILURE"),
         // The standard knows these as undecided; this policy decides them.
         _ => None,
@@ -261,19 +378,27 @@ pub(super) fn check_issuer(
 ) {
     let (name, clause) = ("seal-issuer", "Decree 30/2020/NĐ-CP, Article 5");
     let code = &document.issuer.code;
-    let Some(directory) = trust.directory() else {
-        return;
-    };
     let failed =
         |code, sub_indication, detail| Check::failed(name, clause, code, sub_indication, detail);
     let Some(seal) = seal else {
         let detail = "the issuer's seal could not be read".to_owned();
         return report.push(failed(ErrorCode::SealInvalid, None, detail));
     };
+    let Some(directory) = trust.directory else {
+        // The authority vouches for the code that it put into the certificate.
+        let named = format!("{ORGANIZATION_IDENTIFIER_PREFIX}{code}");
+        let found = seal.organization_identifier.as_deref().unwrap_or_default();
+        if found == named {
+            return report.passed(name, clause, format!("the certificate is that of {code}"));
+        }
+        let detail = format!("the certificate is that of {found:?} and not of {code}");
+        return report.push(failed(ErrorCode::IssuerMismatch, None, detail));
+    };
     let Some(agency) = directory.agency_by_code(code) else {
         let detail = format!("the directory does not know the issuer {code}");
         return report.push(failed(ErrorCode::SenderUnknown, None, detail));
     };
+    let at = seal.proven_time.map_or(at, JudgedAt::Proven);
     let when = at.time();
     match listed(agency, seal, at) {
         Listing::Counts => {

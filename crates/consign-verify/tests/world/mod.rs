@@ -296,6 +296,17 @@ impl World {
         files: &Document,
         agency: &Agency,
     ) -> Vec<u8> {
+        self.container_signed(fields, files, agency, |p7s, _| p7s)
+    }
+
+    /// With something done to the seal over a manifest before it goes in.
+    pub(crate) fn container_signed(
+        &self,
+        fields: &[u8],
+        files: &Document,
+        agency: &Agency,
+        finish: impl FnOnce(Vec<u8>, &[u8]) -> Vec<u8>,
+    ) -> Vec<u8> {
         let mut writer = ContainerWriter::new(Cursor::new(Vec::new())).unwrap();
         writer
             .add_file("document.json", "application/json", fields)
@@ -319,15 +330,13 @@ impl World {
                 manifest,
                 now().as_unix(),
             )
+            .map(|p7s| finish(p7s, manifest))
         };
         writer.finish_signed(sign).unwrap().into_inner()
     }
 
     pub(crate) fn judge(&self, container: &[u8], at: JudgedAt) -> Judgement {
-        let trust = SealTrust::Directory {
-            roots: self.trust.roots(),
-            directory: &self.directory,
-        };
+        let trust = SealTrust::by_directory(self.trust.roots(), &self.directory);
         judge(Cursor::new(container), &trust, &policy(), at)
     }
 

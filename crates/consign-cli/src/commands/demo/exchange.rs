@@ -285,10 +285,7 @@ fn judge(path: &Path, seat: &Seat, trust: &Trust, stage: Stage) -> Result<(), Fa
     let directory = trust
         .directory()
         .ok_or_else(|| Failure::new(ErrorCode::DirectoryBehind, "no directory is published"))?;
-    let seal_trust = SealTrust::Directory {
-        roots: trust.roots(),
-        directory,
-    };
+    let seal_trust = SealTrust::by_directory(trust.roots(), directory);
     let reader = std::io::BufReader::new(file);
     let judged = tokio::task::block_in_place(|| {
         container::judge(

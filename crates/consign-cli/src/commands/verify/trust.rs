@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::ErrorCode;
 use consign_node::directory_files;
 use consign_pki::certificate;
+use consign_pki::path::{MAX_REVOCATION_LIST, revocation};
 use consign_runtime::files;
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{Directory, TrustStore};
@@ -17,12 +18,14 @@ use crate::failure::Failure;
 pub(crate) struct Trust {
     path: PathBuf,
     roots: Vec<Vec<u8>>,
+    lists: Vec<Vec<u8>>,
     store: Option<TrustStore>,
     directory: Option<Directory>,
 }
 
 impl Trust {
-    /// Reads `trust.json` and the newest directory beside it, or certificates in PEM.
+    /// Reads `trust.json` and the newest directory and revocation lists beside it, or
+    /// certificates in PEM.
     pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
         let bytes = files::read_bounded(path, MAX_TRUST)?;
         let path = absolute(path);
@@ -31,6 +34,14 @@ impl Trust {
         } else {
             Self::of_roots(path, &bytes)
         }
+    }
+
+    /// With more revocation lists.
+    pub(crate) fn with_lists(mut self, paths: &[PathBuf]) -> Result<Self, Failure> {
+        for path in paths {
+            self.lists.push(read_list(path)?);
+        }
+        Ok(self)
     }
 
     fn of_store(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
@@ -44,8 +55,12 @@ impl Trust {
                 .fix("take trust.json and directory/ from the authority again")
         })?;
         Ok(Self {
-            path,
             roots: store.roots().to_vec(),
+            lists: match directory {
+                Some(_) => Vec::new(),
+                None => lists_in(&path.with_file_name("crl"))?,
+            },
+            path,
             store: Some(store),
             directory,
         })
@@ -66,6 +81,7 @@ impl Trust {
         Ok(Self {
             path,
             roots,
+            lists: Vec::new(),
             store: None,
             directory: None,
         })
@@ -81,6 +97,18 @@ impl Trust {
         &self.roots
     }
 
+    /// Roots of time-stamp authorities, by the trust file.
+    pub(crate) fn time_stamp_roots(&self) -> &[Vec<u8>] {
+        self.store
+            .as_ref()
+            .map_or(&[], TrustStore::time_stamp_roots)
+    }
+
+    /// Revocation lists.
+    pub(crate) fn lists(&self) -> &[Vec<u8>] {
+        &self.lists
+    }
+
     /// The trust file, if it was one.
     pub(crate) const fn store(&self) -> Option<&TrustStore> {
         self.store.as_ref()
@@ -90,4 +118,26 @@ impl Trust {
     pub(crate) const fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
     }
+}
+
+/// The lists that lie in a directory, if it is there.
+fn lists_in(directory: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+    let Ok(entries) = std::fs::read_dir(directory) else {
+        return Ok(Vec::new());
+    };
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut paths: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "crl"))
+        .collect();
+    paths.sort();
+    paths.iter().map(|path| read_list(path)).collect()
+}
+
+fn read_list(path: &Path) -> Result<Vec<u8>, Failure> {
+    let bytes = files::read_bounded(path, 2 * MAX_REVOCATION_LIST)?;
+    revocation::read_list(bytes).map_err(|error| {
+        let cause = crate::failure::with_causes(&error);
+        let message = format!("{}: {cause}", path.display());
+        Failure::usage(message, "name a revocation list, DER or PEM")
+    })
 }

@@ -1,0 +1,155 @@
+//! What is revoked, and the lists that say so to everybody who reads X.509.
+//!
+//! The directory says it to this network: a revoked seal or statement key counts for what is
+//! proven to be older than the revocation, and for nothing later.
+
+use consign_domain::Timestamp;
+use consign_domain::directory::{Entry, KeyState, TlsEntry, Validity};
+use consign_pki::issue::Revocation;
+use consign_pki::path::revocation::RevocationReason;
+use serde::{Deserialize, Serialize};
+
+use crate::error::DamageError;
+use crate::register::{Record, Register};
+
+/// Why and since when a party's keys no longer count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RevokeOptions {
+    /// Why.
+    pub reason: RevocationReason,
+    /// From when on; now, if it is left out.
+    pub at: Option<Timestamp>,
+    /// Since when others may have had the keys: nothing signed from then on counts.
+    pub invalid_from: Option<Timestamp>,
+}
+
+/// What was revoked of a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct RevokedParty {
+    /// From when on nothing of it counts.
+    pub since: Timestamp,
+    /// Certificates: seals of an agency, the TLS certificate of a hub.
+    pub certificates: usize,
+    /// Statement keys.
+    pub statement_keys: usize,
+}
+
+/// How a certificate was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RevocationRecord {
+    pub(crate) at: Timestamp,
+    #[serde(with = "word")]
+    pub(crate) reason: RevocationReason,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) invalid_from: Option<Timestamp>,
+}
+
+impl RevocationRecord {
+    /// From when on nothing counts.
+    pub(crate) fn since(&self) -> Timestamp {
+        let invalid = self.invalid_from.unwrap_or(self.at);
+        invalid.min(self.at)
+    }
+}
+
+/// Revokes what of a record still counts; `None` if nothing does. After a compromise that is
+/// also what was replaced or revoked before, as far as it counts from later: whoever has an old
+/// key could say that it was used earlier.
+pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Option<RevokedParty> {
+    let (since, all) = (revocation.since(), revocation.reason.is_compromise());
+    let affects = |state: KeyState, validity: &Validity| match state {
+        KeyState::Active => true,
+        KeyState::Retired => all,
+        _ => all && validity.until.is_none_or(|until| until > since),
+    };
+    let mut revoked = Vec::new();
+    let keys = match &mut record.entry {
+        Entry::Agency(agency) => {
+            let seals = agency.seals.iter_mut();
+            for seal in seals.filter(|seal| affects(seal.state, &seal.validity)) {
+                seal.state = KeyState::Revoked;
+                end(&mut seal.validity, since);
+                revoked.push(seal.certificate);
+            }
+            let keys = agency.encryption_keys.iter_mut();
+            for key in keys.filter(|key| key.state == KeyState::Active) {
+                key.state = KeyState::Retired;
+                end(&mut key.validity, since);
+            }
+            &mut agency.statement_keys
+        }
+        Entry::Hub(hub) => {
+            let counts = |tls: &&mut TlsEntry| tls.validity.until.is_none_or(|until| until > since);
+            for tls in hub.tls.iter_mut().filter(counts) {
+                end(&mut tls.validity, since);
+                revoked.push(tls.certificate);
+            }
+            &mut hub.statement_keys
+        }
+        _ => return None,
+    };
+    let mut statement_keys = 0;
+    for key in keys
+        .iter_mut()
+        .filter(|key| affects(key.state, &key.validity))
+    {
+        key.state = KeyState::Revoked;
+        end(&mut key.validity, since);
+        statement_keys += 1;
+    }
+    let listed = record.certificates.iter_mut();
+    for certificate in listed.filter(|one| revoked.contains(&one.sha256)) {
+        certificate.revoked = Some(revocation);
+    }
+    let certificates = revoked.len();
+    (certificates + statement_keys > 0).then_some(RevokedParty {
+        since,
+        certificates,
+        statement_keys,
+    })
+}
+
+fn end(validity: &mut Validity, at: Timestamp) {
+    validity.until = Some(validity.until.map_or(at, |until| until.min(at)));
+}
+
+/// Every certificate that was ever revoked: an entry stays also when the certificate has
+/// expired.
+pub(crate) fn revoked(register: &Register) -> Result<Vec<Revocation>, DamageError> {
+    let all = register.records().flat_map(|record| &record.certificates);
+    let revoked = all.filter_map(|certificate| Some((certificate, certificate.revoked?)));
+    revoked
+        .map(|(certificate, revocation)| {
+            Ok(Revocation {
+                serial: hex::decode(&certificate.serial).map_err(|_| DamageError::Serial)?,
+                at: revocation.at.as_unix(),
+                reason: revocation.reason,
+                invalid_from: revocation.invalid_from.map(Timestamp::as_unix),
+            })
+        })
+        .collect()
+}
+
+/// The standard's word for a reason.
+mod word {
+    use consign_pki::path::revocation::RevocationReason;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(super) fn serialize<S: Serializer>(
+        reason: &RevocationReason,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(reason.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<RevocationReason, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let unknown = || D::Error::custom(format!("{text} is no reason"));
+        RevocationReason::from_name(&text).ok_or_else(unknown)
+    }
+}

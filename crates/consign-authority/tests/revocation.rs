@@ -1,0 +1,217 @@
+//! Revoking: what the directory and the revocation lists say afterwards, and what `openssl`
+//! makes of the lists.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Command;
+
+use consign_authority::{AuthorityError, RevokeOptions, revoke};
+use consign_domain::directory::KeyState;
+use consign_domain::enrolment::Request;
+use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
+use consign_pki::path::revocation::RevocationReason;
+use support::{Ceremony, DAY, agency, days, node_of, now};
+
+const SUPERSEDED: RevokeOptions = RevokeOptions {
+    reason: RevocationReason::Superseded,
+    at: None,
+    invalid_from: None,
+};
+
+fn party(code: &str) -> PartyCode {
+    code.parse::<AgencyCode>().unwrap().into()
+}
+
+/// A network with one agency, whose seal certificate lies in a file.
+fn enrolled() -> (Ceremony, std::path::PathBuf) {
+    let ceremony = Ceremony::with_hub();
+    let request = node_of(vec![agency("H49.13", None)]);
+    let bundle = ceremony.issue(&Request::Node(request));
+    ceremony.publish(now());
+    let seal = ceremony.dir().join("seal.pem");
+    let chain = &bundle.seals.first().unwrap().certificates;
+    std::fs::write(&seal, chain).unwrap();
+    (ceremony, seal)
+}
+
+/// Whether `openssl` finds the seal good by the lists in force.
+fn openssl_accepts(ceremony: &Ceremony, seal: &Path, at: Timestamp) -> bool {
+    let dir = ceremony.dir();
+    let lists = ["issuing", "root"].map(|name| {
+        let der = dir.join(format!("trust/crl/{name}.crl"));
+        let pem = dir.join(format!("{name}.crl.pem"));
+        let made = Command::new("openssl")
+            .args(["crl", "-inform", "DER", "-in"])
+            .arg(der)
+            .arg("-out")
+            .arg(&pem)
+            .status();
+        assert!(made.unwrap().success());
+        std::fs::read_to_string(pem).unwrap()
+    });
+    let all = dir.join("lists.pem");
+    std::fs::write(&all, lists.concat()).unwrap();
+    let verified = Command::new("openssl")
+        .args(["verify", "-crl_check_all", "-purpose", "any", "-attime"])
+        .arg(at.as_unix().to_string())
+        .arg("-CAfile")
+        .arg(dir.join("trust/trust.pem"))
+        .arg("-untrusted")
+        .arg(dir.join("issuing.pem"))
+        .arg("-CRLfile")
+        .arg(&all)
+        .arg(seal)
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&verified.stderr).into_owned();
+    if !verified.status.success() {
+        assert!(said.contains("certificate revoked"), "{said}");
+    }
+    verified.status.success()
+}
+
+#[test]
+fn a_revoked_agency_counts_for_what_is_older() {
+    let (ceremony, seal) = enrolled();
+    assert!(openssl_accepts(&ceremony, &seal, now()));
+    let at = days(10);
+    let revoked = revoke(&ceremony.dir(), &party("H49.13"), SUPERSEDED, at).unwrap();
+    assert_eq!(
+        (revoked.certificates, revoked.statement_keys, revoked.since),
+        (1, 1, at)
+    );
+    // It counts once it is published.
+    assert!(openssl_accepts(&ceremony, &seal, now()));
+    let published = ceremony.publish(at);
+    assert!(published.is_new);
+    let directory = ceremony.directory(&published);
+    let entry = directory.active_agency(&"H49.13".parse().unwrap(), at);
+    let entry = entry.unwrap();
+    assert_eq!(entry.seals[0].state, KeyState::Revoked);
+    assert_eq!(entry.seals[0].validity.until, Some(at));
+    assert_eq!(entry.statement_keys[0].state, KeyState::Revoked);
+    assert_eq!(entry.statement_keys[0].validity.until, Some(at));
+    assert!(
+        entry.encryption_key_at(at).is_none(),
+        "nobody encrypts to it"
+    );
+    assert!(!openssl_accepts(&ceremony, &seal, at));
+    // Once more there is nothing to revoke.
+    let again = revoke(&ceremony.dir(), &party("H49.13"), SUPERSEDED, at);
+    assert!(matches!(again, Err(AuthorityError::NothingToRevoke { .. })));
+}
+
+#[test]
+fn a_compromise_counts_from_when_it_may_have_been() {
+    let (ceremony, seal) = enrolled();
+    let (at, from) = (days(10), days(4));
+    let options = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: Some(from),
+    };
+    let revoked = revoke(&ceremony.dir(), &party("H49.13"), options, at).unwrap();
+    assert_eq!(revoked.since, from);
+    let published = ceremony.publish(at);
+    let directory = ceremony.directory(&published);
+    let entry = directory.active_agency(&"H49.13".parse().unwrap(), at);
+    assert_eq!(entry.unwrap().seals[0].validity.until, Some(from));
+    assert!(!openssl_accepts(&ceremony, &seal, at));
+    let text = Command::new("openssl")
+        .args(["crl", "-inform", "DER", "-noout", "-text", "-in"])
+        .arg(ceremony.dir().join("trust/crl/issuing.crl"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    for said in ["Key Compromise", "Invalidity Date", "CRL Number"] {
+        assert!(text.contains(said), "{said}: {text}");
+    }
+}
+
+#[test]
+fn a_compromise_takes_what_was_replaced_too_and_the_key_is_certified_no_more() {
+    let ceremony = Ceremony::with_hub();
+    let mut request = node_of(vec![agency("H49.13", None)]);
+    ceremony.issue(&Request::Node(request.clone()));
+    let stolen = request.agencies.clone();
+    let fresh = agency("H49.13", None);
+    let own = request.agencies.first_mut().unwrap();
+    own.seal.clone_from(&fresh.seal);
+    own.statement = fresh.statement;
+    own.encryption.clone_from(&fresh.encryption);
+    let at = days(2);
+    ceremony
+        .try_issue(&Request::Node(request.clone()), true, at)
+        .unwrap();
+    let options = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: Some(days(1)),
+    };
+    let code = party("H49.13");
+    let first = revoke(&ceremony.dir(), &code, SUPERSEDED, days(3)).unwrap();
+    assert_eq!((first.certificates, first.statement_keys), (1, 1));
+    let all = revoke(&ceremony.dir(), &code, options, days(3)).unwrap();
+    assert_eq!((all.certificates, all.statement_keys), (2, 2));
+    assert_eq!(all.since, days(1));
+    let directory = ceremony.directory(&ceremony.publish(days(3)));
+    let entry = directory.active_agency(&"H49.13".parse().unwrap(), days(3));
+    for seal in &entry.unwrap().seals {
+        assert_eq!(seal.state, KeyState::Revoked);
+        assert!(seal.validity.until <= Some(days(1)));
+    }
+    request.agencies = stolen;
+    let again = ceremony.try_issue(&Request::Node(request), true, days(4));
+    assert!(
+        matches!(again, Err(AuthorityError::KeyRevoked { .. })),
+        "{again:?}"
+    );
+}
+
+#[test]
+fn a_hub_is_revoked_by_its_name() {
+    let ceremony = Ceremony::with_hub();
+    let hub: PartyCode = PartyCode::service("hub-1").unwrap();
+    let revoked = revoke(&ceremony.dir(), &hub, SUPERSEDED, days(1)).unwrap();
+    assert_eq!((revoked.certificates, revoked.statement_keys), (1, 1));
+}
+
+#[test]
+fn what_cannot_be_revoked_is_said_and_changes_nothing() {
+    let (ceremony, _) = enrolled();
+    let try_revoke = |code: &str, options| {
+        let outcome = revoke(&ceremony.dir(), &party(code), options, now());
+        outcome.unwrap_err().code()
+    };
+    assert_eq!(try_revoke("H49.99", SUPERSEDED), ErrorCode::NotFound);
+    let later = RevokeOptions {
+        at: Some(now().plus_seconds(DAY)),
+        ..SUPERSEDED
+    };
+    assert_eq!(try_revoke("H49.13", later), ErrorCode::Usage);
+    let later = RevokeOptions {
+        invalid_from: Some(now().plus_seconds(1)),
+        ..SUPERSEDED
+    };
+    assert_eq!(try_revoke("H49.13", later), ErrorCode::Usage);
+    assert!(!ceremony.publish(now()).is_new);
+}
+
+#[test]
+fn the_lists_run_out_with_the_head_and_are_made_again_with_it() {
+    let (ceremony, seal) = enrolled();
+    let list = ceremony.dir().join("trust/crl/issuing.crl");
+    let first = std::fs::read(&list).unwrap();
+    std::fs::remove_file(&list).unwrap();
+    assert!(!ceremony.publish(now()).is_new);
+    assert!(list.exists(), "what is missing is made again");
+    assert!(ceremony.publish(days(20)).is_new);
+    assert_ne!(std::fs::read(&list).unwrap(), first);
+    assert!(openssl_accepts(&ceremony, &seal, days(49)));
+}

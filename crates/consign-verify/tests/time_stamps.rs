@@ -1,0 +1,139 @@
+//! Time-stamps on seals: what they prove, and that bad ones prove nothing.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
+mod world;
+
+use consign_domain::Timestamp;
+use consign_domain::directory::{Entry, KeyState};
+use consign_pki::cms;
+use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_request};
+use consign_pki::seal::{FileSealKey, KeyKind};
+use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
+use consign_verify::container::{JudgedAt, Judgement};
+use consign_verify::{Check, CheckOutcome, Indication};
+use world::{DAY, World, now};
+
+/// After the seal's certificate has expired.
+fn late() -> Timestamp {
+    now().plus_seconds(3 * 365 * DAY)
+}
+
+fn authority(issuing: &CertificateAuthority) -> Authority<FileSealKey> {
+    let key = FileSealKey::generate(KeyKind::EcdsaP256).unwrap();
+    let name = AuthorityName {
+        organization: "Tỉnh Quảng Ninh".to_owned(),
+        common_name: "Dấu thời gian".to_owned(),
+    };
+    let validity = Validity {
+        not_before: now().minus_seconds(DAY).as_unix(),
+        not_after: now().plus_seconds(300 * DAY).as_unix(),
+    };
+    let request = create_request(&key, "tsa").unwrap();
+    let certificate = issuing
+        .issue_time_stamping(&request, &name, validity, &[0x30, 1])
+        .unwrap();
+    let chain = vec![issuing.certificate_der().to_vec()];
+    Authority::new(key, certificate, chain, PLACEHOLDER_POLICY).unwrap()
+}
+
+/// A container whose seal was stamped at a time; `over` chooses what the stamp is over.
+fn stamped(
+    world: &World,
+    by: &Authority<FileSealKey>,
+    at: Timestamp,
+    over: impl FnOnce(&[u8]) -> Vec<u8>,
+) -> Vec<u8> {
+    let document = world.document();
+    world.container_signed(
+        &document.to_bytes(),
+        &document,
+        &world.sender,
+        |p7s, manifest| {
+            let signed = cms::parse_and_verify(&p7s, manifest).unwrap();
+            let request = Request::over(&over(&signed.signature_value), [7; 8]);
+            let grant = Grant {
+                time: at.as_unix(),
+                serial: [1; 16],
+            };
+            let answer = by.answer(request.to_der(), grant).unwrap();
+            let token = token_of(&answer, &request).unwrap();
+            cms::with_time_stamp(&p7s, &token).unwrap()
+        },
+    )
+}
+
+fn stamps(judgement: &Judgement) -> Vec<&Check> {
+    let checks = judgement.report.checks.iter();
+    checks
+        .filter(|check| check.name == "seal-time-stamp")
+        .collect()
+}
+
+#[test]
+fn a_stamp_proves_that_an_expired_seal_was_good() {
+    let world = World::new();
+    let plain = world.judge(&world.container(&world.document()), JudgedAt::Now(late()));
+    assert_eq!(plain.report.indication, Indication::Indeterminate);
+    let at = now().plus_seconds(60);
+    let container = stamped(&world, &authority(&world.issuing), at, <[u8]>::to_vec);
+    for asked in [JudgedAt::Now(late()), JudgedAt::Proven(late())] {
+        let judgement = world.judge(&container, asked);
+        assert_eq!(
+            judgement.report.indication,
+            Indication::TotalPassed,
+            "{:?}",
+            judgement.report.decisive()
+        );
+        // It may be a second later than it says.
+        let proven = judgement.seals[0].proven_time;
+        assert_eq!(proven, Some(at.plus_seconds(1)));
+        assert_eq!(stamps(&judgement)[0].outcome, CheckOutcome::Passed);
+    }
+}
+
+#[test]
+fn a_stamp_tells_what_is_older_than_a_revocation() {
+    let mut world = World::new();
+    let tsa = authority(&world.issuing);
+    let end = now().plus_seconds(DAY);
+    let before = stamped(&world, &tsa, end.minus_seconds(60), <[u8]>::to_vec);
+    let after = stamped(&world, &tsa, end.plus_seconds(60), <[u8]>::to_vec);
+    world.republish(|entries| {
+        for entry in entries {
+            if let Entry::Agency(agency) = entry {
+                agency.seals[0].validity.until = Some(end);
+                agency.seals[0].state = KeyState::Revoked;
+            }
+        }
+    });
+    let asked = JudgedAt::Now(end.plus_seconds(30 * DAY));
+    let verdict = |container: &[u8]| world.judge(container, asked).report.indication;
+    assert_eq!(verdict(&before), Indication::TotalPassed);
+    assert_eq!(verdict(&after), Indication::TotalFailed);
+}
+
+#[test]
+fn what_is_no_stamp_on_this_seal_by_somebody_known_proves_nothing() {
+    let (world, stranger) = (World::new(), World::new());
+    let own = authority(&world.issuing);
+    let at = now().plus_seconds(60);
+    let over_others = stamped(&world, &own, at, |_| b"something else".to_vec());
+    let by_a_stranger = stamped(&world, &authority(&stranger.issuing), at, <[u8]>::to_vec);
+    for container in [over_others, by_a_stranger] {
+        let judgement = world.judge(&container, JudgedAt::Now(late()));
+        assert_eq!(judgement.report.indication, Indication::Indeterminate);
+        assert_eq!(stamps(&judgement)[0].outcome, CheckOutcome::Noted);
+        assert_eq!(judgement.seals[0].proven_time, None);
+        // Nor does it make worse what is good without it.
+        let judgement = world.judge(&container, JudgedAt::Proven(now()));
+        assert_eq!(judgement.report.indication, Indication::TotalPassed);
+    }
+    let later = stamped(&world, &own, at, <[u8]>::to_vec);
+    let judgement = world.judge(&later, JudgedAt::Proven(now()));
+    assert_eq!(judgement.report.indication, Indication::TotalPassed);
+    assert_eq!(stamps(&judgement)[0].outcome, CheckOutcome::Noted);
+}
