@@ -27,15 +27,18 @@ pub fn openssl<W: AsRef<OsStr>>(words: impl IntoIterator<Item = W>) -> Result<An
 /// # Errors
 /// It is not there.
 pub fn manifest_signature(signature: &Path, manifest: &Path, roots: &Path) -> Result<Answer> {
+    cms_verify(signature, manifest, roots).run()
+}
+
+fn cms_verify(signature: &Path, manifest: &Path, trust: &Path) -> Invocation {
     Invocation::of("openssl")
         .args(["cms", "-verify", "-binary", "-inform", "DER", "-in"])
         .arg(signature)
         .arg("-content")
         .arg(manifest)
         .arg("-CAfile")
-        .arg(roots)
+        .arg(trust)
         .args(["-purpose", "any", "-out", "/dev/null"])
-        .run()
 }
 
 /// The same with the revocation lists in a directory, which must cover the whole path.
@@ -60,14 +63,8 @@ pub fn manifest_signature_with_lists(
     }
     let trust = work.join("roots-and-lists.pem");
     fs::write(&trust, all)?;
-    Invocation::of("openssl")
-        .args(["cms", "-verify", "-binary", "-inform", "DER", "-in"])
-        .arg(signature)
-        .arg("-content")
-        .arg(manifest)
-        .arg("-CAfile")
-        .arg(trust)
-        .args(["-crl_check_all", "-purpose", "any", "-out", "/dev/null"])
+    cms_verify(signature, manifest, &trust)
+        .args(["-crl_check_all"])
         .run()
 }
 

@@ -16,6 +16,7 @@
 //! entries before those that name them.
 
 mod layout;
+mod once;
 mod store;
 mod versions;
 
@@ -43,6 +44,8 @@ use crate::revocation::{self, RevocationRecord, RevokeOptions, RevokedParty};
 use crate::settings::{DAY, Lives, Settings};
 
 use layout::Layout;
+
+pub use once::{issue, publish, revoke, set_state};
 
 /// Mode of files that anyone may read.
 const PUBLIC: u32 = 0o644;
@@ -86,52 +89,6 @@ pub fn init(
     lives.check()?;
     let name = Line::tidy(name).map_err(|source| AuthorityError::NetworkName { source })?;
     store::found(&Layout::new(dir), name, lives, now)
-}
-
-/// [`Authority::issue`], for one request.
-///
-/// # Errors
-/// As [`Authority::open`] and [`Authority::issue`].
-pub fn issue(
-    dir: &Path,
-    request: &[u8],
-    options: &IssueOptions,
-    now: Timestamp,
-) -> Result<Bundle, AuthorityError> {
-    Authority::open(dir)?.issue(request, options, now)
-}
-
-/// [`Authority::publish`], once.
-///
-/// # Errors
-/// As [`Authority::open`] and [`Authority::publish`].
-pub fn publish(
-    dir: &Path,
-    options: PublishOptions,
-    now: Timestamp,
-) -> Result<Published, AuthorityError> {
-    Authority::open(dir)?.publish(options, now)
-}
-
-/// [`Authority::revoke`], once.
-///
-/// # Errors
-/// As [`Authority::open`] and [`Authority::revoke`].
-pub fn revoke(
-    dir: &Path,
-    code: &PartyCode,
-    options: RevokeOptions,
-    now: Timestamp,
-) -> Result<RevokedParty, AuthorityError> {
-    Authority::open(dir)?.revoke(code, options, now)
-}
-
-/// [`Authority::set_state`], once.
-///
-/// # Errors
-/// As [`Authority::open`] and [`Authority::set_state`].
-pub fn set_state(dir: &Path, code: &PartyCode, state: EntryState) -> Result<bool, AuthorityError> {
-    Authority::open(dir)?.set_state(code, state)
 }
 
 /// Reads what there is to say about an authority; takes no lock and reads no key.

@@ -8,8 +8,8 @@ use rcgen::{
 use zeroize::Zeroizing;
 
 use super::fields::{
-    alternative_names, arcs, base_params, moment, only_time_stamping, organization, period,
-    policies, positive_serial, reason_code, text,
+    alternative_names, arcs, base_params, common_name, moment, only_time_stamping, organization,
+    period, policies, positive_serial, reason_code, text,
 };
 use super::{
     AuthorityName, IssueError, Profile, Revocation, SealSubject, TlsSubject, TlsUsage, Validity,
@@ -131,11 +131,7 @@ impl CertificateAuthority {
         serial: &[u8],
         usage: TlsUsage,
     ) -> Result<Vec<u8>, IssueError> {
-        let mut name = organization("organization", &subject.organization)?;
-        name.push(
-            DnType::CommonName,
-            text("common name", &subject.common_name)?,
-        );
+        let name = common_name(&subject.organization, &subject.common_name)?;
         let mut params = self.end_entity_params(name, validity, serial)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = match usage {
@@ -159,11 +155,7 @@ impl CertificateAuthority {
         validity: Validity,
         serial: &[u8],
     ) -> Result<Vec<u8>, IssueError> {
-        let mut name = organization("organization", &subject.organization)?;
-        name.push(
-            DnType::CommonName,
-            text("common name", &subject.common_name)?,
-        );
+        let name = common_name(&subject.organization, &subject.common_name)?;
         let mut params = self.end_entity_params(name, validity, serial)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.custom_extensions = vec![only_time_stamping()];
@@ -272,8 +264,7 @@ fn authority_params(
     validity: Validity,
     path_length: u8,
 ) -> Result<CertificateParams, IssueError> {
-    let mut distinguished = organization("organization", &name.organization)?;
-    distinguished.push(DnType::CommonName, text("common name", &name.common_name)?);
+    let distinguished = common_name(&name.organization, &name.common_name)?;
     let mut params = base_params(distinguished, validity)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Constrained(path_length));
     params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];

@@ -89,6 +89,16 @@ pub(super) fn organization(
     Ok(name)
 }
 
+/// The same with a common name.
+pub(super) fn common_name(
+    organization_name: &str,
+    common_name: &str,
+) -> Result<DistinguishedName, IssueError> {
+    let mut name = organization("organization", organization_name)?;
+    name.push(DnType::CommonName, text("common name", common_name)?);
+    Ok(name)
+}
+
 pub(super) fn text(field: &'static str, value: &str) -> Result<DnValue, IssueError> {
     let usable = !value.trim().is_empty()
         && value.chars().count() <= MAX_NAME
