@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("consign-verify", &["domain", "log", "pki"]),
     (
         "consign-authority",
-        &["domain", "log", "pki", "verify", "runtime"],
+        &["domain", "log", "pki", "verify", "proto", "runtime"],
     ),
     ("consign-proto", &["domain"]),
     ("consign-store", &["domain", "log"]),

@@ -2,7 +2,9 @@
 //!
 //! What was said before stays: a code, name, certificate or key that is replaced gets an
 //! end, and the new one stands beside it, so that old evidence can be checked for ever.
-//! What begins with the entry begins [`BACKDATE_SECONDS`] early, for clocks that lag.
+//! What begins with the entry begins [`BACKDATE_SECONDS`] early, for clocks that lag. Keys that
+//! are renewed overlap: who has the new directory goes on to the new key, and what others still
+//! sign with the old one counts.
 
 use consign_domain::directory::{
     AgencyEntry, CodeEntry, EncryptionKeyEntry, EntryState, HubEntry, KeyState, NameEntry,
@@ -13,6 +15,7 @@ use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::{AgencyId, HubId, NodeId, Timestamp};
 
 use crate::register::CertificateRecord;
+use crate::settings::DAY;
 
 /// How far before the moment of enrolment things begin to count.
 pub(crate) const BACKDATE_SECONDS: u64 = MAX_SKEW_SECONDS;
@@ -32,6 +35,20 @@ pub(crate) struct Place {
     pub(crate) hub: HubId,
 }
 
+/// When what a request brings begins, and when what it replaces ends.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Moment {
+    pub(crate) now: Timestamp,
+    /// How long what is replaced still counts.
+    pub(crate) overlap_seconds: u64,
+}
+
+impl Moment {
+    fn end_of_replaced(self) -> Timestamp {
+        self.now.plus_seconds(self.overlap_seconds)
+    }
+}
+
 /// From when on what a request brings counts, without an end.
 pub(crate) fn validity(is_new: bool, now: Timestamp) -> Validity {
     let from = if is_new {
@@ -42,11 +59,20 @@ pub(crate) fn validity(is_new: bool, now: Timestamp) -> Validity {
     Validity { from, until: None }
 }
 
+/// When a key counts that a request brings.
+pub(crate) fn key_validity(is_new: bool, now: Timestamp, days: u64) -> Validity {
+    let until = now.plus_seconds(days.saturating_mul(DAY));
+    Validity {
+        until: Some(until),
+        ..validity(is_new, now)
+    }
+}
+
 pub(crate) fn node(
     before: Option<&NodeEntry>,
     request: &NodeRequest,
     tls: &Listed,
-    now: Timestamp,
+    moment: Moment,
 ) -> NodeEntry {
     let mut entry = NodeEntry {
         id: request.id,
@@ -54,7 +80,7 @@ pub(crate) fn node(
         tls: before.map(|node| node.tls.clone()).unwrap_or_default(),
         state: before.map_or(EntryState::Active, |node| node.state),
     };
-    list_certificate(&mut entry.tls, tls, now);
+    list_certificate(&mut entry.tls, tls, moment);
     entry
 }
 
@@ -63,7 +89,7 @@ pub(crate) fn hub(
     request: &HubRequest,
     tls: &Listed,
     statement: StatementKeyEntry,
-    now: Timestamp,
+    moment: Moment,
 ) -> HubEntry {
     let mut entry = HubEntry {
         id: request.id,
@@ -75,8 +101,8 @@ pub(crate) fn hub(
             .unwrap_or_default(),
         state: before.map_or(EntryState::Active, |hub| hub.state),
     };
-    list_certificate(&mut entry.tls, tls, now);
-    list_statement_key(&mut entry.statement_keys, statement, now);
+    list_certificate(&mut entry.tls, tls, moment);
+    list_statement_key(&mut entry.statement_keys, statement, moment);
     entry
 }
 
@@ -86,8 +112,9 @@ pub(crate) fn agency(
     place: Place,
     seal: &Listed,
     keys: (StatementKeyEntry, EncryptionKeyEntry),
-    now: Timestamp,
+    moment: Moment,
 ) -> AgencyEntry {
+    let now = moment.now;
     let mut entry = before.cloned().unwrap_or_else(|| AgencyEntry {
         id: request.id,
         codes: Vec::new(),
@@ -120,7 +147,7 @@ pub(crate) fn agency(
         });
     }
     list_seal(&mut entry.seals, seal, now);
-    list_statement_key(&mut entry.statement_keys, keys.0, now);
+    list_statement_key(&mut entry.statement_keys, keys.0, moment);
     list_encryption_key(&mut entry.encryption_keys, keys.1, now);
     entry
 }
@@ -163,14 +190,15 @@ fn certificate_span(first: bool, listed: &Listed, now: Timestamp) -> Validity {
     }
 }
 
-fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, now: Timestamp) {
+pub(crate) fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, moment: Moment) {
     let certificate = &listed.certificate;
     if list.iter().any(|one| one.certificate == certificate.sha256) {
         return;
     }
-    let validity = certificate_span(list.is_empty(), listed, now);
+    let validity = certificate_span(list.is_empty(), listed, moment.now);
     if !listed.renewal {
-        end_all(list.iter_mut().map(|one| &mut one.validity), now);
+        let ended = moment.end_of_replaced();
+        end_all(list.iter_mut().map(|one| &mut one.validity), ended);
     }
     list.push(TlsEntry {
         certificate: certificate.sha256,
@@ -178,18 +206,24 @@ fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, now: Timestamp) {
     });
 }
 
-fn list_statement_key(list: &mut Vec<StatementKeyEntry>, key: StatementKeyEntry, now: Timestamp) {
+/// A statement key that is replaced is retired, at once or, where keys overlap, the next time
+/// after it has ended.
+fn list_statement_key(list: &mut Vec<StatementKeyEntry>, key: StatementKeyEntry, moment: Moment) {
     let is_current = |one: &StatementKeyEntry| one.id == key.id && one.state == KeyState::Active;
     if list.iter().any(is_current) {
         return;
     }
     for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
-        one.state = KeyState::Retired;
-        end(&mut one.validity, now);
+        end(&mut one.validity, moment.end_of_replaced());
+        if !one.validity.contains(moment.now) {
+            one.state = KeyState::Retired;
+        }
     }
     list.push(key);
 }
 
+/// An encryption key that is replaced is retired at once: its holder keeps it, and opens what
+/// was encrypted to it whenever it comes.
 fn list_encryption_key(
     list: &mut Vec<EncryptionKeyEntry>,
     key: EncryptionKeyEntry,
@@ -210,9 +244,9 @@ fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, now: Timestam
     validities.for_each(|validity| end(validity, now));
 }
 
-/// Ends a span that is open beyond now; one that has ended keeps its end.
-fn end(validity: &mut Validity, now: Timestamp) {
-    if validity.until.is_none_or(|until| until > now) {
-        validity.until = Some(now);
+/// Ends a span that is open beyond a moment; one that has ended keeps its end.
+fn end(validity: &mut Validity, at: Timestamp) {
+    if validity.until.is_none_or(|until| until > at) {
+        validity.until = Some(at);
     }
 }

@@ -244,6 +244,75 @@ pub enum AuthorityError {
         /// The code.
         party: String,
     },
+    /// Something of a new party was not said.
+    #[error("{code} is not registered yet; say {what}")]
+    InviteIncomplete {
+        /// The code.
+        code: PartyCode,
+        /// What, and how to say it.
+        what: &'static str,
+    },
+    /// A secret that is no invitation's.
+    #[error("the authority knows no such invitation; ask it for one")]
+    InvitationUnknown,
+    /// An invitation that counted for the keys of another request.
+    #[error("the invitation of {code} was used, with other keys; ask the authority for another")]
+    InvitationUsed {
+        /// The code of whoever was invited.
+        code: PartyCode,
+    },
+    /// An invitation that ran out.
+    #[error("the invitation of {code} ran out at {expired}; ask the authority for another")]
+    InvitationExpired {
+        /// The code of whoever was invited.
+        code: PartyCode,
+        /// When.
+        expired: Timestamp,
+    },
+    /// A party of a request that no invitation covers as what it says to be.
+    #[error(
+        "no invitation that came with the request is for {party}, with this name and parent or address; ask the authority for one"
+    )]
+    NotInvited {
+        /// The party.
+        party: String,
+    },
+    /// Nothing waits under this reference.
+    #[error("no request waits as {reference}; `consign authority pending` lists those that do")]
+    PendingUnknown {
+        /// The reference.
+        reference: String,
+    },
+    /// Too many requests wait.
+    #[error("{limit} requests wait already; approve or dismiss some: consign authority pending")]
+    PendingFull {
+        /// How many may wait.
+        limit: usize,
+    },
+    /// A request that is too large to wait.
+    #[error("a request without an invitation has at most {limit} bytes; ask for invitations")]
+    PendingTooLarge {
+        /// How many bytes it may have.
+        limit: usize,
+    },
+    /// New keys are not listed.
+    #[error("the keys of {party} are not renewed: {rule}")]
+    RenewalRefused {
+        /// The party.
+        party: String,
+        /// Why.
+        rule: &'static str,
+    },
+    /// The next version of the directory was not published.
+    #[error("the directory is not published, so nothing new counts; the authority's log says why")]
+    NotPublished,
+    /// The service cannot be set up.
+    #[error("the authority's service cannot be set up")]
+    Service {
+        /// Why.
+        #[source]
+        source: crate::service::ServiceError,
+    },
     /// A revocation that begins in the future.
     #[error("a revocation counts from now ({now}) or earlier, not from a time to come")]
     RevokedLater {
@@ -364,6 +433,9 @@ pub enum DamageError {
     /// The directory key.
     #[error("not the directory key")]
     DirectoryKey(#[from] StatementKeyError),
+    /// The service's key.
+    #[error("not the service's key")]
+    ServiceKey(#[from] consign_pki::seal::SealError),
     /// The trust file.
     #[error("not the trust file")]
     Trust(#[from] consign_verify::trust::TrustError),
@@ -412,6 +484,15 @@ impl AuthorityError {
             Self::Full { .. } => ErrorCode::TooLarge,
             Self::Head { source } => source.code(),
             Self::File(_) => ErrorCode::StorageFailed,
+            Self::InvitationUnknown => ErrorCode::InvitationUnknown,
+            Self::InvitationUsed { .. } => ErrorCode::InvitationUsed,
+            Self::InvitationExpired { .. } => ErrorCode::InvitationExpired,
+            Self::NotInvited { .. } | Self::RenewalRefused { .. } => ErrorCode::EnrolmentRefused,
+            Self::NotPublished => ErrorCode::StorageFailed,
+            Self::PendingUnknown { .. } => ErrorCode::NotFound,
+            Self::PendingFull { .. } => ErrorCode::QuotaExceeded,
+            Self::PendingTooLarge { .. } => ErrorCode::TooLarge,
+            Self::Service { source } => source.code(),
             Self::Lock(_) => ErrorCode::Busy,
             Self::Damaged { .. }
             | Self::Headless { .. }

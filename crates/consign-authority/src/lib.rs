@@ -1,6 +1,6 @@
 //! The authority: issues certificates, keeps the directory's entries and signs its head.
 //!
-//! It works offline, by files. A node or hub makes its keys and a request; [`issue`] answers
+//! It works offline, by files, or as a [`service`]. A node or hub makes its keys and a request; [`issue`] answers
 //! it with a bundle and enters its parties; [`publish`] signs the next version of the
 //! directory, and only then do the new keys count.
 //!
@@ -28,6 +28,7 @@
 //! | `register` | who has which id, code and key |
 //! | `publication` | the next head |
 //! | `revocation` | what no longer counts, and the lists that say so |
+//! | [`service`] | enrolment and renewal by gRPC, the directory handed on |
 //! | [`inspection`] | what `authority show` says |
 
 mod address;
@@ -40,11 +41,14 @@ mod issuance;
 mod publication;
 mod register;
 mod revocation;
+pub mod service;
 mod settings;
 
 pub use error::AuthorityError;
 pub use files::{
-    Authority, PublishOptions, Published, init, inspect, issue, publish, revoke, set_state,
+    Authority, Enrolment, Invitation, InvitationSummary, InviteOptions, Invited, Invitee,
+    PendingRequest, PublishOptions, Published, RenewalProof, init, inspect, issue, publish, revoke,
+    set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;

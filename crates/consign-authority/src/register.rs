@@ -6,7 +6,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
-use consign_domain::directory::{AgencyEntry, Entry, EntryState, HubEntry, NodeEntry};
+use consign_domain::directory::{
+    AgencyEntry, AuthorityEntry, Entry, EntryState, HubEntry, NodeEntry,
+};
 use consign_domain::{AgencyCode, AgencyId, Digest, HubId, NodeId, PartyCode, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -73,6 +75,7 @@ impl Record {
         match self.entry {
             Entry::Agency(_) => Kind::Agency,
             Entry::Node(_) => Kind::Node,
+            Entry::Authority(_) => Kind::Authority,
             _ => Kind::Hub,
         }
     }
@@ -173,11 +176,26 @@ impl Register {
         }
     }
 
+    pub(crate) fn authority(&self, id: [u8; 16]) -> Option<&AuthorityEntry> {
+        match &self.get(id)?.entry {
+            Entry::Authority(authority) => Some(authority),
+            _ => None,
+        }
+    }
+
     pub(crate) fn active_hubs(&self) -> impl Iterator<Item = &HubEntry> {
         self.records().filter_map(|record| match &record.entry {
             Entry::Hub(hub) if hub.state == EntryState::Active => Some(hub),
             _ => None,
         })
+    }
+
+    /// The hub of a name.
+    pub(crate) fn hub_by_code(&self, code: &PartyCode) -> Option<&HubEntry> {
+        match &self.get(self.code_holder(code)?)?.entry {
+            Entry::Hub(hub) => Some(hub),
+            _ => None,
+        }
     }
 
     /// Whose code it is or once was.

@@ -27,8 +27,15 @@ pub struct Lives {
     pub seal_days: u64,
     /// TLS certificates; never beyond the issuing certificate.
     pub tls_days: u64,
+    /// Statement and encryption keys.
+    #[serde(default = "key_days")]
+    pub key_days: u64,
     /// A directory head, unless told otherwise when it is published.
     pub head_days: u64,
+}
+
+const fn key_days() -> u64 {
+    365
 }
 
 impl Default for Lives {
@@ -38,6 +45,7 @@ impl Default for Lives {
             issuing_days: 10 * 365,
             seal_days: 3 * 365,
             tls_days: 365,
+            key_days: key_days(),
             head_days: 30,
         }
     }
@@ -54,6 +62,7 @@ impl Lives {
             ),
             ("seal_days", self.seal_days, MAX_DAYS),
             ("tls_days", self.tls_days, MAX_DAYS),
+            ("key_days", self.key_days, MAX_DAYS),
             ("head_days", self.head_days, MAX_DAYS),
         ];
         fields.into_iter().try_for_each(|(field, days, limit)| {

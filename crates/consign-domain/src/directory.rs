@@ -301,6 +301,17 @@ pub struct HubEntry {
     pub state: EntryState,
 }
 
+/// Where the authority answers requests, so that keys can be renewed without files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorityEntry {
+    /// The authority's id, as in the trust file.
+    pub id: PartyId,
+    /// Where it is reached: `name:port`.
+    pub address: Line<260>,
+    /// The certificates it is known by.
+    pub tls: Vec<TlsEntry>,
+}
+
 /// One line of the directory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type")]
@@ -315,6 +326,9 @@ pub enum Entry {
     /// A hub.
     #[serde(rename = "consign/hub/v1")]
     Hub(HubEntry),
+    /// The authority's own service.
+    #[serde(rename = "consign/authority-service/v1")]
+    Authority(AuthorityEntry),
     /// One of a kind that this version does not know, by its id.
     #[serde(skip)]
     Other([u8; 16]),
@@ -354,7 +368,12 @@ pub enum EntryError {
 }
 
 impl Entry {
-    const KINDS: [&str; 3] = ["consign/agency/v1", "consign/node/v1", "consign/hub/v1"];
+    const KINDS: [&str; 4] = [
+        "consign/agency/v1",
+        "consign/node/v1",
+        "consign/hub/v1",
+        "consign/authority-service/v1",
+    ];
 
     /// Reads one line.
     ///
@@ -391,6 +410,7 @@ impl Entry {
             Self::Agency(agency) => agency.id.to_bytes(),
             Self::Node(node) => node.id.to_bytes(),
             Self::Hub(hub) => hub.id.to_bytes(),
+            Self::Authority(authority) => authority.id.to_bytes(),
             Self::Other(id) => *id,
         }
     }
@@ -400,7 +420,7 @@ impl Entry {
         match self {
             Self::Agency(agency) => Some((agency.id.into(), &agency.statement_keys)),
             Self::Hub(hub) => Some((hub.id.into(), &hub.statement_keys)),
-            Self::Node(_) | Self::Other(_) => None,
+            Self::Node(_) | Self::Authority(_) | Self::Other(_) => None,
         }
     }
 
@@ -433,7 +453,7 @@ impl Entry {
                 )?;
                 check_keys(&hub.statement_keys)
             }
-            Self::Node(_) | Self::Other(_) => Ok(()),
+            Self::Node(_) | Self::Authority(_) | Self::Other(_) => Ok(()),
         }
     }
 }

@@ -5,6 +5,11 @@
 //! the newest directory; nothing in it is secret. No key counts before a signed
 //! directory head lists it.
 
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::code::{AgencyCode, PartyCode};
@@ -12,6 +17,65 @@ use crate::digest::Digest;
 use crate::id::{AgencyId, HubId, NodeId};
 use crate::statement::AgeRecipient;
 use crate::text::Line;
+
+/// What an invitation's token begins with.
+const TOKEN_PREFIX: &str = "consign-";
+
+/// Text that is not an invitation's token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not an invitation's token: it is the word that `consign authority invite` prints")]
+pub struct TokenError;
+
+/// What the authority gives to somebody whom it invites to enrol a party: a secret that counts
+/// once, and how to know the authority, so that nobody else is told the secret.
+///
+/// As text `consign-` and 43 characters of base64url: the secret's 16 bytes, and the first 16
+/// of the SHA-256 of the authority's TLS key (`SubjectPublicKeyInfo`, DER).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct InvitationToken {
+    /// What the authority knows the invitation by; whoever has it may use it.
+    pub secret: [u8; 16],
+    /// The first half of the SHA-256 of the authority's TLS key.
+    pub authority: [u8; 16],
+}
+
+impl InvitationToken {
+    /// Whether a TLS key (`SubjectPublicKeyInfo`, DER) is the authority's.
+    pub fn is_of(&self, public_key_der: &[u8]) -> bool {
+        Digest::of(public_key_der)
+            .as_bytes()
+            .starts_with(&self.authority)
+    }
+}
+
+impl fmt::Display for InvitationToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bytes = [self.secret, self.authority].concat();
+        write!(formatter, "{TOKEN_PREFIX}{}", URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// Without the secret.
+impl fmt::Debug for InvitationToken {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("InvitationToken(…)")
+    }
+}
+
+impl FromStr for InvitationToken {
+    type Err = TokenError;
+
+    fn from_str(text: &str) -> Result<Self, TokenError> {
+        let rest = text.trim().strip_prefix(TOKEN_PREFIX).ok_or(TokenError)?;
+        let bytes = URL_SAFE_NO_PAD.decode(rest).map_err(|_| TokenError)?;
+        let bytes: [u8; 32] = bytes.try_into().map_err(|_| TokenError)?;
+        let half = |range: std::ops::Range<usize>| bytes.get(range)?.try_into().ok();
+        match (half(0..16), half(16..32)) {
+            (Some(secret), Some(authority)) => Ok(Self { secret, authority }),
+            _ => Err(TokenError),
+        }
+    }
+}
 
 /// Largest request or bundle without its directory, in bytes.
 pub const MAX_REQUEST: usize = 8 * 1024 * 1024;
@@ -208,4 +272,26 @@ fn write<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("enrolment files serialise");
     bytes.push(b'\n');
     bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_read_as_it_was_written_and_only_whole() {
+        let token = InvitationToken {
+            secret: [7; 16],
+            authority: Digest::of(b"key").as_bytes()[..16].try_into().unwrap(),
+        };
+        let text = token.to_string();
+        assert_eq!(text.len(), 51);
+        assert_eq!(text.parse(), Ok(token));
+        assert_eq!(format!(" {text}\n").parse(), Ok(token));
+        assert!(token.is_of(b"key") && !token.is_of(b"another key"));
+        assert!(!format!("{token:?}").contains(&text[8..]));
+        for wrong in ["", "consign-", &text[..50], &text[8..], &format!("{text}A")] {
+            assert_eq!(wrong.parse::<InvitationToken>(), Err(TokenError), "{wrong}");
+        }
+    }
 }

@@ -173,6 +173,14 @@ error_codes! {
     Unreachable = "unreachable", Retry;
     /// An agency, document or file that the caller named does not exist here.
     NotFound = "not-found", NotFound;
+    /// An invitation that the authority did not make.
+    InvitationUnknown = "invitation-unknown", Denied;
+    /// An invitation that was used for other keys.
+    InvitationUsed = "invitation-used", Conflict;
+    /// An invitation that ran out.
+    InvitationExpired = "invitation-expired", Untimely;
+    /// The authority refuses to enrol the party, or to list its keys.
+    EnrolmentRefused = "enrolment-refused", Invalid;
     /// Arguments or configuration that cannot be used.
     Usage = "usage", Invalid;
     /// A fault of the program.

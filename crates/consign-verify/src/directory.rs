@@ -7,8 +7,8 @@
 use std::collections::HashMap;
 
 use consign_domain::directory::{
-    AgencyEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryError, EntryState, HubEntry,
-    KeyState, NodeEntry, StatementKeyEntry,
+    AgencyEntry, AuthorityEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryError,
+    EntryState, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
 };
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
 use consign_domain::statement::{DirectoryHead, Statement, StatementError};
@@ -142,6 +142,7 @@ pub struct Directory {
     hubs: HashMap<HubId, HubEntry>,
     tls_nodes: HashMap<Digest, NodeId>,
     tls_hubs: HashMap<Digest, HubId>,
+    authority: Option<AuthorityEntry>,
     keys: HashMap<(PartyId, KeyId), KnownKey>,
 }
 
@@ -185,6 +186,7 @@ impl Directory {
             hubs: HashMap::new(),
             tls_nodes: HashMap::new(),
             tls_hubs: HashMap::new(),
+            authority: None,
             keys: HashMap::new(),
         };
         for (index, entry) in parsed.into_iter().enumerate() {
@@ -229,6 +231,13 @@ impl Directory {
                 (!taken).then_some(())?;
                 self.hubs.insert(hub.id, hub);
             }
+            Entry::Authority(authority) => {
+                (authority.id == self.head.signer.id).then_some(())?;
+                for tls in &authority.tls {
+                    self.claim_certificate(tls.certificate)?;
+                }
+                self.authority = Some(authority);
+            }
             // Of a kind that is not known here: passed over.
             _ => {}
         }
@@ -254,8 +263,13 @@ impl Directory {
     }
 
     fn claim_certificate(&self, certificate: Digest) -> Option<()> {
-        let taken =
-            self.tls_nodes.contains_key(&certificate) || self.tls_hubs.contains_key(&certificate);
+        let of_authority = |authority: &AuthorityEntry| {
+            let mut listed = authority.tls.iter();
+            listed.any(|tls| tls.certificate == certificate)
+        };
+        let taken = self.tls_nodes.contains_key(&certificate)
+            || self.tls_hubs.contains_key(&certificate)
+            || self.authority.as_ref().is_some_and(of_authority);
         (!taken).then_some(())
     }
 
@@ -337,6 +351,21 @@ impl Directory {
             tls.certificate == certificate && tls.validity.contains(at)
         };
         (hub.state == EntryState::Active && hub.tls.iter().any(listed)).then_some(hub)
+    }
+
+    /// Where the authority answers requests, if it says so.
+    pub const fn authority(&self) -> Option<&AuthorityEntry> {
+        self.authority.as_ref()
+    }
+
+    /// Whether a TLS certificate (SHA-256 of its DER) is the authority's at a moment.
+    pub fn is_authority_certificate(&self, certificate: Digest, at: Timestamp) -> bool {
+        let listed = |tls: &consign_domain::directory::TlsEntry| {
+            tls.certificate == certificate && tls.validity.contains(at)
+        };
+        self.authority
+            .as_ref()
+            .is_some_and(|authority| authority.tls.iter().any(listed))
     }
 
     /// Whether a node serves an agency.

@@ -39,6 +39,18 @@ impl Layout {
         self.keys().join("directory.key")
     }
 
+    pub(super) fn tls_key(&self) -> PathBuf {
+        self.keys().join("tls.key")
+    }
+
+    pub(super) fn invitations(&self) -> PathBuf {
+        self.dir.join("invitations")
+    }
+
+    pub(super) fn pending(&self) -> PathBuf {
+        self.dir.join("pending")
+    }
+
     pub(super) fn root_pem(&self) -> PathBuf {
         self.dir.join("root.pem")
     }

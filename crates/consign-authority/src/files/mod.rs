@@ -6,6 +6,8 @@
 //! root.pem, issuing.pem   the authority's certificates
 //! entries/<id>.json       one party each: what the next directory says, certificates issued
 //! issued/<serial>.pem     every certificate ever issued
+//! invitations/            one invitation each, known by the digest of its secret; 0600
+//! pending/                requests without an invitation, for an operator to decide
 //! trust/                  what is given away: trust.json, trust.pem, directory/<version>/,
 //!                         crl/: the revocation lists of root and issuing authority
 //! lock                    one process at a time
@@ -15,8 +17,13 @@
 //! again, completes the work: certificates are stored before the entries that list them, and
 //! entries before those that name them.
 
+mod enrolment;
+mod invitations;
 mod layout;
 mod once;
+mod pending;
+mod renewal;
+mod service;
 mod store;
 mod versions;
 
@@ -37,7 +44,7 @@ use consign_verify::trust::TrustStore;
 
 use crate::error::{AuthorityError, DamageError};
 use crate::inspection::Inspection;
-use crate::issuance::{Issuance, IssueOptions};
+use crate::issuance::{Issuance, IssueOptions, Outcome, Purpose, Serials};
 use crate::publication::{self, Before, Version};
 use crate::register::{CertificateRecord, Record, Register};
 use crate::revocation::{self, RevocationRecord, RevokeOptions, RevokedParty};
@@ -45,7 +52,11 @@ use crate::settings::{DAY, Lives, Settings};
 
 use layout::Layout;
 
+pub use enrolment::Enrolment;
+pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use once::{issue, publish, revoke, set_state};
+pub use pending::PendingRequest;
+pub use renewal::RenewalProof;
 
 /// Mode of files that anyone may read.
 const PUBLIC: u32 = 0o644;
@@ -130,14 +141,15 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// Opens an authority and locks its directory.
+    /// Opens an authority and locks its directory, after whoever works on it now: nobody does
+    /// for longer than an operation takes. Blocks.
     ///
     /// # Errors
-    /// There is none, another process works on it, or a file is damaged.
+    /// There is none, or a file is damaged.
     pub fn open(dir: &Path) -> Result<Self, AuthorityError> {
         let layout = Layout::new(dir);
         let settings = store::settings(&layout)?;
-        let lock = DirectoryLock::acquire(dir)?;
+        let lock = DirectoryLock::wait(dir)?;
         let issuing = store::issuing_authority(&layout)?;
         let details = CertificateDetails::from_der(issuing.certificate_der())
             .map_err(|source| damaged(&layout.issuing_pem(), source))?;
@@ -182,20 +194,47 @@ impl Authority {
         options: &IssueOptions,
         now: Timestamp,
     ) -> Result<Bundle, AuthorityError> {
-        let request =
-            Request::parse(request).map_err(|source| AuthorityError::Request { source })?;
-        let issuance = Issuance {
+        let request = parse(request)?;
+        let outcome = self.prepare(&request, options, Purpose::Enrol, now)?;
+        self.carry_out(outcome)
+    }
+
+    /// What a request leads to; nothing is changed yet.
+    fn prepare(
+        &self,
+        request: &Request,
+        options: &IssueOptions,
+        purpose: Purpose,
+        now: Timestamp,
+    ) -> Result<Outcome, AuthorityError> {
+        let mut serials = entropy::serial_number;
+        let issuance = self.issuance(options, purpose, now, &mut serials);
+        issuance.carry_out(request)
+    }
+
+    fn issuance<'a>(
+        &'a self,
+        options: &'a IssueOptions,
+        purpose: Purpose,
+        now: Timestamp,
+        serials: Serials<'a>,
+    ) -> Issuance<'a> {
+        Issuance {
             settings: &self.settings,
             register: &self.register,
             authority: &self.issuing,
             authority_validity: self.issuing_validity,
             options,
+            purpose,
             now,
-            serials: &mut entropy::serial_number,
+            serials,
             issued: Vec::new(),
             keys: HashSet::new(),
-        };
-        let outcome = issuance.carry_out(&request)?;
+        }
+    }
+
+    /// Keeps what a request leads to, and answers it.
+    fn carry_out(&mut self, outcome: Outcome) -> Result<Bundle, AuthorityError> {
         for issued in &outcome.issued {
             store::keep_certificate(&self.layout, issued)?;
         }
@@ -384,7 +423,7 @@ impl Authority {
         Ok(chain)
     }
 
-    fn directory_bundle(&self) -> Result<Option<DirectoryBundle>, AuthorityError> {
+    pub(crate) fn directory_bundle(&self) -> Result<Option<DirectoryBundle>, AuthorityError> {
         let dir = self.layout.directory();
         let Some(newest) = versions::newest(&dir)? else {
             return Ok(None);
@@ -443,6 +482,10 @@ fn as_before(directory: &Directory) -> Before<'_> {
         digest: directory.signed_head().digest(),
         entries: directory.entries(),
     }
+}
+
+fn parse(request: &[u8]) -> Result<Request, AuthorityError> {
+    Request::parse(request).map_err(|source| AuthorityError::Request { source })
 }
 
 fn text(path: &Path, bytes: &[u8]) -> Result<String, AuthorityError> {

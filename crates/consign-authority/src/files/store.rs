@@ -1,7 +1,7 @@
 //! Reading and writing the authority's files.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use consign_domain::limits::MAX_ENTRY;
 use consign_domain::text::Line;
@@ -155,12 +155,7 @@ pub(super) fn register(
 }
 
 pub(super) fn load_records(layout: &Layout, register: &mut Register) -> Result<(), AuthorityError> {
-    let dir = layout.entries();
-    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
-        let path = item.map_err(io_fault(Action::Read, &dir))?.path();
-        if path.extension().is_none_or(|extension| extension != "json") {
-            continue;
-        }
+    for path in json_files(&layout.entries())? {
         let bytes = files::read_bounded(&path, MAX_RECORD)?;
         let record: Record =
             serde_json::from_slice(&bytes).map_err(|source| damaged(&path, source))?;
@@ -172,6 +167,26 @@ pub(super) fn load_records(layout: &Layout, register: &mut Register) -> Result<(
         register.put(record);
     }
     Ok(())
+}
+
+/// The files of a directory whose names end in `.json`; none, where there is no directory.
+pub(super) fn json_files(dir: &Path) -> Result<Vec<PathBuf>, AuthorityError> {
+    let items = match fs::read_dir(dir) {
+        Ok(items) => items,
+        Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(fault) => return Err(io_fault(Action::Read, dir)(fault).into()),
+    };
+    let mut paths = Vec::new();
+    for item in items {
+        let path = item.map_err(io_fault(Action::Read, dir))?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "json")
+        {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
 }
 
 pub(super) fn keep_record(layout: &Layout, record: &Record) -> Result<(), AuthorityError> {
@@ -228,7 +243,7 @@ fn certificate_authorities(
     Ok((root, issuing))
 }
 
-fn read_key(path: &Path) -> Result<String, AuthorityError> {
+pub(super) fn read_key(path: &Path) -> Result<String, AuthorityError> {
     text(path, &files::read_private(path, MAX_SMALL)?)
 }
 
@@ -249,7 +264,7 @@ fn authority_code() -> PartyCode {
 }
 
 #[expect(clippy::expect_used, reason = "our own types always have a JSON form")]
-fn json<T: Serialize>(value: &T) -> Vec<u8> {
+pub(super) fn json<T: Serialize>(value: &T) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).expect("the authority's files serialise");
     bytes.push(b'\n');
     bytes

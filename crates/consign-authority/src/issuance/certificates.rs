@@ -8,7 +8,7 @@ use consign_pki::issue::{
 };
 use consign_verify::container::ORGANIZATION_IDENTIFIER_PREFIX;
 
-use super::{Issuance, Issued};
+use super::{Issuance, Issued, Purpose};
 use crate::applicant::ProvenRequest;
 use crate::entries::{BACKDATE_SECONDS, Listed};
 use crate::error::AuthorityError;
@@ -57,6 +57,14 @@ impl Issuance<'_> {
             organization_identifier: format!("{ORGANIZATION_IDENTIFIER_PREFIX}{}", request.code),
         };
         let (id, party) = (request.id.to_bytes(), request.code.as_str());
+        let newest = self.register.get(id);
+        let newest = newest.and_then(|record| record.certificates.last());
+        if let (Purpose::Renew, Some(newest)) = (self.purpose, newest) {
+            return Ok(Listed {
+                certificate: newest.clone(),
+                renewal: true,
+            });
+        }
         self.certificate(
             id,
             proven,

@@ -4,8 +4,15 @@ use consign_domain::Timestamp;
 use consign_domain::directory::AgencyEntry;
 use consign_domain::enrolment::AgencyRequest;
 
+use super::Purpose;
 use crate::entries::Place;
 use crate::error::AuthorityError;
+
+/// What renews itself.
+const RENEWED: [&str; 3] = [TLS_KEY, STATEMENT_KEY, ENCRYPTION_KEY];
+pub(super) const TLS_KEY: &str = "TLS key";
+pub(super) const STATEMENT_KEY: &str = "statement key";
+const ENCRYPTION_KEY: &str = "encryption key";
 
 /// What a request would change of what is registered.
 pub(super) struct Changes<'a> {
@@ -40,17 +47,24 @@ impl<'a> Changes<'a> {
         self.note("node", before.node != place.node);
         self.note("hub", before.hub != place.hub);
         self.note(
-            "statement key",
+            STATEMENT_KEY,
             statement.is_none_or(|key| key.public.as_str() != request.statement.to_string()),
         );
         self.note(
-            "encryption key",
+            ENCRYPTION_KEY,
             encryption.is_none_or(|key| key.public.as_str() != request.encryption.as_str()),
         );
     }
 
-    pub(super) fn settle(self, replace: bool) -> Result<(), AuthorityError> {
-        if self.fields.is_empty() || replace {
+    /// Refuses what may not change: all of it, unless it is meant; in a renewal all but the
+    /// keys that renew themselves.
+    pub(super) fn settle(mut self, replace: bool, purpose: Purpose) -> Result<(), AuthorityError> {
+        match purpose {
+            Purpose::Enrol if replace => return Ok(()),
+            Purpose::Enrol => {}
+            Purpose::Renew => self.fields.retain(|field| !RENEWED.contains(field)),
+        }
+        if self.fields.is_empty() {
             return Ok(());
         }
         Err(AuthorityError::Changed {

@@ -6,6 +6,7 @@
 mod certificates;
 mod changes;
 mod place;
+mod service;
 
 use std::collections::HashSet;
 
@@ -19,10 +20,10 @@ use uuid::Uuid;
 
 use crate::address::{Host, host};
 use crate::applicant::{self, ProvenRequest, proven_request};
-use crate::entries::{self, Listed, Place};
+use crate::entries::{self, Listed, Moment, Place};
 use crate::error::{AuthorityError, KeyUsage};
 use crate::register::{CertificateRecord, Kind, Record, Register};
-use crate::settings::Settings;
+use crate::settings::{DAY, Settings};
 
 use changes::Changes;
 
@@ -35,6 +36,19 @@ pub struct IssueOptions {
     /// Whether the request may change what is registered: keys, codes, names, parents,
     /// nodes, hubs, addresses. Without it a request only adds.
     pub replace: bool,
+}
+
+/// How long what is renewed counts beside the new, in seconds: nodes and hubs that are away
+/// for a week-end go on with the old directory.
+const OVERLAP_SECONDS: u64 = 7 * DAY;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A person decided: what it replaces ends at once.
+    Enrol,
+    /// Keys that are renewed by themselves: old and new overlap, and seals stay as they are.
+    Renew,
 }
 
 /// Where serial numbers come from.
@@ -66,6 +80,7 @@ pub(crate) struct Issuance<'a> {
     /// The issuing certificate's dates.
     pub(crate) authority_validity: Validity,
     pub(crate) options: &'a IssueOptions,
+    pub(crate) purpose: Purpose,
     pub(crate) now: Timestamp,
     pub(crate) serials: Serials<'a>,
     pub(crate) issued: Vec<Issued>,
@@ -92,15 +107,15 @@ impl Issuance<'_> {
         self.check_room(id, &request.agencies)?;
         self.register.check_id(id, Kind::Node)?;
         let tls = self.prove(&request.tls, KeyUsage::Tls, id, &party)?;
-        let (register, now) = (self.register, self.now);
+        let register = self.register;
         let before = register.node(request.id);
         let mut changes = Changes::of(&party);
         if let Some(before) = before {
             open(before.state, &party)?;
             changes.note("name", before.name != request.name);
-            changes.note("TLS key", self.key_differs(id, &tls));
+            changes.note(changes::TLS_KEY, self.key_differs(id, &tls));
         }
-        changes.settle(self.options.replace)?;
+        changes.settle(self.options.replace, self.purpose)?;
         let same_subject = before.is_some_and(|before| before.name == request.name);
         let subject = TlsSubject {
             organization: request.name.to_string(),
@@ -109,7 +124,7 @@ impl Issuance<'_> {
             ip_addresses: Vec::new(),
         };
         let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Client)?;
-        let entry = entries::node(before, request, &listed, now);
+        let entry = entries::node(before, request, &listed, self.moment());
         let mut records = vec![self.record(Entry::Node(entry), &listed, &party)?];
         let parents = self.parents(&request.agencies)?;
         let mut seals = Vec::with_capacity(request.agencies.len());
@@ -141,7 +156,8 @@ impl Issuance<'_> {
         let seal = self.prove(&request.seal, KeyUsage::Seal, id, &party)?;
         let (register, now) = (self.register, self.now);
         let before = register.agency(request.id);
-        let validity = entries::validity(before.is_none(), now);
+        let days = self.settings.lives.key_days;
+        let validity = entries::key_validity(before.is_none(), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;
         self.claim(request.statement, KeyUsage::Statement, id, &party)?;
         let encryption = applicant::encryption_key(&request.encryption, validity, &party)?;
@@ -153,14 +169,15 @@ impl Issuance<'_> {
             changes.agency(before, request, place, now);
             changes.note("seal key", self.key_differs(id, &seal));
         }
-        changes.settle(self.options.replace)?;
+        changes.settle(self.options.replace, self.purpose)?;
         let same_subject = before.is_some_and(|before| {
             before.code_at(now) == Some(&request.code)
                 && before.name_at(now) == Some(request.name.as_str())
         });
         let listed = self.seal_certificate(request, &seal, same_subject)?;
         let keys = (statement, encryption);
-        let entry = entries::agency(before, request, place, &listed, keys, now);
+        let moment = self.moment();
+        let entry = entries::agency(before, request, place, &listed, keys, moment);
         let record = self.record(Entry::Agency(entry), &listed, &party)?;
         Ok((record, listed.certificate))
     }
@@ -178,7 +195,8 @@ impl Issuance<'_> {
         let tls = self.prove(&request.tls, KeyUsage::Tls, id, &party)?;
         let (register, now) = (self.register, self.now);
         let before = register.hub(request.id);
-        let validity = entries::validity(before.is_none(), now);
+        let days = self.settings.lives.key_days;
+        let validity = entries::key_validity(before.is_none(), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;
         self.claim(request.statement, KeyUsage::Statement, id, &party)?;
         let mut changes = Changes::of(&party);
@@ -192,19 +210,29 @@ impl Issuance<'_> {
             }
             let current = before.statement_keys.last();
             changes.note("address", before.address != request.address);
-            changes.note("TLS key", self.key_differs(id, &tls));
+            changes.note(changes::TLS_KEY, self.key_differs(id, &tls));
             changes.note(
-                "statement key",
+                changes::STATEMENT_KEY,
                 current.is_none_or(|key| key.public.as_str() != request.statement.to_string()),
             );
             same_subject = before.address == request.address;
         }
-        changes.settle(self.options.replace)?;
+        changes.settle(self.options.replace, self.purpose)?;
         let subject = hub_subject(self.settings.name.as_str(), &party, host);
         let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Both)?;
-        let entry = entries::hub(before, request, &listed, statement, now);
+        let entry = entries::hub(before, request, &listed, statement, self.moment());
         let record = self.record(Entry::Hub(entry), &listed, &party)?;
         Ok(self.outcome(id, vec![record], listed.certificate, Vec::new()))
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            now: self.now,
+            overlap_seconds: match self.purpose {
+                Purpose::Enrol => 0,
+                Purpose::Renew => OVERLAP_SECONDS,
+            },
+        }
     }
 
     fn check_room(&self, id: [u8; 16], agencies: &[AgencyRequest]) -> Result<(), AuthorityError> {

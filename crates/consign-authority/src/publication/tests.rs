@@ -66,7 +66,18 @@ fn line() -> Vec<u8> {
     let validity = entries::validity(true, now());
     let encryption = applicant::encryption_key(&request.encryption, validity, "H49.13").unwrap();
     let keys = (statement_key(2), encryption);
-    Entry::Agency(entries::agency(None, &request, place, &seal, keys, now())).to_bytes()
+    Entry::Agency(entries::agency(
+        None,
+        &request,
+        place,
+        &seal,
+        keys,
+        Moment {
+            now: now(),
+            overlap_seconds: 0,
+        },
+    ))
+    .to_bytes()
 }
 
 #[test]

@@ -52,14 +52,7 @@ impl DirectoryLock {
     /// Another process holds it, or the system refused.
     pub fn acquire(directory: &Path) -> Result<Self, LockError> {
         let path = directory.join("lock");
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(PRIVATE)
-            .open(&path)
-            .map_err(fault(Action::Create, &path))?;
+        let file = open(&path)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -74,11 +67,35 @@ impl DirectoryLock {
         Ok(Self { file, path })
     }
 
+    /// [`acquire`](Self::acquire) that waits for whoever holds it, for as long as that takes:
+    /// where nobody holds it for longer than one operation.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn wait(directory: &Path) -> Result<Self, LockError> {
+        let path = directory.join("lock");
+        let file = open(&path)?;
+        file.lock().map_err(fault(Action::Lock, &path))?;
+        record_pid(&file).map_err(fault(Action::Write, &path))?;
+        Ok(Self { file, path })
+    }
+
     /// The file that carries the lock.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn open(path: &Path) -> Result<File, FileError> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(PRIVATE)
+        .open(path)
+        .map_err(fault(Action::Create, path))
 }
 
 /// For people only: the lock itself decides.

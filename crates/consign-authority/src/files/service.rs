@@ -1,0 +1,79 @@
+//! What the authority's service needs of its directory.
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use consign_domain::text::Line;
+use consign_domain::{DirectoryVersion, SignedStatement, Timestamp};
+use consign_pki::issue::create_request;
+use consign_runtime::entropy;
+use zeroize::Zeroizing;
+
+use super::layout::Layout;
+use super::{Authority, invitations, versions};
+use crate::applicant::proven_request;
+use crate::error::{AuthorityError, KeyUsage};
+use crate::issuance::{IssueOptions, Purpose};
+use crate::publication::Version;
+
+/// The TLS identity of the authority's service, in PEM.
+pub struct ServiceIdentity {
+    /// The certificate and its issuer.
+    pub chain: String,
+    /// The key.
+    pub key: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for ServiceIdentity {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("ServiceIdentity(…)")
+    }
+}
+
+impl Authority {
+    /// The identity of the service at an address, renewed when a third of the certificate's
+    /// life is left; the next directory says where the service is.
+    ///
+    /// # Errors
+    /// The address is none, or a key, certificate or file cannot be made.
+    pub fn service_identity(
+        &mut self,
+        address: &Line<260>,
+        now: Timestamp,
+    ) -> Result<ServiceIdentity, AuthorityError> {
+        let key = invitations::service_key(&self.layout)?;
+        let party = "the authority";
+        let request = create_request(&key, party).map_err(|source| AuthorityError::Proof {
+            usage: KeyUsage::Tls,
+            party: party.to_owned(),
+            source,
+        })?;
+        let proven = proven_request(&STANDARD.encode(request), KeyUsage::Tls, party)?;
+        let (options, mut serials) = (IssueOptions::default(), entropy::serial_number);
+        let issuance = self.issuance(&options, Purpose::Enrol, now, &mut serials);
+        let outcome = issuance.service(&proven, address)?;
+        let bundle = self.carry_out(outcome)?;
+        Ok(ServiceIdentity {
+            chain: bundle.tls,
+            key: key.to_pkcs8_pem(),
+        })
+    }
+
+    /// The newest published version above `have`, without judging it; needs no lock.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn newest_version(
+        dir: &Path,
+        have: Option<DirectoryVersion>,
+    ) -> Result<Option<(SignedStatement, Vec<u8>)>, AuthorityError> {
+        let place = Layout::new(dir).directory();
+        let newest = versions::newest(&place)?;
+        let Some(newest) = newest.filter(|newest| have.is_none_or(|have| have < *newest)) else {
+            return Ok(None);
+        };
+        let Version { head, entries } = versions::read(&place, newest)?;
+        Ok(Some((head, entries)))
+    }
+}

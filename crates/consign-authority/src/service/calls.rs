@@ -1,0 +1,244 @@
+//! The calls of `authority.proto`: forms are checked here, everything else by the authority.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use consign_domain::enrolment::MAX_REQUEST;
+use consign_domain::{DirectoryVersion, ErrorCode, KeyId, PartyId};
+use consign_proto::v1::{self, directory_reply, enrol_reply};
+use consign_proto::{Malformed, id16, status_after, status_from_code};
+use consign_runtime::tls::PeerInfo;
+use tokio_stream::Stream;
+use tonic::{Request, Response, Status};
+
+use super::work::{Answer, Desk, NoAnswer, Order};
+use super::{NOBODY, Place};
+use crate::error::AuthorityError;
+use crate::files::{Enrolment, Invitee, RenewalProof};
+
+/// Invitations or proofs that come with one request.
+const MAX_TOGETHER: usize = 1_000;
+/// Bytes of a bundle or directory in one message.
+const PART: usize = 256 * 1024;
+/// When to come again where too much waits.
+const LATER: Duration = Duration::from_secs(5);
+
+type Parts<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
+
+/// Answers calls.
+#[derive(Debug)]
+pub(super) struct Calls {
+    place: Arc<Place>,
+    desk: Desk,
+}
+
+impl Calls {
+    pub(super) const fn new(place: Arc<Place>, desk: Desk) -> Self {
+        Self { place, desk }
+    }
+
+    async fn ask(&self, order: Order) -> Result<Answer, Status> {
+        match self.desk.ask(order).await {
+            Ok(answer) => answer.map_err(|fault| status(&fault)),
+            Err(NoAnswer::Busy) => {
+                let text = "the authority has much to do; come again";
+                Err(status_after(ErrorCode::Busy, text, LATER))
+            }
+            Err(NoAnswer::Stopping) => {
+                let text = "the authority is stopping";
+                Err(status_after(ErrorCode::Draining, text, LATER))
+            }
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl v1::authority_server::Authority for Calls {
+    type EnrolStream = Parts<v1::EnrolReply>;
+    type RenewStream = Parts<v1::EnrolReply>;
+    type DirectoryStream = Parts<v1::DirectoryReply>;
+
+    async fn invitations(
+        &self,
+        request: Request<v1::InvitationsRequest>,
+    ) -> Result<Response<v1::InvitationsReply>, Status> {
+        let secrets = secrets(&request.into_inner().secrets)?;
+        if secrets.is_empty() {
+            return Err(malformed(Malformed { field: "secrets" }));
+        }
+        let Answer::Invited(invited) = self.ask(Order::Invited(secrets)).await? else {
+            return Err(unfitting());
+        };
+        let invitations = invited.into_iter().map(invitation).collect();
+        Ok(Response::new(v1::InvitationsReply { invitations }))
+    }
+
+    async fn enrol(
+        &self,
+        request: Request<v1::EnrolRequest>,
+    ) -> Result<Response<Self::EnrolStream>, Status> {
+        let message = request.into_inner();
+        let request = bounded(&message.request)?;
+        let order = Order::Enrol(request, secrets(&message.secrets)?);
+        self.ask(order).await.and_then(enrolled)
+    }
+
+    async fn renew(
+        &self,
+        request: Request<v1::RenewRequest>,
+    ) -> Result<Response<Self::RenewStream>, Status> {
+        let peer = request.extensions().get::<PeerInfo>();
+        let peer = peer.map(|peer| peer.identity.0);
+        let Some(peer) = peer.filter(|peer| *peer != NOBODY) else {
+            let text = "the directory does not list the certificate; enrol first";
+            return Err(status_from_code(ErrorCode::PeerUnknown, text));
+        };
+        let message = request.into_inner();
+        let request = bounded(&message.request)?;
+        if message.proofs.len() > MAX_TOGETHER {
+            return Err(malformed(Malformed { field: "proofs" }));
+        }
+        let proofs = message.proofs.iter().map(proof);
+        let proofs = proofs.collect::<Result<_, _>>().map_err(malformed)?;
+        self.ask(Order::Renew(request, proofs, peer))
+            .await
+            .and_then(enrolled)
+    }
+
+    async fn directory(
+        &self,
+        request: Request<v1::DirectoryRequest>,
+    ) -> Result<Response<Self::DirectoryStream>, Status> {
+        let have = DirectoryVersion::new(request.into_inner().have).ok();
+        let newest = self.place.directory.load_full();
+        let message = |message| {
+            let message = Some(message);
+            Ok(v1::DirectoryReply { message })
+        };
+        let newer = newest.filter(|newest| have.is_none_or(|have| have < newest.version()));
+        let Some(newest) = newer else {
+            let current = message(directory_reply::Message::Current(true));
+            return Ok(Response::new(Box::pin(tokio_stream::once(current))));
+        };
+        let head = consign_proto::signed_message(newest.signed_head());
+        let mut parts = vec![message(directory_reply::Message::Head(head))];
+        for lines in lines(newest.entries()) {
+            parts.push(message(directory_reply::Message::Entries(lines)));
+        }
+        Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+}
+
+/// A directory's lines, whole, in pieces of about [`PART`] bytes.
+fn lines(entries: &[u8]) -> Vec<Bytes> {
+    let mut pieces: Vec<Vec<u8>> = Vec::new();
+    for line in entries.split_inclusive(|byte| *byte == b'\n') {
+        match pieces.last_mut() {
+            Some(last) if last.len() + line.len() <= PART => last.extend_from_slice(line),
+            _ => pieces.push(line.to_vec()),
+        }
+    }
+    pieces.into_iter().map(Bytes::from).collect()
+}
+
+fn enrolled(answer: Answer) -> Result<Response<Parts<v1::EnrolReply>>, Status> {
+    let message = |message| {
+        let message = Some(message);
+        Ok(v1::EnrolReply { message })
+    };
+    let parts: Vec<Result<_, Status>> = match answer {
+        Answer::Enrolled(Enrolment::Answered(bundle)) => {
+            let bytes = Bytes::from(bundle.to_bytes());
+            let starts = (0..bytes.len()).step_by(PART);
+            let part = |start| bytes.slice(start..bytes.len().min(start + PART));
+            starts
+                .map(|start| message(enrol_reply::Message::Bundle(part(start))))
+                .collect()
+        }
+        Answer::Enrolled(Enrolment::Waiting(reference)) => {
+            let waiting = v1::Waiting { reference };
+            vec![message(enrol_reply::Message::Waiting(waiting))]
+        }
+        _ => return Err(unfitting()),
+    };
+    Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+}
+
+fn invitation((invitee, id): (Invitee, Option<[u8; 16]>)) -> v1::Invitation {
+    let id = id.map(|id| Bytes::copy_from_slice(&id)).unwrap_or_default();
+    match invitee {
+        Invitee::Agency {
+            code, name, parent, ..
+        } => v1::Invitation {
+            code: code.to_string(),
+            name: name.to_string(),
+            parent: parent.map(|parent| parent.to_string()).unwrap_or_default(),
+            address: String::new(),
+            id,
+        },
+        Invitee::Hub { code, address } => v1::Invitation {
+            code: code.to_string(),
+            name: String::new(),
+            parent: String::new(),
+            address: address.to_string(),
+            id,
+        },
+    }
+}
+
+fn secrets(secrets: &[Bytes]) -> Result<Vec<[u8; 16]>, Status> {
+    if secrets.len() > MAX_TOGETHER {
+        return Err(malformed(Malformed { field: "secrets" }));
+    }
+    let read = secrets.iter().map(|secret| id16(secret, "secrets"));
+    read.collect::<Result<_, _>>().map_err(malformed)
+}
+
+fn proof(proof: &v1::RenewalProof) -> Result<RenewalProof, Malformed> {
+    let signature = proof.signature.as_ref().try_into();
+    let party = PartyId::from_bytes(id16(&proof.party, "party")?);
+    Ok(RenewalProof {
+        party: party.map_err(|_| Malformed { field: "party" })?,
+        key: KeyId::from_bytes(id16(&proof.key, "key")?),
+        signature: signature.map_err(|_| Malformed { field: "signature" })?,
+    })
+}
+
+fn bounded(request: &Bytes) -> Result<Vec<u8>, Status> {
+    if request.len() > MAX_REQUEST {
+        let text = format!("a request has at most {MAX_REQUEST} bytes");
+        return Err(status_from_code(ErrorCode::TooLarge, text));
+    }
+    Ok(request.to_vec())
+}
+
+fn malformed(fault: Malformed) -> Status {
+    status_from_code(ErrorCode::ProtocolViolation, fault.to_string())
+}
+
+fn unfitting() -> Status {
+    status_from_code(
+        ErrorCode::Internal,
+        "the answer is not that of the question",
+    )
+}
+
+/// What is wrong, with its cause; nothing in it is secret. A fault of the authority's own
+/// files is for its operator alone.
+fn status(fault: &AuthorityError) -> Status {
+    let code = fault.code();
+    if matches!(code, ErrorCode::Internal | ErrorCode::StorageFailed) {
+        tracing::error!(%fault, cause = ?std::error::Error::source(fault), "a request was not answered");
+        let text = "the authority has a fault of its own; its operator finds it in the log";
+        return status_after(ErrorCode::StorageFailed, text, LATER);
+    }
+    let mut text = fault.to_string();
+    let mut cause = std::error::Error::source(fault);
+    while let Some(source) = cause {
+        text = format!("{text}: {source}");
+        cause = source.source();
+    }
+    status_from_code(code, text)
+}

@@ -1,0 +1,191 @@
+//! One at a time works at the authority; what waits is done together.
+
+use std::sync::Arc;
+
+use consign_domain::enrolment::Bundle;
+use consign_runtime::shutdown::Shutdown;
+use tokio::sync::{mpsc, oneshot};
+use tracing::{info, warn};
+
+use super::{Place, blocking};
+use crate::PublishOptions;
+use crate::error::AuthorityError;
+use crate::files::{Authority, Enrolment, Invitee, RenewalProof};
+
+/// How much may wait; more is told to come again.
+const WAITING: usize = 512;
+/// How much is done together.
+const TOGETHER: usize = 64;
+
+/// What is asked of the authority.
+#[derive(Debug)]
+pub(super) enum Order {
+    /// What are these invitations for?
+    Invited(Vec<[u8; 16]>),
+    /// Enrol with these invitations.
+    Enrol(Vec<u8>, Vec<[u8; 16]>),
+    /// Renew, by whoever shows a listed certificate.
+    Renew(Vec<u8>, Vec<RenewalProof>, [u8; 16]),
+    /// Publish what there is, if it is time.
+    Publish,
+}
+
+/// What the authority answers.
+#[derive(Debug)]
+pub(super) enum Answer {
+    Invited(Vec<(Invitee, Option<[u8; 16]>)>),
+    Enrolled(Enrolment),
+    Published,
+}
+
+/// An order and who waits for its answer.
+type Job = (Order, Reply);
+type Reply = oneshot::Sender<Result<Answer, AuthorityError>>;
+
+/// Takes orders.
+#[derive(Debug, Clone)]
+pub(super) struct Desk(mpsc::Sender<Job>);
+
+/// Carries them out.
+#[derive(Debug)]
+pub(super) struct Worker {
+    place: Arc<Place>,
+    jobs: mpsc::Receiver<Job>,
+}
+
+/// Why there is no answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoAnswer {
+    /// Too much waits.
+    Busy,
+    /// The service is stopping.
+    Stopping,
+}
+
+impl Desk {
+    pub(super) fn open(place: Arc<Place>) -> (Self, Worker) {
+        let (sender, jobs) = mpsc::channel(WAITING);
+        (Self(sender), Worker { place, jobs })
+    }
+
+    /// Gives an order and waits for the answer.
+    pub(super) async fn ask(
+        &self,
+        order: Order,
+    ) -> Result<Result<Answer, AuthorityError>, NoAnswer> {
+        let (reply, answer) = oneshot::channel();
+        self.0
+            .try_send((order, reply))
+            .map_err(|fault| match fault {
+                mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
+                mpsc::error::TrySendError::Closed(_) => NoAnswer::Stopping,
+            })?;
+        answer.await.map_err(|_| NoAnswer::Stopping)
+    }
+}
+
+impl Worker {
+    pub(super) async fn run(mut self, shutdown: Shutdown) {
+        let mut jobs = Vec::new();
+        loop {
+            let received = tokio::select! {
+                received = self.jobs.recv_many(&mut jobs, TOGETHER) => received,
+                () = shutdown.wait() => return,
+            };
+            if received == 0 {
+                return;
+            }
+            let (place, batch) = (Arc::clone(&self.place), std::mem::take(&mut jobs));
+            blocking(move || carry_out(&place, batch)).await;
+        }
+    }
+}
+
+/// Carries out what came together under one lock and publishes once. Blocks.
+fn carry_out(place: &Place, batch: Vec<Job>) {
+    let mut authority = match Authority::open(&place.dir) {
+        Ok(authority) => authority,
+        Err(fault) => return refuse_all(batch.into_iter().map(|(_, reply)| reply), fault),
+    };
+    let mut answers = Vec::with_capacity(batch.len());
+    let mut changes = false;
+    for (order, reply) in batch {
+        changes |= !matches!(order, Order::Invited(_));
+        let answer = one(&mut authority, place, order);
+        answers.push((answer, reply));
+    }
+    let published = if changes {
+        authority
+            .publish(PublishOptions::default(), place.now())
+            .and_then(|published| Ok((published, authority.directory_bundle()?)))
+            .map(Some)
+    } else {
+        Ok(None)
+    };
+    drop(authority);
+    match published {
+        Ok(published) => {
+            if let Some((published, directory)) = published {
+                if published.is_new {
+                    let version = published.version.value();
+                    info!(version, entries = published.entries, "directory published");
+                }
+                for (answer, _) in &mut answers {
+                    if let Ok(Answer::Enrolled(Enrolment::Answered(bundle))) = answer {
+                        bundle.directory.clone_from(&directory);
+                    }
+                }
+            }
+            if let Err(fault) = place.refresh() {
+                warn!(%fault, "the published directory cannot be read");
+            }
+            for (answer, reply) in answers {
+                // Who asked may have gone; the same request again is answered the same.
+                let _gone = reply.send(answer);
+            }
+        }
+        Err(fault) => refuse_all(answers.into_iter().map(|(_, reply)| reply), fault),
+    }
+}
+
+fn one(authority: &mut Authority, place: &Place, order: Order) -> Result<Answer, AuthorityError> {
+    let now = place.now();
+    let answered = |bundle: Bundle| Answer::Enrolled(Enrolment::Answered(Box::new(bundle)));
+    match order {
+        Order::Invited(secrets) => authority.invited(&secrets, now).map(Answer::Invited),
+        Order::Enrol(request, secrets) => {
+            let enrolled = authority.enrol(&request, &secrets, now)?;
+            match &enrolled {
+                Enrolment::Answered(bundle) => info!(party = %bundle.for_id, "enrolled"),
+                Enrolment::Waiting(reference) => {
+                    info!(
+                        reference,
+                        waiting = authority.waiting(),
+                        "a request waits for an operator"
+                    );
+                }
+            }
+            Ok(Answer::Enrolled(enrolled))
+        }
+        Order::Renew(request, proofs, peer) => {
+            let bundle = authority.renew(&request, &proofs, peer, now)?;
+            info!(party = %bundle.for_id, "keys renewed");
+            Ok(answered(bundle))
+        }
+        Order::Publish => {
+            let identity = super::identity(authority, &place.address, now)?;
+            place.identity.replace(&identity);
+            Ok(Answer::Published)
+        }
+    }
+}
+
+/// Nothing is published, so nothing that was asked is answered; the same may be asked again.
+fn refuse_all(waiting: impl Iterator<Item = Reply>, fault: AuthorityError) {
+    warn!(%fault, cause = ?std::error::Error::source(&fault), "no request is answered");
+    let mut fault = Some(fault);
+    for reply in waiting {
+        let told = fault.take().unwrap_or(AuthorityError::NotPublished);
+        let _gone = reply.send(Err(told));
+    }
+}
