@@ -25,17 +25,21 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["domain", "log", "pki", "verify", "proto", "runtime"],
     ),
     ("consign-proto", &["domain"]),
+    (
+        "consign-enrol",
+        &["domain", "pki", "verify", "proto", "runtime"],
+    ),
     ("consign-store", &["domain", "log"]),
     ("consign-runtime", &["domain"]),
     (
         "consign-hub",
         &[
-            "domain", "log", "pki", "verify", "proto", "store", "runtime",
+            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol",
         ],
     ),
     (
         "consign-node",
-        &["domain", "log", "pki", "verify", "proto", "runtime"],
+        &["domain", "log", "pki", "verify", "proto", "runtime", "enrol"],
     ),
     (
         "consign-lab",
@@ -63,6 +67,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "proto",
             "store",
             "runtime",
+            "enrol",
             "hub",
             "node",
             "lab",

@@ -109,8 +109,21 @@ pub fn client_config(
     policy: &PeerPolicy,
     clock: &Clock,
 ) -> Result<ClientTls, TlsError> {
+    client_config_for(Party::Hub, identity, policy, clock)
+}
+
+/// [`client_config`] for peers of another party.
+///
+/// # Errors
+/// The cryptographic provider lacks TLS 1.3.
+pub fn client_config_for(
+    party: Party,
+    identity: &TlsIdentity,
+    policy: &PeerPolicy,
+    clock: &Clock,
+) -> Result<ClientTls, TlsError> {
     let provider = provider();
-    let check = Arc::new(PeerCheck::new(Party::Hub, policy));
+    let check = Arc::new(PeerCheck::new(party, policy));
     let verifier = Arc::new(Verifier::new(check, &provider));
     let mut config = ClientConfig::builder_with_details(provider, Arc::new(clock.clone()))
         .with_protocol_versions(&[&rustls::version::TLS13])

@@ -60,6 +60,8 @@ pub enum Party {
     Hub,
     /// It sends and receives.
     Node,
+    /// It enrols.
+    Authority,
 }
 
 impl fmt::Display for Party {
@@ -67,6 +69,7 @@ impl fmt::Display for Party {
         formatter.write_str(match self {
             Self::Hub => "hub",
             Self::Node => "node",
+            Self::Authority => "authority",
         })
     }
 }
@@ -81,6 +84,9 @@ pub enum PeerRefusal {
     /// The directory has it, and it is no longer in force.
     #[error("was withdrawn from the directory")]
     Withdrawn,
+    /// It has another key than the one that was named beforehand.
+    #[error("is not of the key that the invitation names: check the address")]
+    OtherKey,
     /// There is no directory in force to judge by.
     #[error("cannot be judged: no directory in force is at hand")]
     NoDirectory,
@@ -135,7 +141,9 @@ impl RefusedPeer {
     pub(super) fn into_tls(self) -> rustls::Error {
         let time = |seconds| UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds));
         rustls::Error::InvalidCertificate(match self.refusal {
-            PeerRefusal::NotInDirectory => CertificateError::Other(OtherError(Arc::new(self))),
+            PeerRefusal::NotInDirectory | PeerRefusal::OtherKey => {
+                CertificateError::Other(OtherError(Arc::new(self)))
+            }
             PeerRefusal::Withdrawn => CertificateError::Revoked,
             PeerRefusal::NoDirectory => CertificateError::ApplicationVerificationFailure,
             PeerRefusal::Expired { not_after, now } => CertificateError::ExpiredContext {
