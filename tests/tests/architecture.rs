@@ -39,7 +39,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "consign-node",
-        &["domain", "log", "pki", "verify", "proto", "runtime", "enrol"],
+        &[
+            "domain", "log", "pki", "verify", "proto", "runtime", "enrol",
+        ],
     ),
     (
         "consign-lab",

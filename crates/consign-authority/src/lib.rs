@@ -46,7 +46,7 @@ mod settings;
 
 pub use error::AuthorityError;
 pub use files::{
-    Authority, Enrolment, Invitation, InvitationSummary, InviteOptions, Invited, Invitee,
+    Authority, Enrolment, Invitation, InvitationSummary, InviteOptions, Invited, Invitee, Known,
     PendingRequest, PublishOptions, Published, RenewalProof, init, inspect, issue, publish, revoke,
     set_state,
 };

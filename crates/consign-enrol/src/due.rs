@@ -17,7 +17,10 @@ pub fn is_due(life: Life, seed: [u8; 16], now: Timestamp) -> bool {
     let whole = life.until.distance(life.from);
     let share = u64::from(u16::from_be_bytes([seed[0], seed[1]]));
     let spread = whole / 10 * share / u64::from(u16::MAX);
-    now >= life.from.plus_seconds(whole / 3 * 2 - whole / 20).plus_seconds(spread)
+    now >= life
+        .from
+        .plus_seconds(whole / 3 * 2 - whole / 20)
+        .plus_seconds(spread)
 }
 
 #[cfg(test)]

@@ -22,9 +22,7 @@ pub enum EnrolFault {
     #[error("the authority's answer is not one; use the version of consign that it has")]
     Protocol,
     /// The directory names no service of the authority.
-    #[error(
-        "the directory names no service of the authority; renew by files: node renew --file"
-    )]
+    #[error("the directory names no service of the authority; renew by files: node renew --file")]
     NoService,
     /// No certificate to connect with could be made.
     #[error("no certificate to connect with can be made")]

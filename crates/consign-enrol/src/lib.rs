@@ -141,7 +141,7 @@ impl Authority {
         secrets: &[[u8; 16]],
     ) -> Result<Vec<Invitation>, EnrolFault> {
         let request = v1::InvitationsRequest {
-            secrets: secrets.iter().map(|secret| bytes_of(secret)).collect(),
+            secrets: secrets.iter().map(bytes_of).collect(),
         };
         let reply = self.0.invitations(timed(request)).await?.into_inner();
         if reply.invitations.len() != secrets.len() {
@@ -161,7 +161,7 @@ impl Authority {
     ) -> Result<Answer, EnrolFault> {
         let request = v1::EnrolRequest {
             request: Bytes::copy_from_slice(request),
-            secrets: secrets.iter().map(|secret| bytes_of(secret)).collect(),
+            secrets: secrets.iter().map(bytes_of).collect(),
         };
         answer(self.0.enrol(timed(request)).await?.into_inner()).await
     }

@@ -26,6 +26,7 @@ use crate::admit::{self, Admission, Parts};
 use crate::behind::Behind;
 use crate::config::Config;
 use crate::directory::{Directories, watch_directory};
+use crate::enrol::Follower;
 use crate::error::HubError;
 use crate::fences::Fences;
 use crate::flow::Calls;
@@ -53,6 +54,7 @@ pub struct Hub {
     address: SocketAddr,
     tls: ServerTls,
     relay: Arc<Relay>,
+    follower: Option<Follower>,
     storage: Storage,
     fatal: Shutdown,
     _lock: DirectoryLock,
@@ -101,6 +103,7 @@ struct Prepared {
     directories: Arc<Directories>,
     signer: HubSigner,
     tls: ServerTls,
+    follower: Option<Follower>,
     storage: Storage,
     uploads: Vec<LeftUpload>,
 }
@@ -122,12 +125,24 @@ impl Prepared {
         let signer = HubSigner::new(keys, &newest.current(), now)?;
         let storage = open(&config.data, clock)?;
         let known = storage.store().directory()?;
-        let directories = Arc::new(Directories::open(&config.directory, trust, known)?);
+        let directories = Arc::new(Directories::open(&config.directory, trust.clone(), known)?);
         storage.store().note_directory(directories.note())?;
         let uploads = admit::left(&*storage.store())?;
         let tls = tls::server_config(&identity, &directories.peer_policy(), clock)
             .map_err(|source| HubError::Tls { source })?;
+        // Where the authority itself publishes into the hub's place, nothing is to be brought.
+        let follower = config
+            .directory
+            .starts_with(&config.home)
+            .then(|| Follower {
+                directories: Arc::clone(&directories),
+                identity,
+                trust,
+                clock: clock.clone(),
+                place: config.directory.clone(),
+            });
         Ok(Self {
+            follower,
             behind: Behind::open(&config.home)?,
             lock,
             directories,
@@ -181,6 +196,7 @@ impl Prepared {
             address,
             tls: self.tls,
             relay: Arc::new(relay),
+            follower: self.follower,
             storage: self.storage,
             fatal,
             _lock: self.lock,
@@ -244,6 +260,9 @@ impl Hub {
             let _over = ended.send(Box::pin(server).await);
         });
         self.relay.spawn_watches(&self.fatal);
+        if let Some(follower) = self.follower {
+            tasks.spawn("authority", follower.follow(tasks.shutdown().clone()));
+        }
         let addresses = BTreeMap::from([("hub".to_owned(), self.address.to_string())]);
         let ready = RunFile::publish(&self.home, self.relay.clock.now(), addresses)
             .map_err(|source| HubError::RunFile { source })?;

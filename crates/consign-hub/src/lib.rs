@@ -26,6 +26,7 @@ mod caller;
 mod collect;
 mod config;
 mod directory;
+pub mod enrol;
 mod error;
 mod fences;
 mod fetch;

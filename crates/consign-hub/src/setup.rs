@@ -62,6 +62,16 @@ pub struct Installed {
 /// # Errors
 /// The address or name is malformed, another hub lives there, or a file cannot be written.
 pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError> {
+    init_as(dir, address, name, None)
+}
+
+/// [`init`] for a hub that is registered already under an id, and lost its keys.
+pub(crate) fn init_as(
+    dir: &Path,
+    address: &str,
+    name: &str,
+    id: Option<[u8; 16]>,
+) -> Result<PathBuf, SetupError> {
     let listen = listen_on(address)?;
     let line = address_line(address)?;
     let code = PartyCode::service(name).map_err(|_| SetupError::Name {
@@ -86,7 +96,10 @@ pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError
     let statement = statement_key(&keys.join(STATEMENT_KEY))?;
     let tls = create_request(&tls, name).map_err(|source| SetupError::Request { source })?;
     let request = Request::Hub(HubRequest {
-        id: new_id()?,
+        id: match id.map(HubId::from_bytes) {
+            Some(Ok(id)) => id,
+            _ => new_id()?,
+        },
         code,
         address: line,
         tls: STANDARD.encode(tls),

@@ -313,6 +313,7 @@ fn make_node(
             code: AgencyCode::strict(code).map_err(malformed)?,
             name: Line::tidy(name)?,
             parent: None,
+            id: None,
         })
     };
     let new: Vec<NewAgency> = agencies.iter().map(agency).collect::<Result<_, _>>()?;

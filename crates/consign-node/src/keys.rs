@@ -8,6 +8,7 @@
 
 mod init;
 mod install;
+mod renew;
 #[cfg(test)]
 mod tests;
 
@@ -22,6 +23,7 @@ use consign_pki::seal::{FileSealKey, SealError, SealSigner as _};
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::{self, FileError};
+use consign_runtime::tls::IdentityError;
 use consign_verify::{Directory, DirectoryError, TrustError};
 use zeroize::Zeroizing;
 
@@ -32,6 +34,8 @@ use crate::layout::AgencyHome;
 pub(crate) use init::read_request;
 pub use init::{NewAgency, init};
 pub use install::{Installed, install};
+pub(crate) use install::{put_in_place, signed_head};
+pub(crate) use renew::{forget_ended, identity_in_force, next_request};
 
 /// Largest key or certificate file.
 const MAX_KEY_FILE: usize = 256 * 1024;
@@ -88,6 +92,15 @@ pub enum KeysError {
         /// Why.
         #[source]
         source: KeyFault,
+    },
+    /// The TLS certificate and key do not fit.
+    #[error("{} cannot be used; {INSTALL}", path.display())]
+    Identity {
+        /// The certificate.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: IdentityError,
     },
     /// No randomness.
     #[error(transparent)]

@@ -4,6 +4,7 @@ mod board;
 pub mod client;
 pub mod config;
 pub mod directory_files;
+pub mod enrol;
 pub mod link;
 mod office;
 pub mod run;
@@ -23,6 +24,7 @@ pub mod keys;
 pub mod layout;
 pub mod outbox;
 mod register;
+pub mod renewal;
 pub mod seal;
 #[cfg(test)]
 mod testing;

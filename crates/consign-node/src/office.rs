@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use consign_domain::{AgencyId, EnvelopeKey, Timestamp};
 use consign_runtime::clock::Clock;
 use consign_runtime::files::DirectoryLock;
+use consign_runtime::tls::TlsIdentity;
 use tokio::sync::watch;
 
 use crate::agency::Agency;
@@ -26,7 +28,8 @@ use crate::link::{Again, Cause, Claims, Keeper, LinkStatus};
 #[derive(Debug)]
 pub(crate) struct Desk {
     pub(crate) agency: Agency,
-    pub(crate) keys: AgencyKeys,
+    /// The keys in force by the newest directory.
+    pub(crate) keys: ArcSwap<AgencyKeys>,
 }
 
 impl Desk {
@@ -54,10 +57,27 @@ pub(crate) struct Office {
     pub(crate) claims: Claims,
     /// What is sent once more after the hub lost data.
     pub(crate) again: Again,
+    /// Who this node is to hubs and the authority; shown from the next connection on.
+    pub(crate) identity: TlsIdentity,
+    /// The identity is another.
+    pub(crate) reconnect: Bell,
+    /// One renewal of keys at a time.
+    pub(crate) renewing: tokio::sync::Mutex<()>,
     desks: Vec<Arc<Desk>>,
     /// Held until the last part of the node is gone.
     _lock: DirectoryLock,
     held: Mutex<HashMap<EnvelopeKey, Held>>,
+}
+
+/// What is read from a node's files before it runs.
+pub(crate) struct Parts {
+    pub(crate) directory: NodeDirectory,
+    pub(crate) keeper: Arc<Keeper>,
+    pub(crate) index: Arc<Index>,
+    /// By code.
+    pub(crate) desks: Vec<Desk>,
+    pub(crate) identity: TlsIdentity,
+    pub(crate) lock: DirectoryLock,
 }
 
 /// Wakes whoever waits for a change; changes that nobody has looked at yet count once.
@@ -157,30 +177,25 @@ impl Drop for Following {
 }
 
 impl Office {
-    /// Puts the parts of a node together; `desks` by code.
-    pub(crate) fn new(
-        config: Config,
-        directory: NodeDirectory,
-        clock: Clock,
-        keeper: Arc<Keeper>,
-        index: Arc<Index>,
-        desks: Vec<Desk>,
-        lock: DirectoryLock,
-    ) -> Self {
+    /// Puts the parts of a node together.
+    pub(crate) fn new(config: Config, clock: Clock, parts: Parts) -> Self {
         Self {
             config,
-            directory,
+            directory: parts.directory,
             clock,
-            keeper,
-            index,
+            keeper: parts.keeper,
+            index: parts.index,
             link: LinkStatus::new(),
             board: Board::default(),
             sending: Bell::default(),
             followers: Followers::default(),
             claims: Claims::default(),
             again: Again::default(),
-            desks: desks.into_iter().map(Arc::new).collect(),
-            _lock: lock,
+            identity: parts.identity,
+            reconnect: Bell::default(),
+            renewing: tokio::sync::Mutex::default(),
+            desks: parts.desks.into_iter().map(Arc::new).collect(),
+            _lock: parts.lock,
             held: Mutex::default(),
         }
     }
@@ -208,9 +223,9 @@ impl Office {
     ) -> T {
         let (office, desk) = (Arc::clone(self), Arc::clone(desk));
         blocking(move || {
-            let directory = office.keeper.newest();
+            let (directory, keys) = (office.keeper.newest(), desk.keys.load_full());
             let context = Context {
-                keys: &desk.keys,
+                keys: &keys,
                 trust: office.keeper.trust(),
                 directory: &directory,
                 now: office.now(),

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::ErrorCode;
+use arc_swap::ArcSwap;
+use consign_domain::{ErrorCode, Timestamp};
 use consign_proto::v1::node_server::NodeServer;
 use consign_runtime::clock::Clock;
 use consign_runtime::config::ConfigFaults;
@@ -13,7 +14,7 @@ use consign_runtime::files::{self, FileError};
 use consign_runtime::run_file::{RunFile, RunFileError};
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use consign_runtime::telemetry::{self, TelemetryError};
-use consign_runtime::tls::{self, IdentityError, TlsError, TlsIdentity};
+use consign_runtime::tls::{self, TlsError};
 use consign_runtime::uds::{self, SocketError};
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{TrustError, TrustStore};
@@ -27,15 +28,12 @@ use crate::config::Config;
 use crate::directory_files::{self, DirectoryFileError};
 use crate::error::NodeError;
 use crate::index::{Index, IndexError};
-use crate::keys::{AgencyKeys, KeysError};
+use crate::keys::{self, AgencyKeys, KeysError};
 use crate::layout::NodeDirectory;
 use crate::link::{Keeper, hub_policy, keep_connected};
-use crate::office::{Desk, Office, blocking};
+use crate::office::{Desk, Office, Parts, blocking};
 use crate::service::Service;
-use crate::work;
-
-/// Largest certificate or key file, in bytes.
-const MAX_PEM: usize = 256 * 1024;
+use crate::{renewal, work};
 
 /// Why a node does not run.
 #[derive(Debug, Error)]
@@ -81,15 +79,6 @@ pub enum RunError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
-    /// The TLS certificate and key cannot be used.
-    #[error("{} cannot be used", path.display())]
-    Identity {
-        /// The certificate.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: IdentityError,
-    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -133,9 +122,9 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
     telemetry::init(config.log.format, &config.log.filter)?;
     let drain = config.drain;
     let files = NodeDirectory::new(directory);
-    let (office, identity) = blocking(move || open(files, config, clock)).await?;
+    let office = blocking(move || open(files, config, clock)).await?;
     let tls = tls::client_config(
-        &identity,
+        &office.identity,
         &hub_policy(Arc::clone(&office.keeper)),
         &office.clock,
     )?;
@@ -148,8 +137,9 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
     tasks.spawn("advance", work::advance(Arc::clone(&office), stop()));
     tasks.spawn(
         "link",
-        Box::pin(keep_connected(Arc::clone(&office), identity, tls, stop())),
+        Box::pin(keep_connected(Arc::clone(&office), tls, stop())),
     );
+    tasks.spawn("renewal", renewal::keep_fresh(Arc::clone(&office), stop()));
     tasks.spawn(
         "service",
         serve(Arc::clone(&office), listener, tasks.clone()),
@@ -175,7 +165,7 @@ pub(crate) fn open(
     directory: NodeDirectory,
     config: Config,
     clock: Clock,
-) -> Result<(Arc<Office>, TlsIdentity), RunError> {
+) -> Result<Arc<Office>, RunError> {
     let lock = directory.lock()?;
     let trust = trust(&directory)?;
     let path = directory.trust_dir().join("directory");
@@ -183,16 +173,27 @@ pub(crate) fn open(
     let newest = newest.ok_or_else(|| RunError::NoDirectory { path: path.clone() })?;
     info!(version = newest.version().value(), expires = %newest.head().expires, "directory");
     let keeper = Arc::new(Keeper::new(trust, path, newest));
-    let identity = identity(&directory)?;
+    let (newest, now) = (
+        keeper.newest(),
+        Timestamp::from_unix_saturating(clock.now()),
+    );
+    let identity = keys::identity_in_force(&directory, &newest, now)?;
     let index = Arc::new(Index::open(&directory)?);
     let mut desks = Vec::new();
     for home in directory.agencies()? {
-        let keys = AgencyKeys::load(&home)?;
+        let keys = ArcSwap::from_pointee(AgencyKeys::in_force(&home, &newest, now)?);
         let agency = Agency::open(home, &index)?;
         desks.push(Desk { agency, keys });
     }
-    let office = Office::new(config, directory, clock, keeper, index, desks, lock);
-    Ok((Arc::new(office), identity))
+    let parts = Parts {
+        directory,
+        keeper,
+        index,
+        desks,
+        identity,
+        lock,
+    };
+    Ok(Arc::new(Office::new(config, clock, parts)))
 }
 
 fn trust(directory: &NodeDirectory) -> Result<TrustStore, RunError> {
@@ -206,13 +207,6 @@ fn trust(directory: &NodeDirectory) -> Result<TrustStore, RunError> {
         Err(fault) => return Err(fault.into()),
     };
     TrustStore::parse(&bytes).map_err(|source| RunError::Trust { path, source })
-}
-
-fn identity(directory: &NodeDirectory) -> Result<TlsIdentity, RunError> {
-    let path = directory.tls_certificate_file();
-    let certificate = files::read_bounded(&path, MAX_PEM)?;
-    let key = files::read_private(&directory.tls_key_file(), MAX_PEM)?;
-    TlsIdentity::from_pem(&certificate, &key).map_err(|source| RunError::Identity { path, source })
 }
 
 async fn serve(office: Arc<Office>, listener: uds::Listener, tasks: Tasks) {

@@ -23,6 +23,7 @@ use tonic::{Request, Response, Status, Streaming};
 use crate::error::NodeError;
 use crate::index::{DocumentRow, IndexError, ListQuery};
 use crate::office::{Desk, Office};
+use crate::renewal;
 
 /// Messages between the work and the caller.
 const WAITING: usize = 8;
@@ -149,6 +150,17 @@ impl node_server::Node for Service {
 
     async fn status(&self, _request: Request<v1::StatusRequest>) -> Reply<v1::StatusReply> {
         Ok(Response::new(status::status(&self.office).await))
+    }
+
+    async fn renew_keys(
+        &self,
+        _request: Request<v1::RenewKeysRequest>,
+    ) -> Reply<v1::RenewKeysReply> {
+        let renewed = renewal::renew(&self.office).await;
+        let version = renewed.map_err(|fault| told(fault.code(), &fault))?;
+        Ok(Response::new(v1::RenewKeysReply {
+            directory_version: version.value(),
+        }))
     }
 
     async fn show_directory(

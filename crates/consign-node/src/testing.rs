@@ -103,6 +103,7 @@ impl Network {
                 code: code(code_text),
                 name: Line::new(name).unwrap(),
                 parent: None,
+                id: None,
             };
             let name = Line::new(name).unwrap();
             let request = keys::init(&node, &name, &[agency], KeyKind::EcdsaP256).unwrap();
@@ -153,7 +154,7 @@ impl Network {
         let node = self.node(index);
         let config = Config::parse("", node.root()).unwrap();
         let opened = crate::run::open(node.clone(), config, Clock::fixed(NOW));
-        opened.unwrap().0
+        opened.unwrap()
     }
 
     pub(crate) fn context<'a>(&'a self, seat: &'a Seat) -> Context<'a> {

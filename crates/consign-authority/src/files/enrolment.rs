@@ -22,6 +22,15 @@ pub enum Enrolment {
     Waiting(String),
 }
 
+/// Whom an invitation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// As it says.
+    pub invitee: Invitee,
+    /// The id of a party that is registered already.
+    pub id: Option<[u8; 16]>,
+}
+
 /// The invitations that a request came with.
 struct Tickets {
     secrets: Vec<[u8; 16]>,
@@ -77,11 +86,14 @@ impl Authority {
         &self,
         secrets: &[[u8; 16]],
         now: Timestamp,
-    ) -> Result<Vec<(Invitee, Option<[u8; 16]>)>, AuthorityError> {
+    ) -> Result<Vec<Known>, AuthorityError> {
         let find = |secret| {
             let invitation = invitations::find(&self.layout, secret, None, now)?;
             let id = self.register.code_holder(&invitation.invitee.code());
-            Ok((invitation.invitee, id))
+            Ok(Known {
+                invitee: invitation.invitee,
+                id,
+            })
         };
         secrets.iter().map(find).collect()
     }

@@ -140,7 +140,7 @@ pub(super) fn invite(
     store::load_records(layout, &mut register)?;
     let (invitee, is_registered) = invitee(&register, options, now)?;
     let key = service_key(layout)?;
-    let pin = Digest::of(&key.public_key_der());
+    let pin = Digest::of(key.public_key_der());
     let mut authority = [0; 16];
     for (to, from) in authority.iter_mut().zip(pin.as_bytes()) {
         *to = *from;

@@ -52,7 +52,7 @@ use crate::settings::{DAY, Lives, Settings};
 
 use layout::Layout;
 
-pub use enrolment::Enrolment;
+pub use enrolment::{Enrolment, Known};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;

@@ -16,7 +16,7 @@ use tonic::{Request, Response, Status};
 use super::work::{Answer, Desk, NoAnswer, Order};
 use super::{NOBODY, Place};
 use crate::error::AuthorityError;
-use crate::files::{Enrolment, Invitee, RenewalProof};
+use crate::files::{Enrolment, Invitee, Known, RenewalProof};
 
 /// Invitations or proofs that come with one request.
 const MAX_TOGETHER: usize = 1_000;
@@ -166,7 +166,7 @@ fn enrolled(answer: Answer) -> Result<Response<Parts<v1::EnrolReply>>, Status> {
     Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
 }
 
-fn invitation((invitee, id): (Invitee, Option<[u8; 16]>)) -> v1::Invitation {
+fn invitation(Known { invitee, id }: Known) -> v1::Invitation {
     let id = id.map(|id| Bytes::copy_from_slice(&id)).unwrap_or_default();
     match invitee {
         Invitee::Agency {

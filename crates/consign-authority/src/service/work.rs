@@ -10,7 +10,7 @@ use tracing::{info, warn};
 use super::{Place, blocking};
 use crate::PublishOptions;
 use crate::error::AuthorityError;
-use crate::files::{Authority, Enrolment, Invitee, RenewalProof};
+use crate::files::{Authority, Enrolment, Known, RenewalProof};
 
 /// How much may wait; more is told to come again.
 const WAITING: usize = 512;
@@ -33,7 +33,7 @@ pub(super) enum Order {
 /// What the authority answers.
 #[derive(Debug)]
 pub(super) enum Answer {
-    Invited(Vec<(Invitee, Option<[u8; 16]>)>),
+    Invited(Vec<Known>),
     Enrolled(Enrolment),
     Published,
 }

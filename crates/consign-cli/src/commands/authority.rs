@@ -1,4 +1,7 @@
-//! `consign authority`: offline, by files.
+//! `consign authority`: offline, by files, or as a service.
+
+mod enrolment;
+mod service;
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +27,12 @@ const PUBLIC: u32 = 0o644;
 
 /// Found a network's authority, enrol nodes and hubs, publish the directory.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example, the whole enrolment of a node:
+#[command(after_help = "Example, with the service:
+  consign authority serve AUTHORITY
+  consign authority invite H49.13 --name 'Sở Nội vụ' --dir AUTHORITY
+  consign node enrol NODE --authority authority.example.vn:7440 --token TOKEN
+
+Example, the whole enrolment of a node by files:
   consign node init NODE --agency H49.13='Sở Nội vụ'
   consign authority issue NODE/request.json --out bundle.json --dir AUTHORITY
   consign authority publish --dir AUTHORITY
@@ -32,6 +40,18 @@ const PUBLIC: u32 = 0o644;
 pub(crate) enum Authority {
     /// Make an authority: root, issuing certificate, directory key, trust file
     Init(Init),
+    /// Answer enrolments and renewals, and hand on the directory, until told to stop
+    Serve(service::Serve),
+    /// Invite an agency or hub to enrol: prints the token to give to it
+    Invite(enrolment::Invite),
+    /// List the invitations, or withdraw those of a code
+    Invitations(enrolment::Invitations),
+    /// List the requests that came without an invitation and wait for you
+    Pending(enrolment::Pending),
+    /// Enrol the parties of a request that waits, and publish
+    Approve(enrolment::Approve),
+    /// Forget a request that waits
+    Dismiss(enrolment::Dismiss),
     /// Answer a node's or hub's request with a bundle, and enter its parties
     Issue(Issue),
     /// Sign the next version of the directory; only then do new keys count
@@ -243,6 +263,12 @@ struct Revoked {
 pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
     match authority {
         Authority::Init(arguments) => init(&arguments, output),
+        Authority::Serve(arguments) => super::serve(service::run(arguments, output)),
+        Authority::Invite(arguments) => enrolment::invite(arguments, output),
+        Authority::Invitations(arguments) => enrolment::invitations(&arguments, output),
+        Authority::Pending(arguments) => enrolment::pending(&arguments, output),
+        Authority::Approve(arguments) => enrolment::approve(arguments, output),
+        Authority::Dismiss(arguments) => enrolment::dismiss(&arguments, output),
         Authority::Issue(arguments) => issue(arguments, output),
         Authority::Publish(arguments) => publish(&arguments, output),
         Authority::Revoke(arguments) => revoke(&arguments, output),

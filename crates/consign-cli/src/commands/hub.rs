@@ -19,16 +19,23 @@ use crate::failure::{Failure, exit};
 use crate::output::Output;
 
 mod backup;
+mod enrol;
 mod resume;
 
 /// Make and run a relay hub.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, with a token from the authority:
+  consign hub enrol HUB --authority authority.example.vn:7440 --token TOKEN
+  consign hub run HUB
+
+Example, by files:
   consign hub init HUB --address hub.example.vn:4433
   consign hub install bundle.json --dir HUB
   consign hub run HUB")]
 pub(crate) enum Hub {
-    /// Make keys, hub.toml and the request for the authority
+    /// Make keys and have the authority list them, by token
+    Enrol(enrol::Enrol),
+    /// Make keys, hub.toml and the request for the authority, by files
     Init(Init),
     /// Put the authority's answer in place
     Install(Install),
@@ -137,6 +144,7 @@ struct Installed {
 /// Runs one of the commands.
 pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
     match hub {
+        Hub::Enrol(arguments) => serve(enrol::run(arguments, output)),
         Hub::Init(arguments) => init(&arguments, output),
         Hub::Install(arguments) => install(&arguments, output),
         Hub::Run(arguments) => serve(serve_hub(arguments.home.directory()?, output)),

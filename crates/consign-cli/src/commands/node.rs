@@ -12,22 +12,31 @@ use consign_pki::seal::KeyKind;
 use consign_runtime::files;
 use serde::Serialize;
 
-use super::{Outcome, absolute, quoted, serve};
+use super::{Outcome, absolute, call, quoted, serve};
 use crate::cli::{NodeChoice, NodeHome, agency_code};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
 mod backup;
+mod enrol;
 mod running;
 
 /// Make and run a node for one or more agencies.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:
+#[command(after_help = "Example, with a token from the authority:
+  consign node enrol NODE --authority authority.example.vn:7440 --token TOKEN
+  consign node run NODE
+
+Example, by files:
   consign node init NODE --name 'Nút Sở Nội vụ' --agency H49.13='Sở Nội vụ'
   consign node install bundle.json --dir NODE
   consign node run NODE")]
 pub(crate) enum Node {
-    /// Make keys and the request for the authority; also to add an agency later
+    /// Make keys and have the authority list them, by token or by its operator's word
+    Enrol(enrol::Enrol),
+    /// Make the next TLS, statement and encryption keys of a running node, and go on to them
+    Renew(enrol::Renew),
+    /// Make keys and the request for the authority, by files; also to add an agency later
     Init(Init),
     /// Put the authority's answer in place
     Install(Install),
@@ -64,13 +73,23 @@ pub(crate) struct Init {
 
 /// Kinds of seal keys that stock tools verify.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Seal {
+pub(super) enum Seal {
     /// ECDSA on P-256 with SHA-256
     EcdsaP256,
     /// RSA of 3072 bits with SHA-256
     Rsa,
     /// RSA of 4096 bits with SHA-256
     Rsa4096,
+}
+
+impl From<Seal> for KeyKind {
+    fn from(seal: Seal) -> Self {
+        match seal {
+            Seal::EcdsaP256 => Self::EcdsaP256,
+            Seal::Rsa => Self::Rsa3072,
+            Seal::Rsa4096 => Self::Rsa4096,
+        }
+    }
 }
 
 /// Put the authority's answer in place.
@@ -124,6 +143,8 @@ struct Installed {
 /// Runs one of the commands.
 pub(crate) fn run(node: Node, output: Output) -> Outcome {
     match node {
+        Node::Enrol(arguments) => serve(enrol::enrol(arguments, output)),
+        Node::Renew(arguments) => call(enrol::renew(arguments, output)),
         Node::Init(arguments) => init(arguments, output),
         Node::Install(arguments) => install(&arguments, output),
         Node::Run(arguments) => {
@@ -151,15 +172,11 @@ fn init(arguments: Init, output: Output) -> Outcome {
         code,
         name,
         parent: parent.clone(),
+        id: None,
     };
     let agencies: Vec<NewAgency> = arguments.agency.into_iter().map(agency).collect();
-    let kind = match arguments.seal {
-        Seal::EcdsaP256 => KeyKind::EcdsaP256,
-        Seal::Rsa => KeyKind::Rsa3072,
-        Seal::Rsa4096 => KeyKind::Rsa4096,
-    };
     let directory = NodeDirectory::new(&path);
-    keys::init(&directory, &name, &agencies, kind)?;
+    keys::init(&directory, &name, &agencies, arguments.seal.into())?;
     let request = directory.request_file();
     output.line(format_args!(
         "The keys are in {}; they never leave it.",

@@ -38,6 +38,8 @@ pub struct NewAgency {
     pub name: Line<200>,
     /// The code of the agency above it.
     pub parent: Option<AgencyCode>,
+    /// Its id, where it is registered already; else one is made.
+    pub id: Option<AgencyId>,
 }
 
 /// Makes what is missing of the keys of a node and its agencies, `node.toml` and
@@ -137,8 +139,11 @@ fn make_agency(
     let home = if path.join("agency.json").exists() {
         AgencyHome::open(path)?
     } else {
-        let id = AgencyId::from_bytes(entropy::uuid_v4()?)
-            .map_err(|_| NodeError::form(&path, "no id could be made"))?;
+        let id = match agency.id {
+            Some(id) => id,
+            None => AgencyId::from_bytes(entropy::uuid_v4()?)
+                .map_err(|_| NodeError::form(&path, "no id could be made"))?,
+        };
         let file = AgencyFile {
             id,
             code: agency.code.clone(),
@@ -175,7 +180,7 @@ fn seal_key(path: &Path, kind: KeyKind) -> Result<FileSealKey, KeysError> {
     Ok(key)
 }
 
-fn agency_request(home: &AgencyHome) -> Result<AgencyRequest, KeysError> {
+pub(super) fn agency_request(home: &AgencyHome) -> Result<AgencyRequest, KeysError> {
     let keys = home.keys_dir();
     let seal = read_seal_key(&keys.join(SEAL_KEY))?;
     let statement = read_statement_key(&keys.join(STATEMENT_KEY))?;

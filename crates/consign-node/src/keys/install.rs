@@ -48,6 +48,32 @@ struct Certificate<'a> {
 pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, KeysError> {
     let _lock = directory.lock()?;
     let bundle = Bundle::parse(bundle).map_err(|source| KeysError::Bundle { source })?;
+    let trust = check_trust(directory, &bundle)?;
+    let offered = bundle.directory.as_ref();
+    let offered = offered.map(|bundle| verify(bundle, &trust));
+    let offered = offered.transpose()?;
+    let mut installed = put_in_place(directory, &bundle)?;
+
+    let path = directory.trust_dir().join("directory");
+    durable::directory(&path)?;
+    installed.directory = directory_files::newest(&path, &trust)?.map(|here| here.version());
+    if let Some(offered) = offered
+        && installed
+            .directory
+            .is_none_or(|here| here < offered.version())
+    {
+        directory_files::publish(&path, &offered)?;
+        installed.directory = Some(offered.version());
+        installed.changed = true;
+    }
+    Ok(installed)
+}
+
+/// [`install`] without the bundle's directory, by whoever holds the node's lock.
+pub(crate) fn put_in_place(
+    directory: &NodeDirectory,
+    bundle: &Bundle,
+) -> Result<Installed, KeysError> {
     let request = read_request(directory)?.ok_or_else(|| NodeError::Missing {
         path: directory.request_file(),
         fix: "run: consign node init",
@@ -55,12 +81,9 @@ pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, Ke
     if bundle.for_id.into_bytes() != request.id.to_bytes() {
         return Err(KeysError::OtherNode { node: request.id });
     }
-    let trust = check_trust(directory, &bundle)?;
+    check_trust(directory, bundle)?;
     let homes = directory.agencies()?;
-    let certificates = check_certificates(directory, &homes, &bundle)?;
-    let offered = bundle.directory.as_ref();
-    let offered = offered.map(|bundle| verify(bundle, &trust));
-    let offered = offered.transpose()?;
+    let certificates = check_certificates(directory, &homes, bundle)?;
 
     let trust_dir = directory.trust_dir();
     durable::directory(&trust_dir)?;
@@ -70,16 +93,6 @@ pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, Ke
     for certificate in &certificates {
         changed |= put_certificate(certificate)?;
     }
-    let path = trust_dir.join("directory");
-    durable::directory(&path)?;
-    let mut newest = directory_files::newest(&path, &trust)?.map(|here| here.version());
-    if let Some(offered) = offered
-        && newest.is_none_or(|here| here < offered.version())
-    {
-        directory_files::publish(&path, &offered)?;
-        newest = Some(offered.version());
-        changed = true;
-    }
     let brought = |home: &&AgencyHome| bundle.seals.iter().any(|seal| seal.agency == home.id());
     Ok(Installed {
         agencies: homes
@@ -87,7 +100,7 @@ pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, Ke
             .filter(brought)
             .map(|home| home.code().clone())
             .collect(),
-        directory: newest,
+        directory: None,
         changed,
     })
 }
@@ -147,15 +160,19 @@ fn check_certificates<'a>(
 }
 
 fn verify(bundle: &DirectoryBundle, trust: &TrustStore) -> Result<Directory, KeysError> {
-    let signature = unhex(&bundle.signature).ok_or(KeysError::Directory {
+    let head = signed_head(bundle).ok_or(KeysError::Directory {
         source: consign_verify::DirectoryError::Signature,
     })?;
-    let head = SignedStatement {
-        statement: bundle.head.clone().into_bytes().into(),
-        signature,
-    };
     Directory::verify(head, bundle.entries.clone().into_bytes(), trust)
         .map_err(|source| KeysError::Directory { source })
+}
+
+/// The head of a bundle's directory; `None` where its signature is none.
+pub(crate) fn signed_head(bundle: &DirectoryBundle) -> Option<SignedStatement> {
+    Some(SignedStatement {
+        statement: bundle.head.clone().into_bytes().into(),
+        signature: unhex(&bundle.signature)?,
+    })
 }
 
 fn unhex(text: &str) -> Option<[u8; 64]> {

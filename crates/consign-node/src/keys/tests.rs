@@ -16,6 +16,7 @@ fn agency(text: &str) -> NewAgency {
         code: code(text),
         name: Line::new(format!("Phòng {text}")).unwrap(),
         parent: Some(code("H49.13")),
+        id: None,
     }
 }
 

@@ -11,7 +11,7 @@ use consign_domain::directory::EntryState;
 use consign_domain::{Digest, HubId, NodeId, Timestamp};
 use consign_proto::v1::hub_client::HubClient;
 use consign_runtime::shutdown::Shutdown;
-use consign_runtime::tls::{self, ClientTls, PeerIdentity, PeerPolicy, PeerRefusal, TlsIdentity};
+use consign_runtime::tls::{self, ClientTls, PeerIdentity, PeerPolicy, PeerRefusal};
 use consign_verify::Directory;
 use tonic::transport::Channel;
 use tracing::{info, warn};
@@ -66,16 +66,11 @@ struct Assignment {
 }
 
 /// Keeps a session with the hub until the node stops.
-pub(crate) async fn keep_connected(
-    office: Arc<Office>,
-    identity: TlsIdentity,
-    tls: ClientTls,
-    shutdown: Shutdown,
-) {
+pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown: Shutdown) {
     let mut backoff = Backoff::default();
     let mut submitter = Submitter::new(&office);
-    let node = Digest::from_bytes(identity.fingerprint().0);
     loop {
+        let node = Digest::from_bytes(office.identity.fingerprint().0);
         let begun = office.clock.monotonic();
         let fault = tokio::select! {
             () = shutdown.wait() => return,
@@ -209,20 +204,28 @@ fn home_hub(office: &Office, directory: &Directory) -> Option<HubId> {
     own.or_else(|| directory.hubs().map(|hub| hub.id).min())
 }
 
-/// Ends when a newer directory sends the node elsewhere or changes its agencies.
+/// Ends when a newer directory sends the node elsewhere or changes its agencies, and when the
+/// node is known by another certificate.
 async fn reassigned(
     office: &Office,
     node: Digest,
     assigned: &Assignment,
 ) -> Result<std::convert::Infallible, LinkFault> {
     let mut directory = office.keeper.subscribe();
+    let mut identity = office.reconnect.listen();
     loop {
         let newest = office.keeper.newest();
-        if assignment(office, node, &newest).as_ref() != Some(assigned) {
+        let is_other = node.as_bytes() != &office.identity.fingerprint().0;
+        if is_other || assignment(office, node, &newest).as_ref() != Some(assigned) {
             return Err(LinkFault::Reassigned);
         }
-        if directory.changed().await.is_err() {
-            std::future::pending::<()>().await;
+        tokio::select! {
+            changed = directory.changed() => {
+                if changed.is_err() {
+                    std::future::pending::<()>().await;
+                }
+            }
+            () = identity.rung() => {}
         }
     }
 }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::BytesMut;
+use consign_domain::enrolment::DirectoryBundle;
 use consign_domain::limits::MAX_DIRECTORY;
 use consign_domain::{Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp};
 use consign_proto::v1::directory_reply::Message;
@@ -26,6 +27,7 @@ use tonic::transport::Channel;
 use tracing::{info, warn};
 
 use crate::directory_files::{self, DirectoryFileError};
+use crate::keys::signed_head;
 
 /// Why a directory that was offered is not taken.
 #[derive(Debug, Error)]
@@ -181,6 +183,27 @@ impl Keeper {
         let keeper = Arc::clone(self);
         let checked = tokio::task::spawn_blocking(move || keeper.take(head, entries)).await;
         checked.map_err(|_| DirectoryRefusal::Interrupted)?
+    }
+
+    /// Takes the directory of a bundle, unless it is here already.
+    pub(crate) async fn offer(
+        self: &Arc<Self>,
+        bundle: &DirectoryBundle,
+    ) -> Result<bool, DirectoryRefusal> {
+        let head = signed_head(bundle).ok_or(DirectoryRefusal::Protocol {
+            rule: "its signature is not 64 bytes",
+        })?;
+        let _turn = self.turn.lock().await;
+        if head.digest() == self.newest().signed_head().digest() {
+            return Ok(false);
+        }
+        let (keeper, entries) = (Arc::clone(self), bundle.entries.clone().into_bytes());
+        let checked = tokio::task::spawn_blocking(move || keeper.take(head, entries)).await;
+        match checked.map_err(|_| DirectoryRefusal::Interrupted)? {
+            // The hub's was quicker.
+            Err(DirectoryRefusal::Rollback { .. }) => Ok(false),
+            taken => taken,
+        }
     }
 
     /// [`sync`](Self::sync), unless `version` is here already.

@@ -41,7 +41,7 @@ pub(super) fn desk<'a>(office: &'a Office, agency: &str) -> Result<&'a Arc<Desk>
 /// The code of an agency today.
 pub(super) fn code(office: &Office, desk: &Desk) -> String {
     let directory = office.keeper.newest();
-    desk.keys.code(&directory, office.now()).to_string()
+    desk.keys.load().code(&directory, office.now()).to_string()
 }
 
 fn codes(office: &Office) -> String {

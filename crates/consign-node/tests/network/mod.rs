@@ -164,6 +164,7 @@ fn init_node(directory: &Path, codes: &[&str]) -> Vec<u8> {
             code: AgencyCode::strict(code).unwrap(),
             name: Line::new(format!("Cơ quan {code}")).unwrap(),
             parent: None,
+            id: None,
         })
         .collect();
     let name = Line::new("Máy chủ").unwrap();

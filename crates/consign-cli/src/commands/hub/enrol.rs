@@ -1,0 +1,60 @@
+//! `consign hub enrol`.
+
+use clap::Args;
+use consign_domain::ErrorCode;
+use consign_domain::enrolment::InvitationToken;
+use consign_hub::enrol::EnrolError;
+use consign_runtime::clock::Clock;
+
+use super::{Home, Installed};
+use crate::commands::{Outcome, quoted};
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+/// Make keys and have the authority list them.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign hub enrol HUB --authority authority.example.vn:7440 --token TOKEN
+
+The token says the hub's name and where it is reached. The keys are made here and never leave
+this machine. Newer directories are fetched from the authority while the hub runs. After an
+interruption, run it again.")]
+pub(crate) struct Enrol {
+    #[command(flatten)]
+    home: Home,
+    /// Where the authority answers
+    #[arg(long, value_name = "NAME:PORT")]
+    authority: String,
+    /// The token that the authority gave
+    #[arg(long, value_name = "TOKEN")]
+    token: InvitationToken,
+}
+
+/// Enrols.
+pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
+    let path = arguments.home.directory()?;
+    let clock = Clock::system();
+    let enrolled = consign_hub::enrol::enrol(&path, &arguments.authority, &arguments.token, &clock);
+    let installed = Box::pin(enrolled).await?;
+    output.line(format_args!("enrolled: a hub of {}", installed.network));
+    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
+    let answer = Installed {
+        hub: path,
+        network: installed.network,
+        directory_version: installed.directory.map(|version| version.value()),
+        listed: installed.listed,
+    };
+    output.object(true, &answer);
+    Ok(exit::DONE)
+}
+
+impl From<EnrolError> for Failure {
+    fn from(error: EnrolError) -> Self {
+        let fix = match error.code() {
+            ErrorCode::Unreachable => "check the address, and that the authority serves there",
+            ErrorCode::PeerUnknown => "check the address: another server answers there",
+            _ => "see: consign hub enrol --help",
+        };
+        Self::of(error.code(), &error).fix(fix)
+    }
+}

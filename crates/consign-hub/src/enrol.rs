@@ -1,0 +1,177 @@
+//! Enrolment with the authority's service, and its newer directories.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use consign_domain::ErrorCode;
+use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
+use consign_enrol::{Answer, Authority, EnrolFault};
+use consign_runtime::clock::Clock;
+use consign_runtime::files::{self, FileError};
+use consign_runtime::shutdown::Shutdown;
+use consign_runtime::tls::TlsIdentity;
+use consign_verify::{Directory, TrustStore};
+use tracing::{info, warn};
+
+use crate::directory::{self, Directories, DirectoryFault};
+use crate::setup::{Installed, SetupError, init_as, install};
+
+/// How often the authority is asked for a newer directory.
+const ASK: Duration = Duration::from_secs(2);
+/// How long an authority that does not answer is left alone.
+const AGAIN: Duration = Duration::from_secs(15);
+
+/// Why a hub is not enrolled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum EnrolError {
+    /// The authority did not answer, or refused.
+    #[error(transparent)]
+    Authority(#[from] EnrolFault),
+    /// Keys cannot be made, or the answer cannot be installed.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// The invitation is for an agency.
+    #[error("the invitation of {code} is for an agency; use it with: consign node enrol")]
+    NotAHub {
+        /// Whose it is.
+        code: String,
+    },
+}
+
+impl EnrolError {
+    /// The code to answer with.
+    pub fn code(&self) -> ErrorCode {
+        match self {
+            Self::Authority(fault) => fault.code(),
+            Self::Setup(_) | Self::NotAHub { .. } => ErrorCode::Usage,
+        }
+    }
+}
+
+impl From<FileError> for EnrolError {
+    fn from(source: FileError) -> Self {
+        Self::Setup(source.into())
+    }
+}
+
+/// Makes a hub's keys in `dir`, asks the authority at `address` with an invitation, and puts
+/// the answer in place. It can be repeated: the same request gets the same answer.
+///
+/// # Errors
+/// [`EnrolError`]; what was made until then is used when it is tried again.
+pub async fn enrol(
+    dir: &Path,
+    address: &str,
+    token: &InvitationToken,
+    clock: &Clock,
+) -> Result<Installed, EnrolError> {
+    let mut authority = Authority::invited(address, token, clock).await?;
+    let secrets = [token.secret];
+    let invitations = authority.invitations(&secrets).await?;
+    let invitation = invitations.into_iter().next().ok_or(EnrolFault::Protocol)?;
+    if invitation.address.is_empty() {
+        let code = invitation.code;
+        return Err(EnrolError::NotAHub { code });
+    }
+    let dir = dir.to_owned();
+    let place = dir.clone();
+    let request = blocking(move || {
+        let id = invitation.id;
+        let request = init_as(&place, &invitation.address, &invitation.code, id)?;
+        Ok::<_, EnrolError>(files::read_bounded(&request, MAX_REQUEST)?)
+    })
+    .await?;
+    match authority.enrol(&request, &secrets).await? {
+        Answer::Bundle(bundle) => Ok(blocking(move || install(&dir, &bundle)).await?),
+        Answer::Waiting(_) => Err(EnrolFault::Protocol.into()),
+    }
+}
+
+/// Brings the authority's newer directories to where the hub looks for them.
+#[derive(Debug)]
+pub(crate) struct Follower {
+    pub(crate) directories: Arc<Directories>,
+    pub(crate) identity: TlsIdentity,
+    pub(crate) trust: TrustStore,
+    pub(crate) clock: Clock,
+    /// The hub's own place for directories.
+    pub(crate) place: PathBuf,
+}
+
+impl Follower {
+    /// Follows the authority that the directory in force names, until the hub stops.
+    pub(crate) async fn follow(self, shutdown: Shutdown) {
+        let mut told = false;
+        loop {
+            let pause = tokio::select! {
+                () = shutdown.wait() => return,
+                fault = self.ask() => match fault {
+                    // Without a service of the authority the operator brings directories.
+                    EnrolFault::NoService => AGAIN,
+                    fault => {
+                        if !std::mem::replace(&mut told, true) {
+                            warn!(%fault, "the authority gives no directory, asking again");
+                        }
+                        AGAIN
+                    }
+                },
+            };
+            tokio::select! {
+                () = shutdown.wait() => return,
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Asks for as long as the authority answers; gives why it does not.
+    async fn ask(&self) -> EnrolFault {
+        let asked = async {
+            let directory = self.directories.current();
+            let mut authority = Authority::listed(&directory, &self.identity, &self.clock).await?;
+            loop {
+                let have = self.directories.current().version().value();
+                if let Some((head, entries)) = authority.directory(have).await? {
+                    self.take(head, entries).await;
+                }
+                tokio::time::sleep(ASK).await;
+            }
+        };
+        match asked.await {
+            Ok(never) => {
+                let never: std::convert::Infallible = never;
+                match never {}
+            }
+            Err(fault) => fault,
+        }
+    }
+
+    /// Puts a directory where the hub looks for it, which judges it as every other.
+    async fn take(&self, head: consign_domain::SignedStatement, entries: Vec<u8>) {
+        let (trust, place) = (self.trust.clone(), self.place.clone());
+        let taken = blocking(move || {
+            let refused = |source| DirectoryFault::Refused { version: 0, source };
+            let directory = Directory::verify(head, entries, &trust).map_err(refused)?;
+            directory::publish(&place, &directory)?;
+            Ok::<_, DirectoryFault>(directory.version())
+        });
+        match taken.await {
+            Ok(version) => info!(
+                version = version.value(),
+                "the authority has a newer directory"
+            ),
+            Err(fault) => warn!(%fault, "the authority's directory is not taken"),
+        }
+    }
+}
+
+/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
+        // The runtime is ending, and the caller with it.
+        Err(_) => std::future::pending().await,
+    }
+}

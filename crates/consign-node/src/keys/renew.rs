@@ -1,0 +1,287 @@
+//! The next keys beside those in force.
+//!
+//! `tls.key`, `statement.key` and `encryption.key` are always the newest, which the request
+//! asks for; what they replace stays beside them, as `tls.<id>.key` and `statement.<id>.key`
+//! and as further identities of `encryption.key`. Which one is used is said by the directory
+//! alone, so there is no moment at which anything has to be switched, and no step whose loss
+//! in a crash would matter.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use consign_domain::enrolment::{NodeRequest, Request};
+use consign_domain::{Digest, KeyId, NodeId, Timestamp};
+use consign_pki::encryption::EncryptionIdentity;
+use consign_pki::issue::create_request;
+use consign_pki::seal::{FileSealKey, KeyKind, SealSigner as _};
+use consign_pki::statement::StatementKey;
+use consign_runtime::entropy;
+use consign_runtime::files;
+use consign_runtime::tls::TlsIdentity;
+use consign_verify::Directory;
+
+use super::init::{agency_request, read_request};
+use super::{
+    AgencyKeys, ENCRYPTION_KEY, KeysError, MAX_KEY_FILE, RESTORE, STATEMENT_KEY, read_identities,
+    read_seal_key, read_secret, read_statement_key, unusable,
+};
+use crate::durable;
+use crate::error::NodeError;
+use crate::layout::{AgencyHome, NodeDirectory};
+
+impl AgencyKeys {
+    /// The keys of an agency that a directory has it use at a moment; the newest, where it
+    /// lists none of them.
+    ///
+    /// # Errors
+    /// As [`AgencyKeys::load`].
+    pub fn in_force(
+        home: &AgencyHome,
+        directory: &Directory,
+        at: Timestamp,
+    ) -> Result<Self, KeysError> {
+        let mut keys = Self::load(home)?;
+        let since = |key: &StatementKey| {
+            let id = KeyId::from_bytes(key.public().key_id());
+            let known = directory.key(home.id().into(), id)?;
+            let counts = known.may_sign_now() && known.counts_at(at);
+            counts.then_some(known.entry.validity.from)
+        };
+        let mut newest = since(&keys.statement);
+        for path in kept(&home.keys_dir(), "statement")? {
+            let older = read_statement_key(&path)?;
+            let from = since(&older);
+            if from > newest {
+                (keys.statement, newest) = (older, from);
+            }
+        }
+        Ok(keys)
+    }
+}
+
+/// The TLS identity that a directory knows the node by at a moment; the newest, where it
+/// lists none.
+///
+/// # Errors
+/// A key or certificate cannot be read.
+pub(crate) fn identity_in_force(
+    directory: &NodeDirectory,
+    listed: &Directory,
+    at: Timestamp,
+) -> Result<TlsIdentity, KeysError> {
+    let since = |identity: &TlsIdentity| {
+        let certificate = Digest::from_bytes(identity.fingerprint().0);
+        let node = listed.node_by_certificate(certificate, at)?;
+        let mut tls = node.tls.iter();
+        let entry = tls.find(|tls| tls.certificate == certificate)?;
+        Some(entry.validity.from)
+    };
+    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let mut from = newest.as_ref().ok().and_then(since);
+    let mut best = newest;
+    let keys = directory.root().join("keys");
+    for key in kept(&keys, "tls")? {
+        if let Ok(older) = identity(&key.with_extension("pem"), &key)
+            && since(&older) > from
+        {
+            (from, best) = (since(&older), Ok(older));
+        }
+    }
+    best
+}
+
+fn identity(certificate: &Path, key: &Path) -> Result<TlsIdentity, KeysError> {
+    let chain = files::read_bounded(certificate, MAX_KEY_FILE)?;
+    let secret = files::read_private(key, MAX_KEY_FILE)?;
+    TlsIdentity::from_pem(&chain, &secret).map_err(|source| KeysError::Identity {
+        path: certificate.to_owned(),
+        source,
+    })
+}
+
+/// Makes the next keys of a node and its agencies, and the request for them; where the last
+/// request's keys are not in the directory yet, that request again. Seals stay.
+///
+/// # Errors
+/// [`KeysError`]; what was made until then is used by the next attempt.
+pub(crate) fn next_request(
+    directory: &NodeDirectory,
+    listed: &Directory,
+) -> Result<Vec<u8>, KeysError> {
+    let before = read_request(directory)?.ok_or_else(|| NodeError::Missing {
+        path: directory.request_file(),
+        fix: "run: consign node init",
+    })?;
+    let tls = read_seal_key(&directory.tls_key_file())?;
+    let is_listed = |home: &AgencyHome| {
+        let key = read_statement_key(&home.keys_dir().join(STATEMENT_KEY))?;
+        let id = KeyId::from_bytes(key.public().key_id());
+        Ok::<_, KeysError>(listed.key(home.id().into(), id).is_some())
+    };
+    let homes = directory.agencies()?;
+    let mut request = before.clone();
+    if certificate_is_listed(directory, listed, before.id) {
+        let key = next_tls_key(directory, &tls)?;
+        request.tls = STANDARD.encode(create_request(&key, &before.id.to_string())?);
+    } else if consign_pki::issue::verify_request(&STANDARD.decode(&before.tls).unwrap_or_default())
+        .is_ok_and(|asked| asked != tls.public_key_der())
+    {
+        // A crash came between the key and the request.
+        request.tls = STANDARD.encode(create_request(&tls, &before.id.to_string())?);
+    }
+    for home in homes
+        .iter()
+        .filter(|home| listed.agency(home.id()).is_some())
+    {
+        if is_listed(home)? {
+            next_agency_keys(home)?;
+        }
+        put_agency(&mut request, home)?;
+    }
+    let bytes = Request::Node(request.clone()).to_bytes();
+    if request != before {
+        durable::publish(&directory.request_file(), &bytes)?;
+    }
+    Ok(bytes)
+}
+
+/// Whether the newest TLS key is the one that the directory lists.
+fn certificate_is_listed(directory: &NodeDirectory, listed: &Directory, node: NodeId) -> bool {
+    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let Ok(newest) = newest else { return false };
+    let certificate = Digest::from_bytes(newest.fingerprint().0);
+    let entry = listed.node(node);
+    entry.is_some_and(|node| node.tls.iter().any(|tls| tls.certificate == certificate))
+}
+
+/// The request's part for an agency, made anew where its newest keys are others.
+fn put_agency(request: &mut NodeRequest, home: &AgencyHome) -> Result<(), KeysError> {
+    let now = agency_request(home)?;
+    let mut known = request.agencies.iter_mut();
+    match known.find(|agency| agency.id == home.id()) {
+        Some(before)
+            if before.statement == now.statement && before.encryption == now.encryption => {}
+        Some(before) => {
+            before.statement = now.statement;
+            before.encryption = now.encryption;
+        }
+        None => request.agencies.push(now),
+    }
+    Ok(())
+}
+
+/// Puts the TLS key and its certificate aside and makes the next key.
+fn next_tls_key(
+    directory: &NodeDirectory,
+    current: &FileSealKey,
+) -> Result<FileSealKey, KeysError> {
+    let (path, id) = (
+        directory.tls_key_file(),
+        short(&Digest::of(current.public_key_der())),
+    );
+    let certificate = directory.tls_certificate_file();
+    let chain = files::read_bounded(&certificate, MAX_KEY_FILE)?;
+    durable::publish(&path.with_extension(format!("{id}.pem")), &chain)?;
+    keep(&path, &id)?;
+    let key = FileSealKey::generate(KeyKind::EcdsaP256).map_err(unusable(&path, RESTORE))?;
+    files::publish(&path, key.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
+    Ok(key)
+}
+
+/// Puts the statement key aside, makes the next one, and puts the next encryption identity
+/// before those that there are.
+fn next_agency_keys(home: &AgencyHome) -> Result<(), KeysError> {
+    let keys = home.keys_dir();
+    let encryption = keys.join(ENCRYPTION_KEY);
+    read_identities(&encryption)?;
+    let mut text = EncryptionIdentity::generate().to_text();
+    text.push('\n');
+    text.push_str(&read_secret(&encryption, RESTORE)?);
+    files::publish(&encryption, text.as_bytes(), files::PRIVATE)?;
+    let path = keys.join(STATEMENT_KEY);
+    let current = read_statement_key(&path)?;
+    keep(&path, &hex(&current.public().key_id()))?;
+    let next = StatementKey::from_seed(entropy::bytes()?);
+    files::publish(&path, next.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
+    Ok(())
+}
+
+/// Keeps a key beside itself, under a name of its own.
+fn keep(path: &Path, id: &str) -> Result<(), KeysError> {
+    let text = read_secret(path, RESTORE)?;
+    let kept = path.with_extension(format!("{id}.key"));
+    Ok(files::publish(&kept, text.as_bytes(), files::PRIVATE)?)
+}
+
+/// The files of keys that were kept: `<stem>.<id>.key`.
+fn kept(directory: &Path, stem: &str) -> Result<Vec<PathBuf>, KeysError> {
+    let names = durable::names(directory)?;
+    let is_kept = |name: &String| {
+        let inner = name
+            .strip_prefix(stem)
+            .and_then(|rest| rest.strip_suffix(".key"));
+        inner.is_some_and(|id| id.len() > 1 && id.starts_with('.'))
+    };
+    Ok(names
+        .into_iter()
+        .filter(is_kept)
+        .map(|name| directory.join(name))
+        .collect())
+}
+
+/// Removes TLS and statement keys that count no more and so serve nobody but a thief.
+/// Encryption identities stay: what was encrypted to them must be opened whenever it is read.
+///
+/// # Errors
+/// A key cannot be read or removed.
+pub(crate) fn forget_ended(
+    directory: &NodeDirectory,
+    listed: &Directory,
+    at: Timestamp,
+) -> Result<usize, KeysError> {
+    let mut removed = 0;
+    for home in directory.agencies()? {
+        for path in kept(&home.keys_dir(), "statement")? {
+            let id = KeyId::from_bytes(read_statement_key(&path)?.public().key_id());
+            let known = listed.key(home.id().into(), id);
+            if known.is_some_and(|known| known.entry.validity.until.is_some_and(|end| end <= at)) {
+                remove(&path)?;
+                removed += 1;
+            }
+        }
+    }
+    for path in kept(&directory.root().join("keys"), "tls")? {
+        let Ok(identity) = identity(&path.with_extension("pem"), &path) else {
+            continue;
+        };
+        let certificate = Digest::from_bytes(identity.fingerprint().0);
+        if listed.node_by_certificate(certificate, at).is_none() {
+            remove(&path)?;
+            remove(&path.with_extension("pem"))?;
+            removed += 1;
+        }
+    }
+    Ok(removed)
+}
+
+fn remove(path: &Path) -> Result<(), KeysError> {
+    fs::remove_file(path)
+        .map_err(durable::io_fault(files::Action::Remove, path))
+        .map_err(NodeError::from)?;
+    Ok(())
+}
+
+fn short(digest: &Digest) -> String {
+    hex(digest.as_bytes().get(..8).unwrap_or_default())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a string does not fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
