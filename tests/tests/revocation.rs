@@ -1,11 +1,13 @@
-//! An agency is revoked: its next submission is refused, what it sealed before stays good as of its time, and what it seals later does not count; by our verdicts, with the
-//! directory and with revocation lists alone, and by `openssl`.
+//! An agency is revoked: what it submits next is refused with evidence, what it sealed before
+//! stays good as of its time, and what it seals later does not count; by our verdicts, with the
+//! directory and with revocation lists alone, and by `openssl`. With new keys it sends again.
 
 #![expect(
     clippy::indexing_slicing,
     reason = "only JSON values are indexed, which answer with null where there is nothing"
 )]
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,22 +34,30 @@ struct Sealed {
 fn a_revoked_agency_is_refused_and_what_it_sealed_before_stays_good() -> Result<()> {
     in_scratch("revocation", |scratch| {
         scratch.write("letter.pdf", material::pdf("revocation"))?;
+        material::noise(&scratch.join("large.bin"), 600 << 10, 0x5e)?;
         let mut network = Network::found(scratch, README)?;
         let (sealed, waiting) = sealed_before(scratch, &mut network)?;
-        is_refused(scratch, &mut network, &waiting)?;
+        network.hub.start_again()?;
+        for id in &waiting {
+            is_refused(&network, id)?;
+        }
+        nothing_more_is_sealed(&network)?;
         our_verdicts(scratch, &sealed)?;
-        openssl_agrees(scratch, &sealed)
+        openssl_agrees(scratch, &sealed)?;
+        new_keys_send_again(scratch, &mut network)
     })
 }
 
-/// One document that arrives, and one that is sealed and still waits when its sender is revoked.
-fn sealed_before(scratch: &Scratch, network: &mut Network<'_>) -> Result<(Sealed, String)> {
+/// One document that arrives, and two that are sealed and still wait when their sender is
+/// revoked, one of them to be uploaded.
+fn sealed_before(scratch: &Scratch, network: &mut Network<'_>) -> Result<(Sealed, [String; 2])> {
     let first = id(&network.ask(&format!("{SEND} --wait handover"))?)?;
     let row = network.wait_until_received("node-b", "H49.20", &first)?;
     let accepted = text(&row["received_at"])?;
     network.ask(&format!("export --node node-b {first} -o first.asice"))?;
     network.hub.stop()?;
-    let waiting = id(&network.ask(SEND)?)?;
+    let large = SEND.replace("letter.pdf", "large.bin");
+    let waiting = [id(&network.ask(SEND)?)?, id(&network.ask(&large)?)?];
     let lists = scratch.join("lists-before");
     material::copy_directory(&scratch.join("authority/trust/crl"), &lists)?;
     // Not in the same second: times in statements have no smaller part.
@@ -70,24 +80,111 @@ fn sealed_before(scratch: &Scratch, network: &mut Network<'_>) -> Result<(Sealed
     Ok((sealed, waiting))
 }
 
-/// Neither what waited nor anything new is accepted.
-fn is_refused(scratch: &Scratch, network: &mut Network<'_>, waiting: &str) -> Result<()> {
-    network.hub.start_again()?;
-    until("what waited is refused", ARRIVAL, || {
-        let track = format!("track {waiting} --node node-a --agency H49");
+/// What waited is refused for good: the sender has the hub's word for it, and shows it.
+fn is_refused(network: &Network<'_>, id: &str) -> Result<()> {
+    let track = format!("track {id} --node node-a --agency H49");
+    let sent = until("what waited is refused", ARRIVAL, || {
         let sent = network.ask(&track)?["sent"].take();
         ensure!(sent["state"] != "accepted", "{sent}");
-        let why = sent.to_string();
-        Ok(why.contains("key-not-valid").then_some(()))
+        Ok((sent["state"] == "rejected").then_some(sent))
     })?;
-    let answer = scratch.consign(&format!("{SEND} --wait accepted --timeout 2 --json"))?;
-    ensure!(answer.code == Some(1), "{answer}");
-    let sent = network.ask("sent --node node-a --agency H49")?;
-    let newest = &sent["documents"][0];
-    ensure!(
-        newest["state"] == "composed" && newest["reason"] == "key-not-valid",
-        "nothing more is sealed for it: {sent}"
+    ensure!(sent["reason"] == "key-revoked", "{sent}");
+    let words = network.consign(&track)?.good()?.text();
+    ensure!(words.contains("rejected (key-revoked)"), "{words}");
+    ensure!(words.contains("consign node init"), "{words}");
+
+    let kept = network.join(format!("refused-{id}"));
+    network.ask(&format!(
+        "export {id} --node node-a --agency H49 --all -o {}",
+        kept.display()
+    ))?;
+    let (statement, signature) = (kept.join("rejection.json"), kept.join("rejection.sig"));
+    let line = format!(
+        "verify {} --signature {} --trust node-b/trust/trust.json",
+        statement.display(),
+        signature.display()
     );
+    let verdict = network.ask(&line)?;
+    ensure!(verdict["verdict"] == "TOTAL-PASSED", "{verdict}");
+    ensure!(
+        verdict["sentence"] == "hub-1 said this: SubmissionRejection, key-revoked",
+        "{verdict}"
+    );
+    // About these very bytes, by a key that the authority lists for the hub.
+    let said = &verdict["statement"];
+    ensure!(said["envelope"]["id"] == id, "{verdict}");
+    let envelope = kept.join("envelope.json");
+    let digest = outside::openssl(["dgst", "-sha256", "-r", &envelope.display().to_string()])?;
+    let digest = digest.good()?.text();
+    let named = text(&said["envelope"]["sha256"])?;
+    ensure!(digest.starts_with(&named), "{named} is not {digest}");
+    let key = outside::ed25519_key(&hub_key(network)?, network.scratch().path())?;
+    outside::statement_signature(&statement, &signature, &key)?.good()?;
+    let changed = kept.join("changed.json");
+    material::changed(&statement, &changed, 60, 1)?;
+    let answer = outside::statement_signature(&changed, &signature, &key)?;
+    ensure!(!answer.is_good(), "a changed refusal is nobody's");
+    Ok(())
+}
+
+/// The hub's public statement key, by the newest directory.
+fn hub_key(network: &Network<'_>) -> Result<String> {
+    let versions = fs::read_dir(network.join("authority/trust/directory"))?.flatten();
+    let newest = versions.map(|entry| entry.path()).max();
+    let newest = newest.context("a directory has a version")?;
+    for line in fs::read_to_string(newest.join("entries.jsonl"))?.lines() {
+        let entry: Value = serde_json::from_str(line)?;
+        if entry["type"] == "consign/hub/v1" {
+            return text(&entry["statement_keys"][0]["public"]);
+        }
+    }
+    anyhow::bail!("the directory has no hub")
+}
+
+/// Its node knows that its keys are revoked, and takes nothing more in to be sealed.
+fn nothing_more_is_sealed(network: &Network<'_>) -> Result<()> {
+    let count = || -> Result<Option<usize>> {
+        let sent = network.ask("sent --node node-a --agency H49")?;
+        Ok(sent["documents"].as_array().map(Vec::len))
+    };
+    let before = count()?;
+    let refused = network.consign(&format!("{SEND} --json"))?;
+    let said = refused.refused(1, "key-revoked")?;
+    let cause = text(&said["message"])?;
+    ensure!(cause.contains("revoked this agency's"), "{said}");
+    ensure!(text(&said["fix"])?.contains("consign node init"), "{said}");
+    ensure!(
+        before.is_some() && count()? == before,
+        "no document is left"
+    );
+    // Its neighbour on the same node is not concerned.
+    let other = SEND.replace("--from H49 ", "--from H49.13 ");
+    network.ask(&format!("{other} --wait handover"))?;
+    Ok(())
+}
+
+/// What `node init --help` and `authority revoke --help` say.
+fn new_keys_send_again(scratch: &Scratch, network: &mut Network<'_>) -> Result<()> {
+    network.node(0)?.stop()?;
+    let keys = scratch.join("node-a/agencies/H49/keys");
+    for name in ["seal.key", "statement.key", "encryption.key"] {
+        fs::rename(keys.join(name), keys.join(format!("{name}.old")))?;
+    }
+    for line in [
+        "node init --node node-a --agency 'H49=Ủy ban nhân dân tỉnh'",
+        "authority issue node-a/request.json --replace --dir authority -o again.json",
+        "authority publish --dir authority",
+        "node install again.json --dir node-a",
+    ] {
+        network.consign(line)?.good()?;
+    }
+    network.node(0)?.start_again()?;
+    let first = until("the new keys count", ARRIVAL, || {
+        let answer = network.consign(&format!("{SEND} --wait handover --json"))?;
+        answer.is_good().then(|| answer.json()).transpose()
+    })?;
+    let row = network.wait_until_received("node-b", "H49.20", &id(&first)?)?;
+    ensure!(row["verdict"] == "TOTAL-PASSED", "{row}");
     Ok(())
 }
 

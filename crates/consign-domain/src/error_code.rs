@@ -75,8 +75,10 @@ error_codes! {
     SignatureInvalid = "signature-invalid", Invalid;
     /// The directory has no such key for the signer.
     KeyUnknown = "key-unknown", Denied;
-    /// The key was not valid at the statement's time, or is revoked.
+    /// The key was not valid at the statement's time.
     KeyNotValid = "key-not-valid", Denied;
+    /// The key was revoked: it decides nothing new, whatever time its statements claim.
+    KeyRevoked = "key-revoked", Denied;
     /// The statement belongs to another network.
     NetworkMismatch = "network-mismatch", Denied;
     /// The signer's role may not say this.

@@ -71,6 +71,8 @@ pub(crate) struct Admission {
     behind: Arc<Behind>,
     staging: Arc<Staging>,
     quotas: Arc<Quotas>,
+    /// Refusals that revoked keys may cost.
+    refusals: Arc<Quotas>,
     exchanges: Exchanges,
     urgent: Urgent,
     checkers: Checkers,
@@ -119,6 +121,7 @@ impl Admission {
             behind: parts.behind,
             staging: Arc::new(staging),
             quotas: Arc::new(Quotas::new(&parts.limits, clock.monotonic())),
+            refusals: Arc::new(Quotas::of_refusals(clock.monotonic())),
             exchanges: Exchanges::default(),
             urgent: Urgent::default(),
             checkers: Checkers::start(),
@@ -288,13 +291,13 @@ fn not_newer(signer: &Signer, directory: &Directory) -> Result<(), Refused> {
 }
 
 /// A revoked key says nothing new, whatever time it claims.
-fn may_say_new(signer: &Signer, time: Timestamp, directory: &Directory) -> Result<(), Refused> {
+fn may_say_new(signer: &Signer, directory: &Directory) -> Result<(), Refused> {
     let known = directory.key(signer.id, signer.key);
     if known.is_some_and(KnownKey::may_sign_now) {
         return Ok(());
     }
     let (signer, key) = (signer.id, signer.key);
-    Err(StatementRefusal::KeyNotValid { signer, key, time }.into())
+    Err(StatementRefusal::KeyRevoked { signer, key }.into())
 }
 
 /// Names in the call's span what the call is about.

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use consign_authority::{Authority, IssueOptions, Lives, PublishOptions};
+use consign_domain::directory::KeyState;
 use consign_domain::document::Urgency;
 use consign_domain::enrolment::{AgencyRequest, NodeRequest, Request};
 use consign_domain::statement::{
@@ -179,16 +180,23 @@ impl World {
         authority.publish(options, self.now()).unwrap();
     }
 
-    /// Publishes a directory that revokes an agency's statement key from an hour on.
-    pub(crate) fn revoke(&self, code: &str) {
+    /// Publishes a directory that ends an agency's statement key.
+    pub(crate) fn end_key(&self, code: &str, state: KeyState, until: Timestamp) {
+        self.change_entry(code, |entry| {
+            let key = &mut entry["statement_keys"][0];
+            assert!(key.is_object());
+            key["state"] = serde_json::to_value(state).unwrap();
+            key["validity"]["until"] = until.to_string().into();
+        });
+    }
+
+    /// Publishes a directory in which an agency's entry says something else.
+    pub(crate) fn change_entry(&self, code: &str, change: impl FnOnce(&mut serde_json::Value)) {
         let entry = format!("entries/{}.json", self.agency(code).id);
         let path = self.authority().join(entry);
         let mut record: serde_json::Value =
             serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
-        let key = &mut record["entry"]["statement_keys"][0];
-        assert!(key.is_object());
-        key["state"] = "revoked".into();
-        key["validity"]["until"] = self.now().plus_seconds(3_600).to_string().into();
+        change(&mut record["entry"]);
         std::fs::write(&path, record.to_string()).unwrap();
         self.publish(|_| {});
     }

@@ -15,6 +15,7 @@ use consign_domain::{AgencyCode, AgencyId, EnvelopeId, ErrorCode, Timestamp};
 use consign_runtime::files::FileError;
 use serde::{Deserialize, Serialize};
 
+use crate::context::KeyRevoked;
 use crate::error::NodeError;
 use crate::folder::DocumentFile;
 use crate::index::IndexError;
@@ -193,6 +194,9 @@ pub enum ComposeError {
     /// The directory has expired.
     #[error("the directory has expired; connect to the hub for the next one, or ask the authority")]
     DirectoryExpired,
+    /// The agency's statement key or seal was revoked.
+    #[error(transparent)]
+    KeyRevoked(#[from] KeyRevoked),
     /// State secrets must not travel on this network.
     #[error("a state secret must not travel on this network (Decision 28/2018/QĐ-TTg)")]
     StateSecret,
@@ -268,6 +272,7 @@ impl ComposeError {
             Self::Recipients { .. } => ErrorCode::RecipientUnknown,
             Self::SenderUnknown { .. } => ErrorCode::SenderUnknown,
             Self::DirectoryExpired => ErrorCode::DirectoryExpired,
+            Self::KeyRevoked(_) => ErrorCode::KeyRevoked,
             Self::StateSecret => ErrorCode::StateSecret,
             Self::Document { source } => source.code(),
             Self::TooLarge { .. } | Self::TooManyFiles { .. } => ErrorCode::TooLarge,

@@ -44,6 +44,8 @@ const SEAL_KEY: &str = "seal.key";
 const SEAL_CERTIFICATE: &str = "seal.pem";
 const STATEMENT_KEY: &str = "statement.key";
 const ENCRYPTION_KEY: &str = "encryption.key";
+/// Identities that a new one is put before: what was received with them stays readable.
+const ENCRYPTION_KEY_BEFORE: &str = "encryption.key.old";
 
 const RESTORE: &str = "restore it from a backup";
 const INSTALL: &str = "run: consign node install BUNDLE";

@@ -24,7 +24,7 @@ use consign_runtime::files::FileError;
 use sha2::{Digest as _, Sha256};
 
 use crate::compose::{ComposeFile, staged_name};
-use crate::context::Context;
+use crate::context::{Context, KeyRevoked};
 use crate::durable::{self, Stream};
 use crate::error::{NodeError, io_code};
 use crate::folder::{CONTAINER, ENVELOPE, Folder, PAYLOAD, SALT, WRAP_TEXT, WRAPS};
@@ -49,6 +49,9 @@ pub enum SealError {
     /// The statement key is not one that the directory lists as valid now.
     #[error("the directory does not list this agency's statement key as valid; ask the authority")]
     KeyNotValid,
+    /// The statement key or the seal was revoked.
+    #[error(transparent)]
+    KeyRevoked(#[from] KeyRevoked),
     /// The seal's certificate has expired, or is not valid yet.
     #[error("the seal's certificate is not valid now; ask the authority for a new one")]
     Certificate,
@@ -86,6 +89,7 @@ impl SealError {
             Self::Recipients { .. } => ErrorCode::RecipientUnknown,
             Self::DirectoryExpired => ErrorCode::DirectoryExpired,
             Self::KeyNotValid => ErrorCode::KeyNotValid,
+            Self::KeyRevoked(_) => ErrorCode::KeyRevoked,
             Self::Certificate | Self::CertificateForm(_) => ErrorCode::SealCertificateNotValid,
             Self::Container(AsicError::Io { source })
             | Self::Encryption(EncryptionError::Io(source)) => io_code(source),
@@ -183,6 +187,7 @@ fn check_context(context: &Context<'_>) -> Result<(), SealError> {
     if !context.directory.is_fresh(now) {
         return Err(SealError::DirectoryExpired);
     }
+    context.check_revocation()?;
     let id = KeyId::from_bytes(keys.statement.public().key_id());
     let known = context.directory.key(keys.id.into(), id);
     if !known.is_some_and(|key| key.counts_at(now)) {

@@ -14,7 +14,7 @@ pub mod trust;
 
 pub use directory::{Directory, DirectoryError};
 pub use report::{Check, CheckOutcome, Indication, Report};
-pub use statement::{StatementRefusal, verify_statement};
+pub use statement::{StatementRefusal, Submitted, verify_statement, verify_submitted};
 pub use trust::{TrustError, TrustStore};
 
 /// A value whose check was made and passed. Only this crate makes one.

@@ -49,6 +49,14 @@ pub enum StatementRefusal {
         /// The statement's time.
         time: Timestamp,
     },
+    /// The key was revoked, and the statement is not older, or is to decide something now.
+    #[error("key {key} of signer {signer} was revoked")]
+    KeyRevoked {
+        /// The signer named.
+        signer: PartyId,
+        /// The key named.
+        key: KeyId,
+    },
     /// The signer's role may not say this.
     #[error("signer {code} may not make this statement")]
     Role {
@@ -77,8 +85,29 @@ impl StatementRefusal {
             Self::DirectoryBehind { .. } => ErrorCode::DirectoryBehind,
             Self::UnknownKey { .. } => ErrorCode::KeyUnknown,
             Self::KeyNotValid { .. } => ErrorCode::KeyNotValid,
+            Self::KeyRevoked { .. } => ErrorCode::KeyRevoked,
             Self::Role { .. } | Self::Code { .. } => ErrorCode::RoleNotPermitted,
             Self::Signature => ErrorCode::SignatureInvalid,
+        }
+    }
+}
+
+/// A statement that is to decide something now.
+#[derive(Debug)]
+pub enum Submitted<S> {
+    /// It may.
+    Good(Verified<S>),
+    /// It is its signer's, and right in every other way; but the key was revoked, and so
+    /// decides nothing new, whatever time the statement claims.
+    Revoked(S),
+}
+
+impl<S> Submitted<S> {
+    /// What was said.
+    pub fn statement(&self) -> &S {
+        match self {
+            Self::Good(statement) => statement,
+            Self::Revoked(statement) => statement,
         }
     }
 }
@@ -95,60 +124,102 @@ pub fn verify_statement<S: Statement>(
     roles: &[Role],
     directory: &Directory,
 ) -> Result<Verified<S>, StatementRefusal> {
+    let (statement, key) = authenticate::<S>(signed, roles, directory)?;
+    counted(statement, key, directory)
+}
+
+/// As [`verify_statement`], for a statement that is to decide something now. One whose only
+/// fault is that its key was revoked, since its time or before, is told from all others.
+///
+/// # Errors
+/// [`StatementRefusal`] names the first check that fails. A key that is unknown, retired or
+/// not valid yet is refused as ever.
+pub fn verify_submitted<S: Statement>(
+    signed: &SignedStatement,
+    roles: &[Role],
+    directory: &Directory,
+) -> Result<Submitted<S>, StatementRefusal> {
+    let (statement, key) = authenticate::<S>(signed, roles, directory)?;
+    // No newer directory takes a revocation back.
+    if is_revoked(key, statement.time()) {
+        return Ok(Submitted::Revoked(statement));
+    }
+    counted(statement, key, directory).map(Submitted::Good)
+}
+
+/// Everything but whether the key counts.
+fn authenticate<'a, S: Statement>(
+    signed: &SignedStatement,
+    roles: &[Role],
+    directory: &'a Directory,
+) -> Result<(S, &'a KnownKey), StatementRefusal> {
     let statement =
         S::parse(&signed.statement).map_err(|source| StatementRefusal::Malformed { source })?;
     if statement.network() != directory.head().network {
         return Err(StatementRefusal::OtherNetwork);
     }
     let signer = statement.signer();
-    let key = match directory.key(signer.id, signer.key) {
-        Some(key) => key,
-        // Nothing is known of the key here; a newer directory may know it.
-        None if signer.directory > directory.version() => {
-            let (needed, here) = (signer.directory, directory.version());
-            return Err(StatementRefusal::DirectoryBehind { needed, here });
-        }
-        None => {
-            return Err(StatementRefusal::UnknownKey {
-                signer: signer.id,
-                key: signer.key,
-            });
-        }
-    };
+    let key = directory.key(signer.id, signer.key).ok_or_else(|| {
+        let (signer, key) = (signer.id, signer.key);
+        or_newer(
+            &statement,
+            directory,
+            StatementRefusal::UnknownKey { signer, key },
+        )
+    })?;
     key.public
         .verify(&signed.statement, &signed.signature)
         .map_err(|_| StatementRefusal::Signature)?;
-    judge_signer(&statement, key, roles, directory).map_err(|refusal| {
-        // A newer directory may say otherwise of the key, the code or the role.
-        let (needed, here) = (signer.directory, directory.version());
-        if needed > here {
-            StatementRefusal::DirectoryBehind { needed, here }
-        } else {
-            refusal
-        }
-    })?;
-    Ok(Verified::new(statement))
+    let role = role_of(directory, signer.id, &signer.code, statement.time())
+        .map_err(|refusal| or_newer(&statement, directory, refusal))?;
+    if roles.contains(&role) {
+        Ok((statement, key))
+    } else {
+        let code = signer.code.clone();
+        let refusal = StatementRefusal::Role { code };
+        Err(or_newer(&statement, directory, refusal))
+    }
 }
 
-/// Whether the key counted at the statement's time and its holder may say this.
-fn judge_signer<S: Statement>(
-    statement: &S,
+/// Whether the key counted at the statement's time.
+fn counted<S: Statement>(
+    statement: S,
     key: &KnownKey,
-    roles: &[Role],
     directory: &Directory,
-) -> Result<(), StatementRefusal> {
-    let signer = statement.signer();
-    if !key.counts_at(statement.time()) {
-        let (signer, key, time) = (signer.id, signer.key, statement.time());
-        return Err(StatementRefusal::KeyNotValid { signer, key, time });
+) -> Result<Verified<S>, StatementRefusal> {
+    let time = statement.time();
+    if key.counts_at(time) {
+        return Ok(Verified::new(statement));
     }
-    let role = role_of(directory, signer.id, &signer.code, statement.time())?;
-    if roles.contains(&role) {
-        Ok(())
+    let (signer, id) = (statement.signer().id, statement.signer().key);
+    let refusal = if is_revoked(key, time) {
+        StatementRefusal::KeyRevoked { signer, key: id }
     } else {
-        Err(StatementRefusal::Role {
-            code: signer.code.clone(),
-        })
+        StatementRefusal::KeyNotValid {
+            signer,
+            key: id,
+            time,
+        }
+    };
+    Err(or_newer(&statement, directory, refusal))
+}
+
+/// Whether a key was revoked after it had begun to count at a statement's time.
+fn is_revoked(key: &KnownKey, at: Timestamp) -> bool {
+    !key.may_sign_now() && key.entry.validity.from <= at
+}
+
+/// A newer directory may say otherwise of the key, the code or the role.
+fn or_newer<S: Statement>(
+    statement: &S,
+    directory: &Directory,
+    refusal: StatementRefusal,
+) -> StatementRefusal {
+    let (needed, here) = (statement.signer().directory, directory.version());
+    if needed > here {
+        StatementRefusal::DirectoryBehind { needed, here }
+    } else {
+        refusal
     }
 }
 

@@ -14,7 +14,9 @@ use consign_domain::statement::{DirectoryHead, Envelope, Event, Evidence, Placem
 use consign_domain::{Digest, ErrorCode, Sequence, SignedStatement};
 use consign_pki::statement::StatementKey;
 use consign_verify::directory::verify_entry;
-use consign_verify::{Directory, DirectoryError, TrustStore, verify_statement};
+use consign_verify::{
+    Directory, DirectoryError, Submitted, TrustStore, verify_statement, verify_submitted,
+};
 use world::{DAY, World, head, lines, now, sign};
 
 fn envelope_of(world: &World) -> Envelope {
@@ -181,7 +183,48 @@ fn keys_count_between_their_dates() {
     assert_eq!(with(-10, Some(-1), KeyState::Active), not_valid);
     assert_eq!(with(-10, Some(1), KeyState::Retired), Ok(()));
     assert_eq!(with(-10, Some(1), KeyState::Revoked), Ok(()));
-    assert_eq!(with(-10, Some(-1), KeyState::Revoked), not_valid);
+    let revoked = Err(ErrorCode::KeyRevoked);
+    assert_eq!(with(-10, Some(-1), KeyState::Revoked), revoked);
+    assert_eq!(with(1, Some(2), KeyState::Revoked), not_valid);
+}
+
+/// Whatever time it claims, and only if nothing else is wrong.
+#[test]
+fn what_a_revoked_key_submits_is_told_from_all_else() {
+    let mut world = World::new();
+    let submit = |world: &World, signed: &SignedStatement| {
+        let submitted = verify_submitted::<Envelope>(signed, &[Role::Agency], &world.directory);
+        let revoked = submitted.map(|found| matches!(found, Submitted::Revoked(_)));
+        revoked.map_err(|refusal| refusal.code())
+    };
+    let signed = sign(&envelope_of(&world), &world.sender.statement);
+    let mut renamed = envelope_of(&world);
+    renamed.signer.code = "H49.13".parse().unwrap();
+    let renamed = sign(&renamed, &world.sender.statement);
+    let mut forged = signed.clone();
+    forged.signature[0] ^= 1;
+    assert_eq!(submit(&world, &signed), Ok(false));
+    let end = |world: &mut World, state, until| {
+        world.republish(|entries| {
+            if let Entry::Agency(agency) = &mut entries[0] {
+                agency.statement_keys[0].validity.until = Some(until);
+                agency.statement_keys[0].state = state;
+            }
+        });
+    };
+    for until in [now().minus_seconds(DAY), now().plus_seconds(DAY)] {
+        end(&mut world, KeyState::Revoked, until);
+        assert_eq!(submit(&world, &signed), Ok(true));
+        let wrong = ErrorCode::RoleNotPermitted;
+        assert_eq!(submit(&world, &renamed), Err(wrong));
+        let wrong = ErrorCode::SignatureInvalid;
+        assert_eq!(submit(&world, &forged), Err(wrong));
+    }
+    end(&mut world, KeyState::Retired, now().minus_seconds(DAY));
+    let retired = Err(ErrorCode::KeyNotValid);
+    assert_eq!(submit(&world, &signed), retired);
+    end(&mut world, KeyState::Retired, now().plus_seconds(DAY));
+    assert_eq!(submit(&world, &signed), Ok(false));
 }
 
 fn verify_with(

@@ -53,7 +53,12 @@ pub(crate) enum Node {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   consign node init NODE --name 'Nút Sở Nội vụ' \\
-      --agency H49.13='Sở Nội vụ tỉnh Quảng Ninh' --agency H49.14='Sở Y tế tỉnh Quảng Ninh'")]
+      --agency H49.13='Sở Nội vụ tỉnh Quảng Ninh' --agency H49.14='Sở Y tế tỉnh Quảng Ninh'
+
+Keys that are here are never replaced. New ones for an agency whose keys were revoked: stop the
+node, rename seal.key, statement.key and encryption.key in agencies/CODE/keys to NAME.old, run
+this again with --agency, give the authority request.json (authority issue --replace), and install
+what it answers. What was received is still opened with the old encryption key.")]
 pub(crate) struct Init {
     #[command(flatten)]
     node: NodeHome,

@@ -266,7 +266,7 @@ fn finish(answer: &Answer, output: Output) -> Outcome {
         let message = format!("envelope {} was {}: {code}", answer.id, answer.state);
         let failure = Failure::new(code, message);
         return Err(match code {
-            ErrorCode::RecipientUnknown => failure,
+            ErrorCode::RecipientUnknown | ErrorCode::KeyRevoked => failure,
             _ => failure.fix(format!("see why: consign show {}", answer.id)),
         });
     }

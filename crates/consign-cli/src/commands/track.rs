@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::show::DocumentChoice;
 use super::{Outcome, connect};
-use crate::failure::exit;
+use crate::failure::{advice, exit};
 use crate::output::Output;
 use crate::views::{Recipient, Sent};
 
@@ -42,6 +42,10 @@ pub(crate) async fn run(track: Track, output: Output) -> Outcome {
             sent.handed_over,
             sent.recipients
         ));
+        let refused = sent.reason.as_ref().filter(|_| sent.state == "rejected");
+        if let Some(Ok(code)) = refused.map(|reason| reason.parse()) {
+            output.line(format_args!("{}", advice(code)));
+        }
     }
     let rows: Vec<Vec<String>> = reply.recipients.iter().map(row).collect();
     output.table(

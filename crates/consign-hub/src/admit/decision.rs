@@ -6,10 +6,10 @@ use consign_domain::document::Urgency;
 use consign_domain::statement::{Evidence, Statement as _, claimed_urgency};
 use consign_domain::{EnvelopeKey, SignedStatement};
 use consign_log::Tree;
-use consign_store::{Accepted, Answer, PayloadIn, Refusal, Reply, StoreError, Submission};
+use consign_store::{Accepted, Answer, PayloadIn, Reply, StoreError, Submission};
 use tracing::debug;
 
-use super::envelope::{EnvelopeIn, Good, Judged};
+use super::envelope::{Bad, EnvelopeIn, Good, Judged};
 use super::quotas::{Charge, Cost};
 use super::rules::{check_payload, check_wraps, seal};
 use super::staging::InUse;
@@ -82,9 +82,10 @@ impl Admission {
     fn decide(&self, caller: Caller, incoming: EnvelopeIn) -> Result<Decision, Refused> {
         let good = match self.judge(caller, &incoming.signed)? {
             Judged::Known(answer) => return Ok(Decision::Known(answer.evidence)),
-            Judged::Rejected(refusal) => {
-                let charge = self.charge(refusal.key.sender, Cost::MESSAGE)?;
-                return Ok(self.refuse(refusal, charge));
+            Judged::Bad(bad) => {
+                let key = bad.reference.key();
+                let (reply, charge) = self.refuse(*bad)?;
+                return Ok(refused(key, reply, charge));
             }
             Judged::Good(good) => good,
         };
@@ -94,9 +95,15 @@ impl Admission {
             Ok(tree) => self.accept(*good, incoming, tree, charge),
             Err(rejection) => {
                 charge.brings_nothing();
-                let (reference, directory) = (good.reference, good.directory);
-                let refusal = self.reject(&good.envelope, reference, rejection, directory);
-                Ok(self.refuse(refusal, charge))
+                let refusal = self.signed(Bad {
+                    envelope: good.envelope.into_inner(),
+                    reference: good.reference,
+                    rejection,
+                    directory: good.directory,
+                    revoked: false,
+                });
+                let key = refusal.key;
+                Ok(refused(key, self.store.refuse(refusal), charge))
             }
         }
     }
@@ -179,23 +186,23 @@ impl Admission {
         })
     }
 
-    /// Asks the store to remember a final refusal.
-    fn refuse(&self, refusal: Refusal, charge: Charge) -> Decision {
-        Decision::Asked(Asked {
-            key: refusal.key,
-            reply: self.store.refuse(refusal),
-            charge,
-            urgent: false,
-            payload: None,
-        })
-    }
-
     /// Lets the inboxes of an urgent envelope come before others.
     fn note_urgent(&self, answer: &Answer) {
         if let Ok(evidence) = Evidence::parse(&answer.evidence.statement) {
             self.urgent.placed(&evidence.placements);
         }
     }
+}
+
+/// The store was asked to remember a final refusal.
+fn refused(key: EnvelopeKey, reply: Reply<Accepted>, charge: Charge) -> Decision {
+    Decision::Asked(Asked {
+        key,
+        reply,
+        charge,
+        urgent: false,
+        payload: None,
+    })
 }
 
 /// Holds wraps and payload against the envelope; gives the tree over the wraps.

@@ -3,22 +3,25 @@
 //!
 //! Order of the checks: the signature and who calls; the answer given before, which
 //! needs no clock, so that a retry gets it even after the expiry; what holds for now
-//! only; what is wrong for ever.
+//! only; what is wrong for ever. That the key was revoked is wrong for ever, and so is
+//! said last and with evidence: whatever time an envelope claims, what is submitted after
+//! the revocation is refused, and what was answered before keeps its answer.
 
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
-use consign_domain::limits::MAX_INLINE_PAYLOAD;
+use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_SKEW_SECONDS};
 use consign_domain::statement::{Envelope, EnvelopeRef, Event, Evidence};
 use consign_domain::{
-    AgencyCode, AgencyId, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
+    AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp,
 };
 use consign_proto::{Malformed, v1};
-use consign_store::{Answer, Refusal};
-use consign_verify::{Directory, Verified, verify_statement};
+use consign_store::{Accepted, Answer, Refusal, Reply};
+use consign_verify::{Directory, Submitted, Verified, verify_submitted};
 use tracing::info;
 
+use super::quotas::{Charge, Cost};
 use super::rules::check_times;
-use super::{Admission, Refused, Rejection, may_say_new, name_in_span, not_ahead, not_newer};
+use super::{Admission, Refused, Rejection, name_in_span, not_ahead, not_newer};
 use crate::caller::Caller;
 
 /// An envelope as it came in, of the right form and no more.
@@ -65,11 +68,23 @@ pub(super) struct Good {
     pub(super) directory: DirectoryVersion,
 }
 
+/// An envelope that is refused for good: its sender's, sent by the sender's node, and not
+/// answered before. The refusal is not signed yet.
+#[derive(Debug)]
+pub(super) struct Bad {
+    pub(super) envelope: Envelope,
+    pub(super) reference: EnvelopeRef,
+    pub(super) rejection: Rejection,
+    pub(super) directory: DirectoryVersion,
+    /// Its key was revoked: the refusal counts against a quota of its own.
+    pub(super) revoked: bool,
+}
+
 /// What the envelope alone, without wraps and payload, comes to.
 pub(super) enum Judged {
     Known(Answer),
     Good(Box<Good>),
-    Rejected(Refusal),
+    Bad(Box<Bad>),
 }
 
 impl Admission {
@@ -83,7 +98,8 @@ impl Admission {
             return Err(Refused::HubBehind);
         }
         let (directory, now) = (self.directories.current(), self.now());
-        let envelope = verify_statement::<Envelope>(signed, &[Role::Agency], &directory)?;
+        let submitted = verify_submitted::<Envelope>(signed, &[Role::Agency], &directory)?;
+        let envelope = submitted.statement();
         let key = envelope.key();
         name_in_span(key, key.sender);
         not_newer(&envelope.signer, &directory)?;
@@ -100,30 +116,67 @@ impl Admission {
                 Err(Refused::IdReused)
             };
         }
-        self.is_remembered(&envelope, now)?;
-        may_say_new(&envelope.signer, envelope.time, &directory)?;
-        self.may_decide(&directory, now)?;
-        not_ahead(envelope.time, now)?;
-        self.sender_is_active(key.sender, &directory)?;
+        self.judge_new(submitted, sha256, &directory, now)
+    }
+
+    /// What an envelope comes to that was not answered yet.
+    fn judge_new(
+        &self,
+        submitted: Submitted<Envelope>,
+        sha256: Digest,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<Judged, Refused> {
+        self.may_answer(&submitted, directory, now)?;
+        let envelope = submitted.statement();
         let reference = envelope.reference(sha256).ok_or(Refused::Role {
             rule: "an envelope is signed by an agency",
         })?;
         let found =
-            check_times(&envelope, now).and_then(|()| self.recipients(&envelope, &directory, now));
-        match found {
-            Ok(recipients) => Ok(Judged::Good(Box::new(Good {
-                envelope,
-                reference,
-                recipients,
-                directory: directory.version(),
-            }))),
-            Err(rejection) => Ok(Judged::Rejected(self.reject(
-                &envelope,
-                reference,
-                rejection,
-                directory.version(),
-            ))),
+            check_times(envelope, now).and_then(|()| self.recipients(envelope, directory, now));
+        let directory = directory.version();
+        let (envelope, rejection, revoked) = match (submitted, found) {
+            (Submitted::Good(envelope), Ok(recipients)) => {
+                return Ok(Judged::Good(Box::new(Good {
+                    envelope,
+                    reference,
+                    recipients,
+                    directory,
+                })));
+            }
+            (Submitted::Good(envelope), Err(rejection)) => {
+                (envelope.into_inner(), rejection, false)
+            }
+            // Of several faults the one that everybody's envelope would have.
+            (Submitted::Revoked(envelope), found) => {
+                let revoked = Rejection::of(ErrorCode::KeyRevoked);
+                (envelope, found.err().unwrap_or(revoked), true)
+            }
+        };
+        Ok(Judged::Bad(Box::new(Bad {
+            envelope,
+            reference,
+            rejection,
+            directory,
+            revoked,
+        })))
+    }
+
+    /// Whether an envelope may have a final answer now: what keeps it from one may pass.
+    fn may_answer(
+        &self,
+        submitted: &Submitted<Envelope>,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<(), Refused> {
+        let envelope = submitted.statement();
+        self.is_remembered(envelope, now)?;
+        if let Submitted::Revoked(envelope) = submitted {
+            self.was_not_lost(envelope)?;
         }
+        self.may_decide(directory, now)?;
+        not_ahead(envelope.time, now)?;
+        self.sender_is_active(envelope.key().sender, directory)
     }
 
     /// An envelope so old that its answer may have been let go gets no second one.
@@ -136,6 +189,20 @@ impl Admission {
             })
         } else {
             Ok(())
+        }
+    }
+
+    /// A hub that lost data does not know all that it accepted before it went on: what could be
+    /// among it is not refused for a key that was revoked since. No acceptance is for an
+    /// envelope from further ahead than clocks may differ.
+    fn was_not_lost(&self, envelope: &Envelope) -> Result<(), Refused> {
+        match self.behind.decision() {
+            Some(decision) if envelope.time <= decision.at.plus_seconds(MAX_SKEW_SECONDS) => {
+                Err(Refused::AcceptedPerhaps {
+                    decided: decision.at,
+                })
+            }
+            _ => Ok(()),
         }
     }
 
@@ -177,31 +244,38 @@ impl Admission {
         }
     }
 
-    /// Signs a final refusal.
-    pub(super) fn reject(
-        &self,
-        envelope: &Envelope,
-        reference: EnvelopeRef,
-        rejection: Rejection,
-        directory: DirectoryVersion,
-    ) -> Refusal {
-        let (key, digest) = (reference.key(), reference.sha256);
-        info!(reason = %rejection.reason, "envelope refused");
+    /// Signs a final refusal, if the sender's quota has room for it, and asks the store to
+    /// remember it.
+    pub(super) fn refuse(&self, bad: Bad) -> Result<(Reply<Accepted>, Charge), Refused> {
+        let sender = bad.reference.key().sender;
+        let charge = if bad.revoked {
+            let now = self.clock.monotonic();
+            self.refusals.charge(sender, Cost::REFUSAL, now)?
+        } else {
+            self.charge(sender, Cost::MESSAGE)?
+        };
+        Ok((self.store.refuse(self.signed(bad)), charge))
+    }
+
+    /// The refusal with its signature.
+    pub(super) fn signed(&self, bad: Bad) -> Refusal {
+        let (key, digest) = (bad.reference.key(), bad.reference.sha256);
+        info!(reason = %bad.rejection.reason, "envelope refused");
         let mut evidence = Evidence::new(
             self.signer.network,
-            self.signer.signer(directory),
+            self.signer.signer(bad.directory),
             self.now(),
             Event::SubmissionRejection,
             self.signer.hub,
-            reference,
+            bad.reference,
         );
-        evidence.reason = Some(rejection.reason);
-        evidence.refused = rejection.refused;
-        evidence.content = Some(envelope.content);
+        evidence.reason = Some(bad.rejection.reason);
+        evidence.refused = bad.rejection.refused;
+        evidence.content = Some(bad.envelope.content);
         Refusal {
             key,
             digest,
-            expires: envelope.expires,
+            expires: bad.envelope.expires,
             evidence: self.signer.sign(&evidence),
         }
     }

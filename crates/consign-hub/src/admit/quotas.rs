@@ -25,6 +25,12 @@ use crate::config::Limits;
 const URGENT_PART: f64 = 0.1;
 /// A backlog shrinks as recipients sign.
 const BACKLOG_WAIT: Duration = Duration::from_secs(30);
+/// Refusals that the hub signs and keeps of what an agency's revoked keys signed. It is small,
+/// since whoever stole such a key has any number of envelopes to be refused.
+const REFUSALS: Rate = Rate {
+    per_second: 1.0,
+    burst: 60.0,
+};
 /// How often idle accounts are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
@@ -46,6 +52,13 @@ impl Cost {
         urgent: false,
     };
 
+    /// A refusal of what a revoked key signed.
+    pub(super) const REFUSAL: Self = Self {
+        // Nothing is kept back for more urgent ones.
+        urgent: true,
+        ..Self::MESSAGE
+    };
+
     /// An envelope that is good.
     #[expect(
         clippy::cast_precision_loss,
@@ -65,6 +78,8 @@ impl Cost {
 #[derive(Debug, Clone, Copy)]
 struct Bounds {
     messages: Option<Rate>,
+    /// What the messages are, to whoever has used them up.
+    named: &'static str,
     traffic: Option<Rate>,
     backlog: Option<u64>,
 }
@@ -87,6 +102,7 @@ impl Bounds {
         };
         Self {
             messages: (per_minute > 0.0).then_some(messages),
+            named: "number of messages in a minute",
             traffic: (per_hour > 0.0).then_some(traffic),
             backlog: (limits.sender_backlog > 0).then_some(limits.sender_backlog),
         }
@@ -152,7 +168,7 @@ impl Account {
             let urgent_only = (rate.burst * URGENT_PART).floor();
             let reserve = if cost.urgent { 0.0 } else { urgent_only };
             let asked = self.messages.ask(1.0, reserve, rate);
-            asked.map_err(|wait| no("number of messages in a minute", wait))?;
+            asked.map_err(|wait| no(bounds.named, wait))?;
         }
         Ok(())
     }
@@ -212,8 +228,23 @@ pub(super) struct Charge {
 
 impl Quotas {
     pub(super) fn new(limits: &Limits, now: Instant) -> Self {
+        Self::within(Bounds::new(limits), now)
+    }
+
+    /// What refusals of revoked keys' envelopes may cost, whatever the other bounds are.
+    pub(super) fn of_refusals(now: Instant) -> Self {
+        let bounds = Bounds {
+            messages: Some(REFUSALS),
+            named: "number of refusals for revoked keys in a minute",
+            traffic: None,
+            backlog: None,
+        };
+        Self::within(bounds, now)
+    }
+
+    fn within(bounds: Bounds, now: Instant) -> Self {
         Self {
-            bounds: Bounds::new(limits),
+            bounds,
             accounts: Mutex::new(Accounts {
                 by_agency: HashMap::new(),
                 swept: now,

@@ -173,7 +173,7 @@ impl Admission {
         evidence: &Verified<Evidence>,
         directory: &Directory,
     ) -> Result<(), Refused> {
-        may_say_new(&evidence.signer, evidence.time, directory)?;
+        may_say_new(&evidence.signer, directory)?;
         if self.behind.is_raised() {
             return Err(Refused::HubBehind);
         }

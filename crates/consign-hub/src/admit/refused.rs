@@ -75,6 +75,15 @@ pub(crate) enum Refused {
         /// When it expired.
         expires: Timestamp,
     },
+    /// An envelope under a revoked key, so old that the hub may have accepted it and lost it.
+    #[error(
+        "the sender's key was revoked, and the hub, which went on without lost data at {decided}, \
+         cannot tell whether it had accepted this envelope before"
+    )]
+    AcceptedPerhaps {
+        /// When the hub's operator decided to go on.
+        decided: Timestamp,
+    },
     /// The node has seen more than the hub knows, and has not proven it.
     #[error(
         "agency {agency} is ahead of the hub; its inbox is not served until the hub's operator \
@@ -189,6 +198,7 @@ impl Refused {
             }
             Self::HubBehind | Self::Ahead { .. } => ErrorCode::HubBehind,
             Self::Forgotten { .. } => ErrorCode::EnvelopeExpired,
+            Self::AcceptedPerhaps { .. } => ErrorCode::KeyRevoked,
             Self::IdReused => ErrorCode::IdReused,
             Self::TooLarge { .. } => ErrorCode::TooLarge,
             Self::PayloadMissing | Self::PayloadShort { .. } => ErrorCode::PayloadMissing,

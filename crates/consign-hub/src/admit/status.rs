@@ -64,7 +64,7 @@ impl Admission {
         name_in_span(status.envelope.key(), signer);
         not_newer(&status.signer, &directory)?;
         caller.speaks_for(signer, &directory, now)?;
-        may_say_new(&status.signer, status.time, &directory)?;
+        may_say_new(&status.signer, &directory)?;
         self.may_decide(&directory, now)?;
         not_ahead(status.time, now)?;
         if status.text.is_some() == text.is_empty() {

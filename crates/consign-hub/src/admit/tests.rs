@@ -3,6 +3,7 @@
 mod exchange;
 mod keys;
 mod lapse;
+mod revoked;
 
 use std::sync::Arc;
 

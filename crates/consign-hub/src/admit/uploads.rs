@@ -54,10 +54,10 @@ impl Admission {
         let judged = self.check(move |this| this.judge(caller, &signed)).await?;
         let good = match judged {
             Judged::Known(_) => return Ok(Staged::Answered),
-            Judged::Rejected(refusal) => {
-                let key = refusal.key;
-                let charge = self.charge(key.sender, Cost::MESSAGE)?;
-                self.stored(self.store.refuse(refusal).await)?;
+            Judged::Bad(bad) => {
+                let key = bad.reference.key();
+                let (reply, charge) = self.refuse(*bad)?;
+                self.stored(reply.await)?;
                 charge.keep();
                 self.forget(key).await;
                 return Ok(Staged::Answered);

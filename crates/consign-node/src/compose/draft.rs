@@ -49,6 +49,7 @@ impl Draft {
         if !context.directory.is_fresh(context.now) {
             return Err(ComposeError::DirectoryExpired);
         }
+        context.check_revocation()?;
         let issuer = issuer(context)?;
         let recipients = recipients(request, context)?;
         let document_type = document_type(request)?;

@@ -1,7 +1,8 @@
 //! `consign node init`: makes what is missing, and the request for the authority.
 //!
 //! Running it again, also after a crash in the middle, never replaces a key: what exists
-//! is read, what is missing is made. Agencies can be added later in the same way.
+//! is read, what is missing is made. Agencies can be added later in the same way, and keys
+//! are replaced by putting the old ones aside.
 
 use std::path::Path;
 
@@ -12,15 +13,15 @@ use consign_domain::statement::AgeRecipient;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, AgencyId, Digest, NodeId};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
-use consign_pki::issue::create_request;
+use consign_pki::issue::{create_request, verify_request};
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
 use consign_runtime::files;
 
 use super::{
-    ENCRYPTION_KEY, KeyFault, KeysError, RESTORE, SEAL_KEY, STATEMENT_KEY, read_identities,
-    read_seal_key, read_statement_key, unusable,
+    ENCRYPTION_KEY, ENCRYPTION_KEY_BEFORE, KeyFault, KeysError, RESTORE, SEAL_KEY, STATEMENT_KEY,
+    read_identities, read_seal_key, read_secret, read_statement_key, unusable,
 };
 use crate::durable;
 use crate::error::NodeError;
@@ -119,15 +120,28 @@ fn first_request(directory: &NodeDirectory, name: &Line<200>) -> Result<NodeRequ
     )
 }
 
-/// Adds the agencies that are here and not yet in the request.
+/// Adds the agencies that are here and not yet in the request, and asks anew for those whose
+/// keys were put aside and made again.
 fn extend(directory: &NodeDirectory, before: NodeRequest) -> Result<NodeRequest, KeysError> {
     let mut request = before;
     for home in directory.agencies()? {
-        if !request.agencies.iter().any(|agency| agency.id == home.id()) {
-            request.agencies.push(agency_request(&home)?);
+        let now = agency_request(&home)?;
+        let mut known = request.agencies.iter_mut();
+        match known.find(|agency| agency.id == home.id()) {
+            Some(before) if public_keys(before) == public_keys(&now) => {}
+            Some(before) => *before = now,
+            None => request.agencies.push(now),
         }
     }
     Ok(request)
+}
+
+/// What an agency asks to have listed: seal, statement and encryption key. A request for a
+/// certificate that cannot be read asks for nothing.
+fn public_keys(request: &AgencyRequest) -> (Option<Vec<u8>>, Digest, &AgeRecipient) {
+    let seal = STANDARD.decode(&request.seal).ok();
+    let seal = seal.and_then(|request| verify_request(&request).ok());
+    (seal, request.statement, &request.encryption)
 }
 
 fn make_agency(
@@ -165,6 +179,11 @@ fn make_agency(
     if !encryption.exists() {
         let mut text = EncryptionIdentity::generate().to_text();
         text.push('\n');
+        let before = keys.join(ENCRYPTION_KEY_BEFORE);
+        if before.exists() {
+            read_identities(&before)?;
+            text.push_str(&read_secret(&before, RESTORE)?);
+        }
         files::publish_new(&encryption, text.as_bytes(), files::PRIVATE)?;
     }
     Ok(())

@@ -74,6 +74,48 @@ fn a_cut_in_the_middle_loses_no_key() {
 }
 
 #[test]
+fn keys_that_were_put_aside_are_made_and_asked_for_anew() {
+    let network = Network::new();
+    let node = network.node(0);
+    let authority = network.authority();
+    init(node, &name(), &[agency("H49.13.01")], KeyKind::EcdsaP256).unwrap();
+    let read = || std::fs::read(node.request_file()).unwrap();
+    let Ok(Request::Node(before)) = Request::parse(&read()) else {
+        panic!("a node asks for a node");
+    };
+    let keys = node.root().join("agencies/H49.13/keys");
+    for name in ["seal.key", "statement.key", "encryption.key"] {
+        std::fs::rename(keys.join(name), keys.join(format!("{name}.old"))).unwrap();
+    }
+    let old_identity = std::fs::read_to_string(keys.join("encryption.key.old")).unwrap();
+    let again = init(node, &name(), &[agency("H49.13")], KeyKind::EcdsaP256).unwrap();
+    let Request::Node(after) = again else {
+        panic!("a node asks for a node");
+    };
+    assert_eq!((after.id, &after.tls), (before.id, &before.tls));
+    assert_eq!(after.agencies[1], before.agencies[1]);
+    let (old, new) = (&before.agencies[0], &after.agencies[0]);
+    assert_eq!((old.id, &old.code), (new.id, &new.code));
+    assert!(old.statement != new.statement && old.seal != new.seal);
+    assert_ne!(old.encryption, new.encryption);
+    let identities = std::fs::read_to_string(keys.join("encryption.key")).unwrap();
+    assert!(
+        identities.ends_with(&old_identity),
+        "wraps to it can still be opened"
+    );
+
+    let options = IssueOptions {
+        replace: true,
+        ..IssueOptions::default()
+    };
+    let bundle = consign_authority::issue(&authority, &read(), &options, now()).unwrap();
+    install(node, &bundle.to_bytes()).unwrap();
+    for home in node.agencies().unwrap() {
+        AgencyKeys::load(&home).unwrap();
+    }
+}
+
+#[test]
 fn only_codes_that_can_be_registered_are_taken() {
     let root = tempfile::tempdir().unwrap();
     let node = NodeDirectory::new(root.path().join("node"));

@@ -1,5 +1,7 @@
 //! Sending: numbers, idempotence, seals that recipients accept, and a cut after each step.
 
+mod revoked;
+
 use consign_domain::delivery::DeliveryState;
 use consign_domain::directory::Role;
 use consign_domain::statement::{Envelope, Event, Evidence, Placement};

@@ -87,8 +87,13 @@ impl Answer {
             Some(StatementKind::Directory) => "directory",
             _ => "unknown",
         };
-        let signer = statement.pointer("/signer/code").and_then(Value::as_str);
-        let good = format!("{} said this", signer.unwrap_or("its signer"));
+        let text = |path| statement.pointer(path).and_then(Value::as_str);
+        let signer = text("/signer/code").unwrap_or("its signer");
+        let good = match (text("/event"), text("/reason")) {
+            (Some(event), Some(reason)) => format!("{signer} said this: {event}, {reason}"),
+            (Some(event), None) => format!("{signer} said this: {event}"),
+            _ => format!("{signer} said this"),
+        };
         let mut answer = Self::new(file, kind, report, good, trust);
         answer.statement = statement;
         answer

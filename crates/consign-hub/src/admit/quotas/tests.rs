@@ -125,6 +125,25 @@ fn what_was_not_stored_is_given_back() {
 }
 
 #[test]
+fn refusals_of_revoked_keys_are_sixty_a_minute_for_each_agency() {
+    let mut tried = Tried::new(|_| {});
+    tried.quotas = Arc::new(Quotas::of_refusals(tried.now));
+    for _ in 0..60 {
+        assert_eq!(tried.keep(1, Cost::REFUSAL), Ok(()));
+    }
+    let refused = tried.quotas.charge(agency(1), Cost::REFUSAL, tried.now);
+    let refused = refused.map(drop).unwrap_err();
+    assert_eq!(refused.code(), consign_domain::ErrorCode::QuotaExceeded);
+    assert!(refused.to_string().contains("revoked keys"), "{refused}");
+    assert_eq!(tried.keep(2, Cost::REFUSAL), Ok(()), "others do not notice");
+    tried.now += Duration::from_secs(60);
+    for _ in 0..60 {
+        assert_eq!(tried.keep(1, Cost::REFUSAL), Ok(()));
+    }
+    assert!(tried.keep(1, Cost::REFUSAL).is_err());
+}
+
+#[test]
 fn idle_accounts_are_swept() {
     let mut tried = Tried::new(|limits| {
         limits.sender_messages_per_minute = 60;
