@@ -1,6 +1,8 @@
 //! What `authority show` says.
 
-use consign_domain::directory::{AgencyEntry, Entry, EntryState, HubEntry, NodeEntry, Validity};
+use consign_domain::directory::{
+    AgencyEntry, AuthorityEntry, Entry, EntryState, HubEntry, NodeEntry, Validity,
+};
 use consign_domain::{
     AgencyCode, AgencyId, DirectoryVersion, HubId, NetworkId, NodeId, PartyCode, PartyId, Timestamp,
 };
@@ -9,7 +11,7 @@ use consign_verify::directory::Directory;
 use serde::Serialize;
 
 use crate::publication;
-use crate::register::Register;
+use crate::register::{Record, Register};
 use crate::settings::{DAY, Settings};
 
 /// An end in time and how far away it is.
@@ -85,6 +87,15 @@ pub struct AgencySummary {
     pub seal: Option<End>,
 }
 
+/// The authority's service.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ServiceSummary {
+    /// Where it is reached: `name:port`.
+    pub address: String,
+    /// The first half of the SHA-256 of its TLS key, as invitations name it; hexadecimal.
+    pub fingerprint: String,
+}
+
 /// An authority and everyone it has enrolled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Inspection {
@@ -104,6 +115,8 @@ pub struct Inspection {
     pub head: Option<HeadSummary>,
     /// Whether the entries differ from what was published last: publish to make them count.
     pub unpublished: bool,
+    /// Where the authority answers by itself, if it ever did.
+    pub service: Option<ServiceSummary>,
     /// The hubs, by id.
     pub hubs: Vec<HubSummary>,
     /// The nodes, by id.
@@ -133,6 +146,7 @@ impl Inspection {
             issuing: certificate_end(issuing),
             head: newest.map(|directory| head(directory, now)),
             unpublished: published != publication::join(&register.lines()),
+            service: None,
             hubs: Vec::new(),
             nodes: Vec::new(),
             agencies: Vec::new(),
@@ -142,6 +156,7 @@ impl Inspection {
                 Entry::Agency(one) => inspection.agencies.push(agency(one, now)),
                 Entry::Node(one) => inspection.nodes.push(node(one, now)),
                 Entry::Hub(one) => inspection.hubs.push(hub(one, now)),
+                Entry::Authority(one) => inspection.service = service(one, record),
                 _ => {}
             }
         }
@@ -154,6 +169,15 @@ impl Inspection {
         inspection.agencies.sort_by(|a, b| a.code.cmp(&b.code));
         inspection
     }
+}
+
+fn service(entry: &AuthorityEntry, record: &Record) -> Option<ServiceSummary> {
+    let key = record.certificates.last()?.key;
+    let half = key.as_bytes().get(..16).unwrap_or_default();
+    Some(ServiceSummary {
+        address: entry.address.to_string(),
+        fingerprint: hex::encode(half),
+    })
 }
 
 fn head(directory: &Directory, now: Timestamp) -> HeadSummary {

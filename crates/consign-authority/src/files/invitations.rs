@@ -230,7 +230,7 @@ pub(super) fn service_key(layout: &Layout) -> Result<FileSealKey, AuthorityError
     FileSealKey::from_pkcs8_pem(&text).map_err(|source| damaged(&path, source))
 }
 
-/// The invitation of a secret, if it counts for a request.
+/// The invitation of a secret, if it counts for a request; without one, what it is for.
 pub(super) fn find(
     layout: &Layout,
     secret: &[u8; 16],
@@ -247,7 +247,7 @@ pub(super) fn find(
     };
     let code = || invitation.invitee.code();
     match invitation.used {
-        Some(used) if request.is_none_or(|request| request != used) => {
+        Some(used) if request.is_some_and(|request| request != used) => {
             Err(AuthorityError::InvitationUsed { code: code() })
         }
         None if now >= invitation.expires => Err(AuthorityError::InvitationExpired {

@@ -457,6 +457,12 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
             end(head.expires, output)
         )),
     }
+    if let Some(service) = &inspection.service {
+        output.line(format_args!(
+            "service              {}, key {}",
+            service.address, service.fingerprint
+        ));
+    }
     if inspection.unpublished {
         let word = output.paint(Tone::Doubtful, "not all of it is published");
         output.line(format_args!(

@@ -1,0 +1,207 @@
+//! A network founded with the authority's service: invitations, an operator's word, renewal
+//! while documents travel, and revocation that reaches everybody by itself.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "only JSON values are indexed, which answer with null where there is nothing"
+)]
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use consign_tests::network::{ARRIVAL, free_port};
+use consign_tests::scratch::in_scratch;
+use consign_tests::service::Service;
+use consign_tests::waiting::until;
+use consign_tests::{Scratch, material};
+use serde_json::Value;
+
+const SEND: &str =
+    "send letter.pdf --node node-a --from H49 --to H49.13,H49.20 --subject 'Về việc'";
+
+/// An authority that serves, and a hub enrolled by token.
+struct Province<'a> {
+    scratch: &'a Scratch,
+    authority: String,
+    _service: Service,
+    _hub: Service,
+    nodes: Vec<Service>,
+}
+
+#[test]
+fn by_token_a_network_is_founded_renewed_and_defended() -> Result<()> {
+    in_scratch("enrolment", |scratch| {
+        scratch.write("letter.pdf", material::pdf("enrolment"))?;
+        let mut province = Province::found(scratch)?;
+        province.enrol("node-a", &["H49=Ủy ban nhân dân tỉnh", "H49.13=Sở Nội vụ"])?;
+        province.enrol("node-b", &["H49.20=Sở Tài chính"])?;
+        province.arrives(SEND)?;
+        province.tokens_count_once()?;
+        province.keys_are_renewed()?;
+        province.an_operator_decides()?;
+        province.revocation_reaches_everybody()
+    })
+}
+
+impl<'a> Province<'a> {
+    fn found(scratch: &'a Scratch) -> Result<Self> {
+        scratch
+            .consign("authority init authority --name 'Tỉnh Quảng Ninh'")?
+            .good()?;
+        let authority = format!("127.0.0.1:{}", free_port()?);
+        let line = format!("authority serve authority --listen {authority}");
+        let service = Service::start(&scratch.join("authority"), &line)?;
+        let hub = format!("localhost:{}", free_port()?);
+        let token = invite(scratch, &format!("hub-1 --address {hub}"))?;
+        let line = format!("hub enrol hub --authority {authority} --token {token}");
+        let enrolled = scratch.ask(&line)?;
+        ensure!(enrolled["listed"] == true, "{enrolled}");
+        let hub = Service::start(&scratch.join("hub"), "hub run hub")?;
+        Ok(Self {
+            scratch,
+            authority,
+            _service: service,
+            _hub: hub,
+            nodes: Vec::new(),
+        })
+    }
+
+    /// Invites agencies, enrols a node with their tokens and starts it.
+    fn enrol(&mut self, node: &str, agencies: &[&str]) -> Result<()> {
+        let mut line = format!("node enrol {node} --authority {}", self.authority);
+        for agency in agencies {
+            let (code, name) = agency.split_once('=').context("CODE=NAME")?;
+            let token = invite(self.scratch, &format!("{code} --name '{name}'"))?;
+            line.push_str(&format!(" --token {token}"));
+        }
+        let enrolled = self.scratch.ask(&line)?;
+        let listed = enrolled["agencies"].as_array().map(Vec::len);
+        ensure!(listed == Some(agencies.len()), "{enrolled}");
+        // After an interruption the same command goes on; nothing is doubled.
+        let again = self.scratch.ask(&line)?;
+        ensure!(again["agencies"] == enrolled["agencies"], "{again}");
+        let run = format!("node run {node}");
+        let service = Service::start(&self.scratch.join(node), &run)?;
+        self.nodes.push(service);
+        self.connected(node)
+    }
+
+    fn connected(&self, node: &str) -> Result<()> {
+        until(&format!("{node} is connected"), ARRIVAL, || {
+            let status = self.scratch.ask(&format!("status --node {node}"))?;
+            Ok((status["connection"] == "connected").then_some(()))
+        })
+    }
+
+    fn arrives(&self, send: &str) -> Result<Value> {
+        let sent = self.scratch.ask(&format!("{send} --wait handover"))?;
+        ensure!(
+            sent["state"] == "handed-over" || sent["ok"] == true,
+            "{sent}"
+        );
+        Ok(sent)
+    }
+
+    /// A token that was used for one node's keys enrols nobody else; a wrong one nobody.
+    fn tokens_count_once(&self) -> Result<()> {
+        let token = invite(self.scratch, "H49.21 --name 'Sở Y tế'")?;
+        let enrol = |node: &str, token: &str| {
+            let authority = &self.authority;
+            let line = format!("node enrol {node} --authority {authority} --token {token} --json");
+            self.scratch.consign(&line)
+        };
+        enrol("first", &token)?.good()?;
+        enrol("second", &token)?.refused(1, "invitation-used")?;
+        let unknown = token.replace("consign-", "consign-AAAA");
+        let unknown = unknown.get(..token.len()).context("as long")?;
+        enrol("third", unknown)?.refused(1, "peer-unknown")?;
+
+        invite(self.scratch, "H49.22 --name 'Sở Xây dựng'")?;
+        let withdrawn = self
+            .scratch
+            .ask("authority invitations --withdraw H49.22 --dir authority")?;
+        ensure!(withdrawn["withdrawn"] == 1, "{withdrawn}");
+        let all = self.scratch.ask("authority invitations --dir authority")?;
+        let used = all["invitations"].as_array().map_or(0, |all| {
+            all.iter().filter(|one| one["state"] == "used").count()
+        });
+        ensure!(used == 5, "{all}");
+        Ok(())
+    }
+
+    /// New keys take over while the node works, and what was sealed before stays good.
+    fn keys_are_renewed(&self) -> Result<()> {
+        let before = self.arrives(SEND)?;
+        let renewed = self.scratch.ask("node renew --node node-a")?;
+        ensure!(renewed["directory_version"].as_u64() > Some(1), "{renewed}");
+        self.arrives(SEND)?;
+        let again = self.scratch.ask("node renew --node node-a")?;
+        ensure!(
+            again["directory_version"].as_u64() > renewed["directory_version"].as_u64(),
+            "{again}"
+        );
+        self.arrives(SEND)?;
+        self.connected("node-a")?;
+        let id = before["id"].as_str().context("an id")?;
+        let line = format!("export --node node-b {id} -o before.asice");
+        self.scratch.consign(&line)?.good()?;
+        let line = "verify before.asice --trust node-b/trust/trust.json";
+        let verdict = self.scratch.ask(line)?;
+        ensure!(verdict["verdict"] == "TOTAL-PASSED", "{verdict}");
+        Ok(())
+    }
+
+    /// Without a token a request waits until the operator decides.
+    fn an_operator_decides(&self) -> Result<()> {
+        let shown = self.scratch.ask("authority show authority")?;
+        let fingerprint = shown["service"]["fingerprint"].as_str();
+        let fingerprint = fingerprint.context("a fingerprint")?.to_owned();
+        let line = format!(
+            "node enrol node-c --authority {} --fingerprint {fingerprint} --agency 'H49.30=Sở Tư pháp'",
+            self.authority
+        );
+        std::thread::scope(|scope| {
+            let asked = scope.spawn(|| self.scratch.consign(&line));
+            let reference = until("a request waits", ARRIVAL, || {
+                let all = self.scratch.ask("authority pending --dir authority")?;
+                let first = &all["requests"][0];
+                let is_ours = first["agencies"][0][0] == "H49.30";
+                Ok(is_ours.then(|| first["reference"].to_string()))
+            })?;
+            let reference = reference.trim_matches('"');
+            self.scratch
+                .ask(&format!("authority approve {reference} --dir authority"))?;
+            let answer = asked.join().map_err(|_| anyhow::anyhow!("it panicked"))??;
+            answer.good()?;
+            anyhow::Ok(())
+        })?;
+        let none = self.scratch.ask("authority pending --dir authority")?;
+        ensure!(
+            none["requests"].as_array().is_some_and(Vec::is_empty),
+            "{none}"
+        );
+        Ok(())
+    }
+
+    /// The operator revokes beside the service; the hub and the nodes learn of it by themselves.
+    fn revocation_reaches_everybody(&self) -> Result<()> {
+        let line = "authority revoke H49 --reason key-compromise --publish --dir authority";
+        let revoked = self.scratch.ask(line)?;
+        let version = revoked["version"].as_u64().context("a version")?;
+        for node in ["node-a", "node-b"] {
+            until("the directory has arrived", Duration::from_secs(30), || {
+                let status = self.scratch.ask(&format!("status --node {node}"))?;
+                Ok((status["directory_version"].as_u64() >= Some(version)).then_some(()))
+            })?;
+        }
+        let line = format!("{SEND} --json");
+        self.scratch.consign(&line)?.refused(1, "key-revoked")?;
+        Ok(())
+    }
+}
+
+fn invite(scratch: &Scratch, party: &str) -> Result<String> {
+    let invited = scratch.ask(&format!("authority invite {party} --dir authority"))?;
+    let token = invited["token"].as_str().context("a token")?;
+    Ok(token.to_owned())
+}
