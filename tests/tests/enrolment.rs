@@ -112,9 +112,12 @@ impl<'a> Province<'a> {
         };
         enrol("first", &token)?.good()?;
         enrol("second", &token)?.refused(1, "invitation-used")?;
-        let unknown = token.replace("consign-", "consign-AAAA");
-        let unknown = unknown.get(..token.len()).context("as long")?;
-        enrol("third", unknown)?.refused(1, "peer-unknown")?;
+        // Another secret, and another authority's key.
+        for (at, code) in [(8, "invitation-unknown"), (36, "peer-unknown")] {
+            let (head, tail) = (token.get(..at), token.get(at + 4..));
+            let other = [head, Some("AAAA"), tail].map(Option::unwrap_or_default);
+            enrol("third", &other.concat())?.refused(1, code)?;
+        }
 
         invite(self.scratch, "H49.22 --name 'Sở Xây dựng'")?;
         let withdrawn = self
