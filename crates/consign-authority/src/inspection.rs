@@ -47,6 +47,8 @@ pub struct HubSummary {
     pub state: EntryState,
     /// When its TLS certificate ends.
     pub tls: Option<End>,
+    /// When the certificate of its time-stamp authority ends.
+    pub time_stamp: Option<End>,
 }
 
 /// A node.
@@ -141,7 +143,10 @@ impl Inspection {
             match &record.entry {
                 Entry::Agency(one) => inspection.agencies.push(agency(one, now)),
                 Entry::Node(one) => inspection.nodes.push(node(one, now)),
-                Entry::Hub(one) => inspection.hubs.push(hub(one, now)),
+                Entry::Hub(one) => inspection.hubs.push(HubSummary {
+                    time_stamp: record.time_stamps.last().map(|one| end(one.until, now)),
+                    ..hub(one, now)
+                }),
                 _ => {}
             }
         }
@@ -173,6 +178,7 @@ fn hub(hub: &HubEntry, now: Timestamp) -> HubSummary {
         address: hub.address.to_string(),
         state: hub.state,
         tls: last_end(hub.tls.iter().map(|tls| tls.validity), now),
+        time_stamp: None,
     }
 }
 
