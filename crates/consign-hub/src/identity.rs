@@ -151,13 +151,18 @@ pub(crate) struct TimeStampKey {
 
 impl TimeStampKey {
     /// Reads `time-stamp.key` and `time-stamp.pem`; `None` where the hub was not given a
-    /// certificate.
+    /// certificate, or was restored without its key: it relays all the same.
     pub(crate) fn load(directory: &Path) -> Result<Option<Self>, KeyFault> {
         let bundle = directory.join(TIME_STAMP_CERTIFICATE);
-        match files::read_bounded(&bundle, MAX_PEM) {
-            Ok(bytes) => Self::new(directory, &text(&bundle, &bytes)?).map(Some),
-            Err(fault) if fault.is_not_found() => Ok(None),
-            Err(fault) => Err(fault.into()),
+        let bytes = match files::read_bounded(&bundle, MAX_PEM) {
+            Ok(bytes) => bytes,
+            Err(fault) if fault.is_not_found() => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        };
+        match Self::new(directory, &text(&bundle, &bytes)?) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyFault::File { source }) if source.is_not_found() => Ok(None),
+            Err(fault) => Err(fault),
         }
     }
 

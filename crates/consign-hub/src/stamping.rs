@@ -88,7 +88,10 @@ impl Stamping {
 
     fn say_until(&self, now: Timestamp) {
         let Some(until) = self.until() else {
-            warn!("this hub has no time-stamp certificate: documents are sealed without its stamp");
+            warn!(
+                "this hub has no time-stamp key with a certificate: documents are sealed without \
+                 its stamp"
+            );
             return;
         };
         let fix = "have the authority issue the hub's request again, install the bundle, restart";

@@ -1,5 +1,12 @@
 //! Time-stamps on seals, from the hub's authority and from none.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
 mod network;
 
 use std::io::Cursor;

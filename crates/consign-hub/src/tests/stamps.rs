@@ -116,14 +116,16 @@ async fn a_node_has_its_quota_and_no_other_pays_for_it() {
 }
 
 #[tokio::test]
-async fn a_hub_without_a_certificate_relays_and_stamps_nothing() {
-    let world = World::new();
-    std::fs::remove_file(world.config.keys.join("time-stamp.pem")).unwrap();
-    let hub = world.start(world.memory_store()).await;
-    assert_eq!(hub.status.status().time_stamps_until, None);
-    let mut client = world.connect(0, &hub).await;
-    let query = Request::over(SEAL, [1; 8]).to_der().to_vec();
-    let none = ask(&mut client, &query).await.unwrap_err();
-    assert_eq!(consign_proto::status_of(&none), ErrorCode::NotFound);
-    hub.stop().await.unwrap();
+async fn a_hub_without_certificate_or_key_relays_and_stamps_nothing() {
+    for missing in ["time-stamp.pem", "time-stamp.key"] {
+        let world = World::new();
+        std::fs::remove_file(world.config.keys.join(missing)).unwrap();
+        let hub = world.start(world.memory_store()).await;
+        assert_eq!(hub.status.status().time_stamps_until, None);
+        let mut client = world.connect(0, &hub).await;
+        let query = Request::over(SEAL, [1; 8]).to_der().to_vec();
+        let none = ask(&mut client, &query).await.unwrap_err();
+        assert_eq!(consign_proto::status_of(&none), ErrorCode::NotFound);
+        hub.stop().await.unwrap();
+    }
 }

@@ -343,14 +343,14 @@ async fn an_authority_that_is_away_is_not_reached_and_said_so() {
 }
 
 /// Composes and seals with what a time-stamp authority made of it.
-fn seal(network: &Network, id: EnvelopeId, stamp: Option<Stamp>) -> Result<(), SealError> {
+fn seal(network: &Network, id: EnvelopeId, stamp: Option<&Stamp>) -> Result<(), SealError> {
     let seat = network.seat(0);
     let context = network.context(&seat);
     if seat.agency.outbox().state(id).unwrap().is_none() {
         seat.compose(id, request(&["H49.14"]), &context);
     }
     let outbox = seat.agency.outbox();
-    outbox.seal(id, &context, &|_, _| stamp.clone()).map(drop)
+    outbox.seal(id, &context, &|_, _| stamp.cloned()).map(drop)
 }
 
 #[test]
@@ -362,7 +362,7 @@ fn a_document_sealed_without_is_stamped_afterwards_wherever_it_was_cut() {
     let place = tempfile::tempdir().unwrap();
     let awaited = || Some(Stamp::Awaited("không trả lời".to_owned()));
     let after_cuts = cuts(network.node(0), place.path(), || {
-        seal(&network, id, awaited()).unwrap();
+        seal(&network, id, awaited().as_ref()).unwrap();
         let seat = network.seat(0);
         let outbox = seat.agency.outbox();
         assert_eq!(outbox.unstamped(), [id]);
