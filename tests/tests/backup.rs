@@ -45,7 +45,7 @@ fn a_lost_hub_comes_back_and_nothing_acknowledged_is_missing() -> Result<()> {
         fs::rename(scratch.join("hub"), scratch.join("lost"))?;
         let restored = network.ask("hub backup restore backup --to hub")?;
         ensure!(restored["keys"] == false, "{restored}");
-        for key in ["tls.key", "statement.key"] {
+        for key in ["tls.key", "statement.key", "time-stamp.key"] {
             fs::copy(
                 scratch.join("lost/keys").join(key),
                 scratch.join("hub/keys").join(key),

@@ -462,6 +462,8 @@ pub enum KeyUsage {
     Statement,
     /// It decrypts.
     Encryption,
+    /// It signs time-stamps.
+    TimeStamp,
 }
 
 impl std::fmt::Display for KeyUsage {
@@ -471,6 +473,7 @@ impl std::fmt::Display for KeyUsage {
             Self::Seal => "seal key",
             Self::Statement => "statement key",
             Self::Encryption => "encryption key",
+            Self::TimeStamp => "time-stamp key",
         })
     }
 }

@@ -49,6 +49,8 @@ pub struct HubSummary {
     pub state: EntryState,
     /// When its TLS certificate ends.
     pub tls: Option<End>,
+    /// When the certificate of its time-stamp authority ends.
+    pub time_stamp: Option<End>,
 }
 
 /// A node.
@@ -155,7 +157,10 @@ impl Inspection {
             match &record.entry {
                 Entry::Agency(one) => inspection.agencies.push(agency(one, now)),
                 Entry::Node(one) => inspection.nodes.push(node(one, now)),
-                Entry::Hub(one) => inspection.hubs.push(hub(one, now)),
+                Entry::Hub(one) => inspection.hubs.push(HubSummary {
+                    time_stamp: record.time_stamps.last().map(|one| end(one.until, now)),
+                    ..hub(one, now)
+                }),
                 Entry::Authority(one) => inspection.service = service(one, record),
                 _ => {}
             }
@@ -197,6 +202,7 @@ fn hub(hub: &HubEntry, now: Timestamp) -> HubSummary {
         address: hub.address.to_string(),
         state: hub.state,
         tls: last_end(hub.tls.iter().map(|tls| tls.validity), now),
+        time_stamp: None,
     }
 }
 

@@ -66,8 +66,11 @@ pub(crate) struct CertificateRecord {
 pub(crate) struct Record {
     /// What the next directory will say.
     pub(crate) entry: Entry,
-    /// Every certificate issued to it.
+    /// Every certificate issued to it, but those of its time-stamp authority.
     pub(crate) certificates: Vec<CertificateRecord>,
+    /// Every certificate issued to a hub's time-stamp authority.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) time_stamps: Vec<CertificateRecord>,
 }
 
 impl Record {
@@ -80,9 +83,14 @@ impl Record {
         }
     }
 
+    /// Every certificate issued to it.
+    pub(crate) fn all_certificates(&self) -> impl Iterator<Item = &CertificateRecord> {
+        self.certificates.iter().chain(&self.time_stamps)
+    }
+
     /// The keys it claims for ever.
     fn keys(&self) -> Vec<Digest> {
-        let mut keys: Vec<Digest> = self.certificates.iter().map(|one| one.key).collect();
+        let mut keys: Vec<Digest> = self.all_certificates().map(|one| one.key).collect();
         if let Some((_, statement)) = self.entry.signer() {
             keys.extend(
                 statement

@@ -28,7 +28,7 @@ pub struct RevokeOptions {
 pub struct RevokedParty {
     /// From when on nothing of it counts.
     pub since: Timestamp,
-    /// Certificates: seals of an agency, the TLS certificate of a hub.
+    /// Certificates: seals of an agency; of a hub those for TLS and for time-stamps.
     pub certificates: usize,
     /// Statement keys.
     pub statement_keys: usize,
@@ -102,7 +102,13 @@ pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Optio
     for certificate in listed.filter(|one| revoked.contains(&one.sha256)) {
         certificate.revoked = Some(revocation);
     }
-    let certificates = revoked.len();
+    let stamping = record.time_stamps.iter_mut();
+    let stamping = stamping.filter(|one| one.revoked.is_none() && one.until > since);
+    let mut certificates = revoked.len();
+    for certificate in stamping {
+        certificate.revoked = Some(revocation);
+        certificates += 1;
+    }
     (certificates + statement_keys > 0).then_some(RevokedParty {
         since,
         certificates,
@@ -117,7 +123,7 @@ fn end(validity: &mut Validity, at: Timestamp) {
 /// Every certificate that was ever revoked: an entry stays also when the certificate has
 /// expired.
 pub(crate) fn revoked(register: &Register) -> Result<Vec<Revocation>, DamageError> {
-    let all = register.records().flat_map(|record| &record.certificates);
+    let all = register.records().flat_map(Record::all_certificates);
     let revoked = all.filter_map(|certificate| Some((certificate, certificate.revoked?)));
     revoked
         .map(|(certificate, revocation)| {

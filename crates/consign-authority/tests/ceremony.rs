@@ -22,7 +22,9 @@ use consign_domain::{AgencyCode, Digest, SignedStatement};
 use consign_pki::certificate::{CertificateDetails, read_bundle};
 use consign_verify::directory::Directory;
 use consign_verify::trust::TrustStore;
-use support::{Ceremony, agency, days, hub, hub_request, node, node_of, now, read_version};
+use support::{
+    Ceremony, agency, certificate_request, days, hub, hub_request, node, node_of, now, read_version,
+};
 
 fn code(text: &str) -> AgencyCode {
     text.parse().unwrap()
@@ -180,7 +182,41 @@ fn the_same_request_again_gives_the_same_certificates_and_one_entry() {
     let issued = std::fs::read_dir(ceremony.dir().join("issued"))
         .unwrap()
         .count();
-    assert_eq!(issued, 4);
+    assert_eq!(
+        issued, 5,
+        "two seals, a node's, a hub's and its time-stamps'"
+    );
+}
+
+#[test]
+fn a_hub_has_a_time_stamp_authority_whose_key_serves_nothing_else() {
+    let ceremony = Ceremony::new();
+    let asked = hub_request("hub-1", "127.0.0.1:8443");
+    let bundle = ceremony.issue(&Request::Hub(asked.clone()));
+    let chain = bundle.time_stamp.unwrap();
+    let certificate = first_certificate(&chain);
+    assert_eq!(certificate.extended_key_usages, ["1.3.6.1.5.5.7.3.8"]);
+    assert_ne!(
+        certificate.fingerprint,
+        first_certificate(&bundle.tls).fingerprint
+    );
+    let shown = inspect(&ceremony.dir(), now()).unwrap();
+    assert!(shown.hubs[0].time_stamp.is_some());
+    // The same again is the same; another key is meant, or refused.
+    let again = ceremony.issue(&Request::Hub(asked.clone()));
+    assert_eq!(again.time_stamp, Some(chain));
+    let mut other = asked.clone();
+    other.time_stamp = Some(certificate_request());
+    let request = Request::Hub(other);
+    assert!(ceremony.try_issue(&request, false, now()).is_err());
+    assert!(ceremony.try_issue(&request, true, now()).is_ok());
+    let mut doubled = asked;
+    doubled.time_stamp = Some(doubled.tls.clone());
+    assert!(
+        ceremony
+            .try_issue(&Request::Hub(doubled), true, now())
+            .is_err()
+    );
 }
 
 #[test]

@@ -211,6 +211,38 @@ impl From<&v1::RecipientView> for Recipient {
     }
 }
 
+/// How a sent document stands with the time-stamp of its seal.
+#[derive(Debug, Serialize)]
+pub(crate) struct TimeStamp {
+    /// `sealed`, `awaited` or `afterwards`.
+    pub(crate) state: String,
+    pub(crate) at: Option<String>,
+    pub(crate) why: Option<String>,
+}
+
+impl TimeStamp {
+    /// What the node says of it; nothing where none is asked for.
+    pub(crate) fn of(view: Option<&v1::TimeStampView>) -> Option<Self> {
+        let view = view.filter(|view| !view.state.is_empty())?;
+        Some(Self {
+            state: view.state.clone(),
+            at: known(&view.at),
+            why: known(&view.why),
+        })
+    }
+
+    /// For people.
+    pub(crate) fn sentence(&self) -> String {
+        let at = self.at.as_deref().unwrap_or_default();
+        match (self.state.as_str(), &self.why) {
+            ("sealed", _) => format!("time-stamped at {at}"),
+            ("afterwards", _) => format!("time-stamped at {at}, afterwards"),
+            (_, Some(why)) => format!("sealed without time-stamp, which is asked for: {why}"),
+            _ => "sealed without time-stamp, which is asked for".to_owned(),
+        }
+    }
+}
+
 /// The word for an urgency; nothing for an ordinary document.
 pub(crate) fn urgency(value: u32) -> &'static str {
     match Urgency::from_value(u64::from(value)) {

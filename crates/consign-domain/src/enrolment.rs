@@ -168,6 +168,9 @@ pub struct HubRequest {
     pub tls: String,
     /// Its Ed25519 statement key: 32 bytes.
     pub statement: Digest,
+    /// PKCS#10 request for its time-stamp authority's certificate, DER in base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_stamp: Option<String>,
 }
 
 /// What the authority gives back.
@@ -187,6 +190,10 @@ pub struct Bundle {
     pub tls: String,
     /// The seal certificates of a node's agencies.
     pub seals: Vec<SealBundle>,
+    /// The certificate of a hub's time-stamp authority and its issuers up to, not including, the
+    /// root; PEM.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_stamp: Option<String>,
     /// The newest directory, if one was published.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub directory: Option<DirectoryBundle>,

@@ -42,6 +42,7 @@ use tokio::sync::Semaphore;
 use tracing::field::display;
 use tracing::{Span, error};
 
+pub(crate) use bucket::{Bucket, Rate};
 pub(crate) use envelope::EnvelopeIn;
 pub(crate) use receipt::Settlement;
 pub(crate) use refused::{Refused, Rejection};

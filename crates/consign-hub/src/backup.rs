@@ -32,7 +32,9 @@ use consign_verify::trust::MAX_TRUST;
 use crate::behind::{DECISIONS, MARK};
 use crate::config::Config;
 use crate::directory;
-use crate::identity::{STATEMENT_KEY, TLS_CERTIFICATE, TLS_KEY};
+use crate::identity::{
+    STATEMENT_KEY, TIME_STAMP_CERTIFICATE, TIME_STAMP_KEY, TLS_CERTIFICATE, TLS_KEY,
+};
 use crate::setup;
 
 /// The role in a backup.
@@ -103,14 +105,16 @@ impl Place {
                 found.add(format!("trust/directory/{name}/{file}"), place.join(file));
             }
         }
-        found.add(
-            format!("keys/{TLS_CERTIFICATE}"),
-            keys.join(TLS_CERTIFICATE),
-        );
-        if with_keys {
-            for name in [TLS_KEY, STATEMENT_KEY] {
-                found.add(format!("keys/{name}"), keys.join(name));
-            }
+        let secret: &[&str] = if with_keys {
+            &[TLS_KEY, STATEMENT_KEY, TIME_STAMP_KEY]
+        } else {
+            &[]
+        };
+        for name in [TLS_CERTIFICATE, TIME_STAMP_CERTIFICATE]
+            .iter()
+            .chain(secret)
+        {
+            found.add(format!("keys/{name}"), keys.join(name));
         }
         Ok(found.0)
     }

@@ -28,7 +28,7 @@ pub struct Config {
     pub trust: PathBuf,
     /// Where the authority's directory is published.
     pub directory: PathBuf,
-    /// `tls.key`, `tls.pem` and `statement.key`.
+    /// `tls.key`, `tls.pem`, `statement.key`, `time-stamp.key` and `time-stamp.pem`.
     pub keys: PathBuf,
     /// Bounds.
     pub limits: Limits,
@@ -109,6 +109,10 @@ pub struct Limits {
     pub sender_bytes_per_hour: u64,
     /// Deliveries of one sending agency that nobody has signed for yet; 0: no bound.
     pub sender_backlog: u64,
+    /// Time-stamps of one node in a minute; 0: no bound.
+    pub time_stamps_per_minute: u64,
+    /// How many of them may come at once.
+    pub time_stamps_burst: u64,
     /// How long an upload is kept that nobody goes on with, in seconds.
     pub staged_idle_seconds: u64,
     /// How long a stop waits for calls to finish, in seconds.
@@ -130,6 +134,8 @@ impl Default for Limits {
             sender_messages_burst: 10_000,
             sender_bytes_per_hour: 256 << 30,
             sender_backlog: 2_000_000,
+            time_stamps_per_minute: 6_000,
+            time_stamps_burst: 1_000,
             staged_idle_seconds: 24 * 3_600,
             drain_seconds: 20,
         }
@@ -249,6 +255,12 @@ impl Limits {
             sender_backlog: limits
                 .u64_in("sender_backlog", 0..=1 << 40)
                 .or(default.sender_backlog),
+            time_stamps_per_minute: limits
+                .u64_in("time_stamps_per_minute", 0..=1 << 30)
+                .or(default.time_stamps_per_minute),
+            time_stamps_burst: limits
+                .u64_in("time_stamps_burst", 1..=1 << 30)
+                .or(default.time_stamps_burst),
             staged_idle_seconds: limits
                 .u64_in("staged_idle_seconds", 60..=90 * 86_400)
                 .or(default.staged_idle_seconds),

@@ -30,10 +30,11 @@ use crate::enrol::Follower;
 use crate::error::HubError;
 use crate::fences::Fences;
 use crate::flow::Calls;
-use crate::identity::{HubSigner, Keys};
+use crate::identity::{HubSigner, Keys, TimeStampKey};
 use crate::reading::Reading;
 use crate::relay::{HubStatus, Relay};
 use crate::service::Service;
+use crate::stamping::Stamping;
 use crate::storage::Storage;
 
 /// Largest message from a node: 1,000 wraps of 2 KiB, an envelope of 48 KiB and an
@@ -102,6 +103,7 @@ struct Prepared {
     behind: Behind,
     directories: Arc<Directories>,
     signer: HubSigner,
+    time_stamps: Option<TimeStampKey>,
     tls: ServerTls,
     follower: Option<Follower>,
     storage: Storage,
@@ -118,6 +120,7 @@ impl Prepared {
             DirectoryLock::acquire(&config.home).map_err(|source| HubError::Lock { source })?;
         let trust = load_trust(config)?;
         let keys = Keys::load(&config.keys)?;
+        let time_stamps = TimeStampKey::load(&config.keys)?;
         let identity = keys.tls.clone();
         let now = Timestamp::from_unix_saturating(clock.now());
         // Named before the store is opened, which may take long.
@@ -147,6 +150,7 @@ impl Prepared {
             lock,
             directories,
             signer,
+            time_stamps,
             tls,
             storage,
             uploads,
@@ -182,6 +186,7 @@ impl Prepared {
             behind,
             fences: Arc::new(Fences::default()),
             calls: Calls::new(config.limits.streams_per_node),
+            stamping: Stamping::new(self.time_stamps, &config.limits, &clock),
             delivery: Arc::new(Semaphore::new(config.limits.delivery_bytes as usize)),
             uploads: Arc::new(Semaphore::new(config.limits.upload_bytes as usize)),
             clock,
@@ -324,6 +329,8 @@ impl Relay {
         self.tasks.spawn("directory", watch);
         self.tasks.spawn("lapses", Arc::clone(self).watch_lapses());
         self.tasks.spawn("retention", Arc::clone(self).watch_age());
+        let stamps = Arc::clone(self).watch_time_stamps();
+        self.tasks.spawn("time-stamps", stamps);
         let (relay, fatal) = (Arc::clone(self), fatal.clone());
         self.tasks.spawn("store health", async move {
             relay.watch_store(&fatal).await;

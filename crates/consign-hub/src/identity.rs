@@ -8,10 +8,13 @@ use consign_domain::{
     Digest, DirectoryVersion, ErrorCode, HubId, KeyId, NetworkId, PartyCode, SignedStatement,
     Timestamp,
 };
+use consign_pki::certificate::{self, CertificateDetails, CertificateError};
+use consign_pki::seal::{FileSealKey, SealError, SealSigner as _};
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::files::{self, FileError};
 use consign_runtime::tls::{IdentityError, TlsIdentity};
 use consign_verify::Directory;
+use zeroize::Zeroizing;
 
 use crate::error::file_code;
 
@@ -21,6 +24,8 @@ const MAX_PEM: usize = 256 * 1024;
 pub(crate) const TLS_KEY: &str = "tls.key";
 pub(crate) const TLS_CERTIFICATE: &str = "tls.pem";
 pub(crate) const STATEMENT_KEY: &str = "statement.key";
+pub(crate) const TIME_STAMP_KEY: &str = "time-stamp.key";
+pub(crate) const TIME_STAMP_CERTIFICATE: &str = "time-stamp.pem";
 
 /// Why the hub's keys cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -53,6 +58,23 @@ pub enum KeyFault {
         #[source]
         source: StatementKeyError,
     },
+    /// The time-stamp key is not one.
+    #[error("the time-stamp key cannot be used")]
+    TimeStampKey {
+        /// Why.
+        #[source]
+        source: SealError,
+    },
+    /// The time-stamp certificate cannot be read.
+    #[error("the time-stamp certificate cannot be read")]
+    TimeStampCertificate {
+        /// Why.
+        #[source]
+        source: CertificateError,
+    },
+    /// The time-stamp certificate is for another key.
+    #[error("the time-stamp certificate does not belong to the time-stamp key")]
+    TimeStampMismatch,
     /// The directory does not know the certificate as a hub's.
     #[error(
         "directory version {version} has no active hub with certificate {certificate}; \
@@ -80,9 +102,12 @@ impl KeyFault {
         match self {
             Self::File { source } => file_code(source),
             // What lies where a key should be is not one, or belongs to another.
-            Self::NotText { .. } | Self::Tls { .. } | Self::Statement { .. } => {
-                ErrorCode::KeyNotValid
-            }
+            Self::NotText { .. }
+            | Self::Tls { .. }
+            | Self::Statement { .. }
+            | Self::TimeStampKey { .. }
+            | Self::TimeStampCertificate { .. }
+            | Self::TimeStampMismatch => ErrorCode::KeyNotValid,
             Self::NotListed { .. } => ErrorCode::PeerUnknown,
             Self::KeyNotListed { .. } => ErrorCode::KeyUnknown,
         }
@@ -111,6 +136,66 @@ impl Keys {
         let statement = read_statement_key(&directory.join(STATEMENT_KEY))?;
         Ok(Self { tls, statement })
     }
+}
+
+/// The key of the hub's time-stamp authority, with its certificate.
+pub(crate) struct TimeStampKey {
+    pub(crate) key: FileSealKey,
+    /// DER.
+    pub(crate) certificate: Vec<u8>,
+    /// Its issuers without the root, DER.
+    pub(crate) chain: Vec<Vec<u8>>,
+    /// Its first and last second, Unix time.
+    pub(crate) validity: (u64, u64),
+}
+
+impl TimeStampKey {
+    /// Reads `time-stamp.key` and `time-stamp.pem`; `None` where the hub was not given a
+    /// certificate, or was restored without its key: it relays all the same.
+    pub(crate) fn load(directory: &Path) -> Result<Option<Self>, KeyFault> {
+        let bundle = directory.join(TIME_STAMP_CERTIFICATE);
+        let bytes = match files::read_bounded(&bundle, MAX_PEM) {
+            Ok(bytes) => bytes,
+            Err(fault) if fault.is_not_found() => return Ok(None),
+            Err(fault) => return Err(fault.into()),
+        };
+        match Self::new(directory, &text(&bundle, &bytes)?) {
+            Ok(key) => Ok(Some(key)),
+            Err(KeyFault::File { source }) if source.is_not_found() => Ok(None),
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// Puts the key in a directory together with its certificate and the issuers of that, PEM.
+    pub(crate) fn new(directory: &Path, certificates: &str) -> Result<Self, KeyFault> {
+        let path = directory.join(TIME_STAMP_KEY);
+        let key = Zeroizing::new(files::read_private(&path, MAX_PEM)?);
+        let key = FileSealKey::from_pkcs8_pem(&text(&path, &key)?)
+            .map_err(|source| KeyFault::TimeStampKey { source })?;
+        let unreadable = |source| KeyFault::TimeStampCertificate { source };
+        let mut chain = certificate::read_bundle(certificates).map_err(unreadable)?;
+        if chain.is_empty() {
+            return Err(unreadable(CertificateError::NotACertificate));
+        }
+        let certificate = chain.remove(0);
+        let details = CertificateDetails::from_der(&certificate).map_err(unreadable)?;
+        if details.public_key_der != key.public_key_der() {
+            return Err(KeyFault::TimeStampMismatch);
+        }
+        Ok(Self {
+            key,
+            certificate,
+            chain,
+            validity: (details.not_before, details.not_after),
+        })
+    }
+}
+
+fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, KeyFault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| KeyFault::NotText {
+        path: path.to_owned(),
+    })?;
+    Ok(Zeroizing::new(text.to_owned()))
 }
 
 pub(crate) fn read_statement_key(path: &Path) -> Result<StatementKey, KeyFault> {

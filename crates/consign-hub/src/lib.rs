@@ -7,6 +7,7 @@
 //! | `hub`, `storage`, `service` | its life; the store; the gRPC service |
 //! | `admit` | what is let in: the only module with the store's changing verbs |
 //! | `submit`, `collect`, `upload`, `fetch` | one call each |
+//! | `stamping` | the time-stamp authority |
 //! | `directory`, `caller`, `identity` | who is who, who calls, who we are |
 //! | `flow`, `fences`, `outgoing` | credits and shares, takeovers, budgets |
 //! | `release`, `urgent` | wraps; which inboxes come first |
@@ -40,6 +41,7 @@ mod release;
 mod resume;
 mod service;
 mod setup;
+mod stamping;
 mod storage;
 mod submit;
 #[cfg(test)]

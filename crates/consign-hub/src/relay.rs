@@ -19,6 +19,7 @@ use crate::fences::Fences;
 use crate::flow::{Calls, OpenCall};
 use crate::identity::HubSigner;
 use crate::reading::Reading;
+use crate::stamping::Stamping;
 
 /// The state behind every call.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub(crate) struct Relay {
     pub(crate) behind: Arc<Behind>,
     pub(crate) fences: Arc<Fences>,
     pub(crate) calls: Calls,
+    /// The hub's time-stamp authority.
+    pub(crate) stamping: Stamping,
     /// Bytes on their way to nodes.
     pub(crate) delivery: Arc<Semaphore>,
     /// Bytes of uploads on their way to the disk.
@@ -93,6 +96,7 @@ impl Relay {
             nodes,
             calls,
             agencies: self.fences.count(),
+            time_stamps_until: self.stamping.until(),
             store: self.reading.health(),
         }
     }
@@ -117,6 +121,8 @@ pub struct HubStatus {
     pub calls: usize,
     /// Agencies whose inbox is being collected.
     pub agencies: usize,
+    /// When the certificate of its time-stamp authority ends; `None` if it has none.
+    pub time_stamps_until: Option<Timestamp>,
     /// The store.
     pub store: consign_store::StoreHealth,
 }

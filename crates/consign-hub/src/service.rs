@@ -139,6 +139,16 @@ impl hub_server::Hub for Service {
         });
         Ok(Response::new(Box::pin(replies)))
     }
+
+    async fn time_stamp(
+        &self,
+        request: Request<v1::TimeStampRequest>,
+    ) -> Reply<v1::TimeStampReply> {
+        let (caller, _call) = self.0.enter(request.extensions())?;
+        let answer = self.0.time_stamp(caller, request.into_inner().query);
+        let answer = answer.await?.into();
+        Ok(Response::new(v1::TimeStampReply { answer }))
+    }
 }
 
 /// A directory as messages, made as they are wanted.

@@ -18,6 +18,7 @@ use consign_domain::enrolment::{Bundle, DirectoryBundle, HubRequest, MAX_REQUEST
 use consign_domain::text::{Line, TextError};
 use consign_domain::{Digest, DirectoryVersion, HubId, PartyCode, SignedStatement};
 use consign_pki::issue::create_request;
+use consign_pki::path::{self, PathPurpose};
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
@@ -28,7 +29,10 @@ use consign_verify::{Directory, TrustStore};
 
 use crate::config::{Config, EXAMPLE};
 use crate::directory;
-use crate::identity::{STATEMENT_KEY, TLS_CERTIFICATE, TLS_KEY, read_statement_key};
+use crate::identity::{
+    STATEMENT_KEY, TIME_STAMP_CERTIFICATE, TIME_STAMP_KEY, TLS_CERTIFICATE, TLS_KEY, TimeStampKey,
+    read_statement_key,
+};
 
 const CONFIG: &str = "hub.toml";
 pub(crate) const REQUEST: &str = "request.json";
@@ -79,8 +83,15 @@ pub(crate) fn init_as(
     })?;
     files::create_dir_durable(dir, PRIVATE_DIRECTORY)?;
     let path = dir.join(REQUEST);
-    if let Some(existing) = read_request(dir)? {
+    let keys = dir.join("keys");
+    if let Some(mut existing) = read_request(dir)? {
         if existing.code == code && existing.address == line {
+            if existing.time_stamp.is_none() {
+                // Made by a version that knew no time-stamps.
+                existing.time_stamp = Some(time_stamp_request(&keys, name)?);
+                let request = Request::Hub(existing);
+                files::publish(&path, &request.to_bytes(), PUBLIC)?;
+            }
             return Ok(path);
         }
         return Err(SetupError::AlreadyThere {
@@ -90,9 +101,8 @@ pub(crate) fn init_as(
         });
     }
     write_config(dir, listen, address)?;
-    let keys = dir.join("keys");
     files::create_dir_durable(&keys, PRIVATE_DIRECTORY)?;
-    let tls = tls_key(&keys.join(TLS_KEY))?;
+    let tls = certified_key(&keys.join(TLS_KEY))?;
     let statement = statement_key(&keys.join(STATEMENT_KEY))?;
     let tls = create_request(&tls, name).map_err(|source| SetupError::Request { source })?;
     let request = Request::Hub(HubRequest {
@@ -104,6 +114,7 @@ pub(crate) fn init_as(
         address: line,
         tls: STANDARD.encode(tls),
         statement: Digest::from_bytes(statement.public().to_bytes()),
+        time_stamp: Some(time_stamp_request(&keys, name)?),
     });
     files::publish(&path, &request.to_bytes(), PUBLIC)?;
     Ok(path)
@@ -133,6 +144,9 @@ pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
         .map_err(|source| SetupError::Trust { source })?;
     let place = dir.join("trust");
     same_network(&place, &trust)?;
+    if let Some(certificates) = &bundle.time_stamp {
+        check_time_stamp(&keys, certificates, &trust)?;
+    }
     let directory = bundle
         .directory
         .as_ref()
@@ -146,6 +160,10 @@ pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
         PUBLIC,
     )?;
     files::publish(&keys.join(TLS_CERTIFICATE), bundle.tls.as_bytes(), PUBLIC)?;
+    if let Some(certificates) = &bundle.time_stamp {
+        let path = keys.join(TIME_STAMP_CERTIFICATE);
+        files::publish(&path, certificates.as_bytes(), PUBLIC)?;
+    }
     if let Some(directory) = &directory {
         directory::publish(&place.join("directory"), directory)
             .map_err(|source| SetupError::Place { source })?;
@@ -222,8 +240,27 @@ fn write_config(dir: &Path, listen: SocketAddr, address: &str) -> Result<(), Set
     }
 }
 
-fn tls_key(path: &Path) -> Result<FileSealKey, SetupError> {
-    let fault = |source| SetupError::TlsKey { source };
+/// Makes the key of the time-stamp authority, unless it is there, and asks for its certificate.
+fn time_stamp_request(keys: &Path, name: &str) -> Result<String, SetupError> {
+    let key = certified_key(&keys.join(TIME_STAMP_KEY))?;
+    let request = create_request(&key, name).map_err(|source| SetupError::Request { source })?;
+    Ok(STANDARD.encode(request))
+}
+
+/// Whether what the bundle brings makes a time-stamp authority that its network accepts.
+fn check_time_stamp(keys: &Path, certificates: &str, trust: &TrustStore) -> Result<(), SetupError> {
+    let held =
+        TimeStampKey::new(keys, certificates).map_err(|source| SetupError::Key { source })?;
+    let (purpose, at) = (PathPurpose::time_stamping(), held.validity.0);
+    path::validate(&held.certificate, &held.chain, trust.roots(), at, &purpose)
+        .map(drop)
+        .map_err(|source| SetupError::TimeStamp { source })
+}
+
+/// A P-256 key for which the authority is asked for a certificate: the one that is there, or a
+/// new one.
+fn certified_key(path: &Path) -> Result<FileSealKey, SetupError> {
+    let fault = |source| SetupError::CertifiedKey { source };
     match files::read_private(path, MAX_KEY) {
         Ok(bytes) => FileSealKey::from_pkcs8_pem(&String::from_utf8_lossy(&bytes)).map_err(fault),
         Err(missing) if missing.is_not_found() => {

@@ -1,7 +1,8 @@
 //! What a hub does by the clock: settle what has lapsed, let go of what is old.
 //!
 //! A clock that jumps while the hub runs must not make anything final: as long as the wall
-//! clock has not run as the monotonic one did, nothing lapses and nothing is let go. An
+//! clock has not run as the monotonic one did, nothing lapses, nothing is let go and no
+//! time is stamped ([`crate::stamping`]). An
 //! operator who has set the clock right starts the hub again.
 
 use std::sync::Arc;
@@ -50,8 +51,8 @@ impl Steadiness {
             } else {
                 error!(
                     drift_seconds = drift,
-                    "the machine's clock was moved: nothing lapses and nothing is let go until it \
-                     is right again; if it is right now, start the hub again"
+                    "the machine's clock was moved: nothing lapses, nothing is let go and no time is \
+                     stamped until it is right again; if it is right now, start the hub again"
                 );
             }
         }

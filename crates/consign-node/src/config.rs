@@ -4,11 +4,14 @@
 //! which are files beside it. Unknown keys are refused and all faults are reported at
 //! once. `deploy/node.example.toml` documents every key and is parsed by a test.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use consign_runtime::config::{self, ConfigFaults, FaultCause, Reader};
 use consign_runtime::telemetry::Format;
+
+use crate::stamps::AuthorityAddress;
 
 /// The file's name in a node's directory.
 pub const FILE_NAME: &str = "node.toml";
@@ -28,6 +31,42 @@ pub struct Config {
     pub log: Log,
     /// Bounds on work at one time.
     pub limits: Limits,
+    /// Time-stamps on seals.
+    pub time_stamps: TimeStamps,
+}
+
+/// Time-stamps on seals.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TimeStamps {
+    /// Who gives them.
+    pub source: StampSource,
+    /// How long sealing waits for one; what is urgent waits a fifth of it.
+    pub patience: Duration,
+    /// How long one may take that is fetched afterwards.
+    pub answer: Duration,
+    /// Roots of time-stamp authorities besides those of the trust file, PEM.
+    pub roots: Option<PathBuf>,
+}
+
+/// Who gives time-stamps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StampSource {
+    /// Nobody: seals are made without.
+    None,
+    /// The hub.
+    Hub,
+    /// An authority at a URL.
+    Authority(AuthorityAddress),
+}
+
+impl fmt::Display for StampSource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => formatter.write_str("none"),
+            Self::Hub => formatter.write_str("hub"),
+            Self::Authority(address) => address.fmt(formatter),
+        }
+    }
 }
 
 /// How the log is written.
@@ -92,6 +131,29 @@ fn read(directory: &Path, reader: &mut Reader<'_>) -> Config {
         drain,
         log: reader.section("log", read_log),
         limits: reader.section("limits", read_limits),
+        time_stamps: reader.section("time_stamp", read_time_stamps),
+    }
+}
+
+fn read_time_stamps(stamps: &mut Reader<'_>) -> TimeStamps {
+    let expected = "\"hub\", \"none\" or a URL like \"http://tsa.example/\"";
+    let mut seconds =
+        |key, range, default| Duration::from_secs(stamps.u64_in(key, range).or(default));
+    TimeStamps {
+        patience: seconds("patience_seconds", 1..=120, 10),
+        answer: seconds("answer_seconds", 1..=600, 120),
+        source: stamps
+            .parsed("source", expected, stamp_source)
+            .or(StampSource::Hub),
+        roots: stamps.path("roots").optional(),
+    }
+}
+
+fn stamp_source(text: &str) -> Option<StampSource> {
+    match text {
+        "hub" => Some(StampSource::Hub),
+        "none" => Some(StampSource::None),
+        url => AuthorityAddress::parse(url).map(StampSource::Authority),
     }
 }
 
@@ -164,7 +226,43 @@ mod tests {
         assert_eq!(parse(EXAMPLE).unwrap(), defaults);
         let named = parse(&uncommented()).unwrap();
         assert_eq!(named.hub.as_deref(), Some("hub.example:7443"));
-        assert_eq!(Config { hub: None, ..named }, defaults);
+        let roots = named.time_stamps.roots.clone();
+        assert_eq!(
+            roots.as_deref(),
+            Some(Path::new(
+                "/var/lib/consign/node/trust/time-stamp-roots.pem"
+            ))
+        );
+        let mut others = Config { hub: None, ..named };
+        others.time_stamps.roots = None;
+        assert_eq!(others, defaults);
+    }
+
+    #[test]
+    fn time_stamps_come_from_the_hub_from_nobody_or_from_a_url() {
+        let source = |text: &str| {
+            let parsed = parse(&format!("[time_stamp]\nsource = {text:?}\n"));
+            parsed.map(|config| config.time_stamps.source.to_string())
+        };
+        for text in [
+            "hub",
+            "none",
+            "http://tsa.example/",
+            "http://[::1]:3180/tsr?a=b",
+        ] {
+            assert_eq!(source(text).unwrap(), text);
+        }
+        assert_eq!(source("http://tsa.example").unwrap(), "http://tsa.example/");
+        for text in [
+            "",
+            "Hub",
+            "https://tsa.example/",
+            "http://",
+            "http://a:b@c/",
+            "tsa.example",
+        ] {
+            assert!(source(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(crate) const FILES: &str = "files.json";
 pub(crate) const REPORT: &str = "report.json";
 pub(crate) const EVIDENCE: &str = "evidence";
 pub(crate) const STATUS: &str = "status";
+pub(crate) const TIME_STAMP: &str = "time-stamp.tst";
+pub(crate) const TIME_STAMP_AWAITED: &str = "time-stamp.awaited";
 
 /// A file of a document.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,7 +166,8 @@ impl Folder {
         Ok(found)
     }
 
-    /// What an auditor needs: container, envelope, wrap and evidence, by name.
+    /// What an auditor needs: container, envelope, wrap and evidence, and the time-stamp that
+    /// came afterwards, by name.
     ///
     /// # Errors
     /// The system refused.
@@ -181,7 +184,7 @@ impl Folder {
         let directory = self.path.join(prefix);
         for name in durable::names(&directory)? {
             let path = directory.join(&name);
-            let private = name.starts_with('.') || name == COMPOSE;
+            let private = name.starts_with('.') || name == COMPOSE || name == TIME_STAMP_AWAITED;
             if let Some(size) = durable::size(&path)?.filter(|_| path.is_file() && !private) {
                 found.push(ExportFile {
                     name: format!("{prefix}{name}"),

@@ -29,7 +29,7 @@ pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow}
 const SCHEMA: &str = include_str!("index/schema.sql");
 
 /// The form of the tables; another one is rebuilt.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Why the index did not answer.
 #[derive(Debug, thiserror::Error)]

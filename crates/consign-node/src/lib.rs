@@ -26,5 +26,6 @@ pub mod outbox;
 mod register;
 pub mod renewal;
 pub mod seal;
+pub mod stamps;
 #[cfg(test)]
 mod testing;

@@ -35,6 +35,7 @@ mod submit;
 use std::time::Instant;
 
 pub(crate) use again::Again;
+pub(crate) use backoff::Backoff;
 pub use check::CheckFault;
 pub(crate) use connection::{hub_policy, keep_connected};
 pub use directory::{DirectoryRefusal, Keeper};

@@ -23,6 +23,7 @@ use crate::index::Index;
 use crate::keys::AgencyKeys;
 use crate::layout::NodeDirectory;
 use crate::link::{Again, Cause, Claims, Keeper, LinkStatus};
+use crate::stamps::Stamps;
 
 /// One agency at work: its files and its keys.
 #[derive(Debug)]
@@ -63,6 +64,8 @@ pub(crate) struct Office {
     pub(crate) reconnect: Bell,
     /// One renewal of keys at a time.
     pub(crate) renewing: tokio::sync::Mutex<()>,
+    /// Who stamps seals.
+    pub(crate) stamps: Stamps,
     desks: Vec<Arc<Desk>>,
     /// Held until the last part of the node is gone.
     _lock: DirectoryLock,
@@ -180,6 +183,7 @@ impl Office {
     /// Puts the parts of a node together.
     pub(crate) fn new(config: Config, clock: Clock, parts: Parts) -> Self {
         Self {
+            stamps: Stamps::new(config.time_stamps.clone(), clock.clone()),
             config,
             directory: parts.directory,
             clock,

@@ -7,13 +7,14 @@
 //! files.
 
 mod record;
+mod stamps;
 mod submission;
 #[cfg(test)]
 mod tests;
 pub(crate) mod track;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consign_domain::document::{Document, Urgency};
@@ -30,7 +31,7 @@ use crate::folder::{ACCEPTANCE, COMPOSE, ENVELOPE, Folder, PAYLOAD, REJECTION};
 use crate::index::Index;
 use crate::layout::AgencyHome;
 use crate::register::Registers;
-use crate::seal::{self, SealError};
+use crate::seal::{self, AskStamp, SealError};
 use track::Tracks;
 
 pub use record::{RecordError, Recorded};
@@ -108,6 +109,8 @@ pub struct Outbox {
 #[derive(Debug)]
 struct State {
     entries: BTreeMap<EnvelopeId, Entry>,
+    /// What was sealed without a time-stamp, archived or not, and has none yet.
+    unstamped: BTreeSet<EnvelopeId>,
     registers: Registers,
 }
 
@@ -141,6 +144,7 @@ impl Outbox {
             index,
             state: Mutex::new(State {
                 entries: BTreeMap::new(),
+                unstamped: BTreeSet::new(),
                 registers,
             }),
         };
@@ -149,6 +153,7 @@ impl Outbox {
                 outbox.resume(id)?;
             }
         }
+        outbox.resume_stamps();
         for id in outbox.index.unfinished_sent(outbox.home.id()) {
             if !outbox.lock().entries.contains_key(&id)
                 && let Some(folder) = outbox.find(id)
@@ -177,6 +182,9 @@ impl Outbox {
             self.index.put_sent(self.home.id(), &folder);
         }
         state.entries.insert(id, entry);
+        if folder.awaits_stamp() {
+            state.unstamped.insert(id);
+        }
         drop(state);
         self.finalise(id)?;
         if !self.lock().entries.contains_key(&id)
@@ -277,16 +285,26 @@ impl Outbox {
         })
     }
 
-    /// Seals a composed envelope, or says how it was sealed before.
+    /// Seals a composed envelope, or says how it was sealed before. `stamp` is asked for the
+    /// time-stamp of the seal while the envelope's other work waits.
     ///
     /// # Errors
     /// [`SealError`]; the envelope then stays composed and may be sealed later.
-    pub fn seal(&self, id: EnvelopeId, context: &Context<'_>) -> Result<Sealed, SealError> {
+    pub fn seal(
+        &self,
+        id: EnvelopeId,
+        context: &Context<'_>,
+        stamp: AskStamp<'_>,
+    ) -> Result<Sealed, SealError> {
         let turn = self.turn(id);
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = self.folder(id)?;
-        match seal::seal(&folder, context) {
+        match seal::seal(&folder, context, stamp) {
             Ok(sealed) => {
+                if folder.awaits_stamp() {
+                    self.lock().unstamped.insert(id);
+                    self.index.set_unstamped(self.home.id(), id, true);
+                }
                 self.advance(id, SentState::Sealed);
                 Ok(sealed)
             }

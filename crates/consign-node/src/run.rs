@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use consign_domain::{ErrorCode, Timestamp};
+use consign_pki::certificate::{self, CertificateError};
 use consign_proto::v1::node_server::NodeServer;
 use consign_runtime::clock::Clock;
 use consign_runtime::config::ConfigFaults;
@@ -33,7 +34,10 @@ use crate::layout::NodeDirectory;
 use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
 use crate::service::Service;
-use crate::{renewal, work};
+use crate::{renewal, stamps, work};
+
+/// Largest file of certificates, in bytes.
+const MAX_PEM: usize = 256 * 1024;
 
 /// Why a node does not run.
 #[derive(Debug, Error)]
@@ -79,6 +83,15 @@ pub enum RunError {
     /// A file cannot be read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The roots of time-stamp authorities cannot be read.
+    #[error("{} cannot be used; time_stamp.roots names certificates in PEM", path.display())]
+    StampRoots {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: CertificateError,
+    },
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -100,7 +113,10 @@ impl RunError {
     /// The code to answer with.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::Config(_) | Self::Telemetry(_) | Self::NoDirectory { .. } => ErrorCode::Usage,
+            Self::Config(_)
+            | Self::Telemetry(_)
+            | Self::NoDirectory { .. }
+            | Self::StampRoots { .. } => ErrorCode::Usage,
             Self::Node(fault) => fault.code(),
             Self::Keys(fault) => fault.code(),
             Self::Index(fault) => fault.code(),
@@ -134,6 +150,10 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
     let tasks = Tasks::new(shutdown.clone());
     let stop = || shutdown.clone();
     tasks.spawn("seal", work::seal(Arc::clone(&office), stop()));
+    tasks.spawn(
+        "time-stamps",
+        stamps::late::fetch(Arc::clone(&office), stop()),
+    );
     tasks.spawn("advance", work::advance(Arc::clone(&office), stop()));
     tasks.spawn(
         "link",
@@ -168,6 +188,7 @@ pub(crate) fn open(
 ) -> Result<Arc<Office>, RunError> {
     let lock = directory.lock()?;
     let trust = trust(&directory)?;
+    let trust = trust.with_time_stamp_roots(stamp_roots(&config)?);
     let path = directory.trust_dir().join("directory");
     let newest = directory_files::newest(&path, &trust)?;
     let newest = newest.ok_or_else(|| RunError::NoDirectory { path: path.clone() })?;
@@ -207,6 +228,18 @@ fn trust(directory: &NodeDirectory) -> Result<TrustStore, RunError> {
         Err(fault) => return Err(fault.into()),
     };
     TrustStore::parse(&bytes).map_err(|source| RunError::Trust { path, source })
+}
+
+/// Roots of time-stamp authorities that the configuration adds.
+fn stamp_roots(config: &Config) -> Result<Vec<Vec<u8>>, RunError> {
+    let Some(path) = &config.time_stamps.roots else {
+        return Ok(Vec::new());
+    };
+    let bytes = files::read_bounded(path, MAX_PEM)?;
+    certificate::read_bundle(&String::from_utf8_lossy(&bytes)).map_err(|source| {
+        let path = path.clone();
+        RunError::StampRoots { path, source }
+    })
 }
 
 async fn serve(office: Arc<Office>, listener: uds::Listener, tasks: Tasks) {

@@ -7,6 +7,7 @@
 
 use std::io::{self, BufReader, Read, Write};
 
+use consign_domain::document::Urgency;
 use consign_domain::statement::{
     AgeRecipient, Envelope, EnvelopeFields, PayloadInfo, Recipients, Statement as _, StatementError,
 };
@@ -27,8 +28,25 @@ use crate::compose::{ComposeFile, staged_name};
 use crate::context::{Context, KeyRevoked};
 use crate::durable::{self, Stream};
 use crate::error::{NodeError, io_code};
-use crate::folder::{CONTAINER, ENVELOPE, Folder, PAYLOAD, SALT, WRAP_TEXT, WRAPS};
+use crate::folder::{
+    CONTAINER, ENVELOPE, Folder, PAYLOAD, SALT, TIME_STAMP_AWAITED, WRAP_TEXT, WRAPS,
+};
 use crate::outbox::Sealed;
+
+/// The time-stamp of a seal that is being made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stamp {
+    /// None is wanted.
+    NotAsked,
+    /// A `TimeStampToken` (RFC 3161) over the seal's value, DER; judged already.
+    Token(Vec<u8>),
+    /// There is none now, for this reason: the seal is made without.
+    Awaited(String),
+}
+
+/// Asks for the time-stamp of a seal's value; `None` if the node stops before it is known.
+pub type AskStamp<'a> = &'a dyn Fn(&[u8], Urgency) -> Option<Stamp>;
 
 /// Why a composed document could not be sealed. It stays composed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +85,9 @@ pub enum SealError {
     /// The container could not be sealed.
     #[error("the container could not be sealed")]
     Unsealed,
+    /// The node stops: it is sealed at the next start.
+    #[error("the node is stopping")]
+    Stopping,
     /// Encryption failed.
     #[error("encryption failed")]
     Encryption(#[from] EncryptionError),
@@ -95,6 +116,7 @@ impl SealError {
             | Self::Encryption(EncryptionError::Io(source)) => io_code(source),
             Self::Container(AsicError::ContainerTooLarge { .. }) => ErrorCode::TooLarge,
             Self::Envelope(fault) => fault.code(),
+            Self::Stopping => ErrorCode::Draining,
             _ => ErrorCode::Internal,
         }
     }
@@ -112,7 +134,11 @@ fn list(codes: &[AgencyCode]) -> String {
 }
 
 /// Seals what was composed in a folder, or says how it was sealed before.
-pub(crate) fn seal(folder: &Folder, context: &Context<'_>) -> Result<Sealed, SealError> {
+pub(crate) fn seal(
+    folder: &Folder,
+    context: &Context<'_>,
+    stamp: AskStamp<'_>,
+) -> Result<Sealed, SealError> {
     if let Some(sealed) = sealed(folder)? {
         return Ok(sealed);
     }
@@ -131,7 +157,7 @@ pub(crate) fn seal(folder: &Folder, context: &Context<'_>) -> Result<Sealed, Sea
     }
     let recipients = recipients(&compose, context)?;
     if !folder.has(CONTAINER) {
-        write_container(folder, &compose, context)?;
+        write_container(folder, &compose, context, stamp)?;
     }
     durable::remove_directory(&folder.file("files"))?;
     let identity = EncryptionIdentity::generate();
@@ -171,7 +197,7 @@ pub(crate) fn seal(folder: &Folder, context: &Context<'_>) -> Result<Sealed, Sea
 }
 
 /// The sizes, if the folder is sealed.
-fn sealed(folder: &Folder) -> Result<Option<Sealed>, NodeError> {
+pub(crate) fn sealed(folder: &Folder) -> Result<Option<Sealed>, NodeError> {
     let Some((_, envelope)) = folder.statement::<Envelope>(ENVELOPE)? else {
         return Ok(None);
     };
@@ -229,7 +255,9 @@ fn write_container(
     folder: &Folder,
     compose: &ComposeFile,
     context: &Context<'_>,
+    stamp: AskStamp<'_>,
 ) -> Result<(), SealError> {
+    durable::remove(&folder.file(TIME_STAMP_AWAITED))?;
     let stream = Stream::create(folder.path(), CONTAINER)?;
     let mut writer = ContainerWriter::new(stream)?;
     let document = compose.document.to_bytes();
@@ -241,18 +269,44 @@ fn write_container(
             return Err(NodeError::form(path, "not the bytes that were composed").into());
         }
     }
-    let keys = context.keys;
+    let mut awaited = None;
     let sign = |manifest: &[u8]| {
-        let time = context.now.as_unix();
-        cms::sign_detached(&keys.seal, &keys.certificate, &keys.chain, manifest, time)
+        let (p7s, why) = sign(manifest, compose.document.urgency, context, stamp)?;
+        awaited = why;
+        Ok(p7s)
     };
     let stream = writer.finish_signed(sign).map_err(|fault| match fault {
         consign_pki::asic::SealError::Container(fault) => SealError::Container(fault),
-        consign_pki::asic::SealError::Sign(fault) => SealError::Cms(fault),
+        consign_pki::asic::SealError::Sign(fault) => fault,
         _ => SealError::Unsealed,
     })?;
+    if let Some(why) = awaited {
+        // Before the container: where that lies, it is known how it was sealed.
+        durable::publish(
+            &folder.file(TIME_STAMP_AWAITED),
+            format!("{why}\n").as_bytes(),
+        )?;
+    }
     stream.publish()?;
     Ok(())
+}
+
+/// The agency's seal on a manifest, at level B-T if there is a time-stamp, else at B-B with the
+/// reason why there is none.
+fn sign(
+    manifest: &[u8],
+    urgency: Urgency,
+    context: &Context<'_>,
+    stamp: AskStamp<'_>,
+) -> Result<(Vec<u8>, Option<String>), SealError> {
+    let (keys, time) = (context.keys, context.now.as_unix());
+    let p7s = cms::sign_detached(&keys.seal, &keys.certificate, &keys.chain, manifest, time)?;
+    let value = cms::parse_and_verify(&p7s, manifest)?.signature_value;
+    match stamp(&value, urgency).ok_or(SealError::Stopping)? {
+        Stamp::NotAsked => Ok((p7s, None)),
+        Stamp::Token(token) => Ok((cms::with_time_stamp(&p7s, &token)?, None)),
+        Stamp::Awaited(why) => Ok((p7s, Some(why))),
+    }
 }
 
 /// Encrypts the container; gives its digest, and what the envelope says of the ciphertext.

@@ -21,6 +21,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status, Streaming};
 
 use crate::error::NodeError;
+use crate::folder::Folder;
 use crate::index::{DocumentRow, IndexError, ListQuery};
 use crate::office::{Desk, Office};
 use crate::renewal;
@@ -122,12 +123,15 @@ impl node_server::Node for Service {
                 return Err(IndexError::NotFound { id });
             };
             let recipients = index.recipients(desk.id(), row.envelope_id)?;
-            Ok((row, recipients))
+            let folder = || desk.agency.outbox().folder(row.envelope_id);
+            let stamped = select::steady(folder, Folder::stamped)?;
+            Ok((row, recipients, stamped))
         });
-        let (row, recipients) = tracked.await.map_err(index_status)?;
+        let (row, recipients, stamped) = tracked.await.map_err(index_status)?;
         Ok(Response::new(v1::TrackReply {
             row: Some(view::sent_row(&self.office, desk, row)),
             recipients: recipients.into_iter().map(view::recipient).collect(),
+            time_stamp: Some(view::time_stamp(stamped)),
         }))
     }
 

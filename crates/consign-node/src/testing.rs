@@ -35,7 +35,9 @@ use crate::index::Index;
 use crate::keys::{self, AgencyKeys, NewAgency};
 use crate::layout::NodeDirectory;
 use crate::office::Office;
+
 use crate::outbox::Submission;
+use crate::seal::Stamp;
 
 /// 2026-11-23, 09:00 in Vietnam.
 pub(crate) const NOW: u64 = 1_795_399_200;
@@ -94,6 +96,7 @@ impl Network {
             address: Line::new("localhost:7443").unwrap(),
             tls: STANDARD.encode(create_request(&tls, "hub-1").unwrap()),
             statement: Digest::from_bytes(hub_key.public().to_bytes()),
+            time_stamp: None,
         });
         consign_authority::issue(&authority, &request.to_bytes(), &options, now()).unwrap();
         let mut nodes = Vec::new();
@@ -288,7 +291,9 @@ impl Seat {
     ) -> Submission {
         self.compose(id, request, context);
         let outbox = self.agency.outbox();
-        outbox.seal(id, context).unwrap();
+        outbox
+            .seal(id, context, &|_, _| Some(Stamp::NotAsked))
+            .unwrap();
         outbox.load_submission(id).unwrap()
     }
 

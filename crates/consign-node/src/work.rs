@@ -37,8 +37,8 @@ pub(crate) async fn seal(office: Arc<Office>, shutdown: Shutdown) {
             jobs.offer(key, rank);
         }
         while let Some(key) = jobs.take(office.clock.monotonic()) {
-            let office = Arc::clone(&office);
-            running.spawn(async move { (key, seal_one(&office, key).await) });
+            let (office, stop) = (Arc::clone(&office), shutdown.clone());
+            running.spawn(async move { (key, seal_one(&office, key, stop).await) });
         }
         tokio::select! {
             () = shutdown.wait() => return,
@@ -50,12 +50,21 @@ pub(crate) async fn seal(office: Arc<Office>, shutdown: Shutdown) {
     }
 }
 
-async fn seal_one(office: &Arc<Office>, (agency, id): SentKey) -> Result<Sealed, SealError> {
+async fn seal_one(
+    office: &Arc<Office>,
+    (agency, id): SentKey,
+    stop: Shutdown,
+) -> Result<Sealed, SealError> {
     let Some(desk) = office.desk(agency) else {
         return Err(crate::error::NodeError::UnknownEnvelope.into());
     };
+    let shared = Arc::clone(office);
     let seal = office.at_desk(desk, move |desk, context| {
-        desk.agency.outbox().seal(id, context)
+        let stamp = |value: &[u8], urgency| {
+            let trust = context.trust;
+            shared.stamps.at_sealing(value, urgency, trust, &stop)
+        };
+        desk.agency.outbox().seal(id, context, &stamp)
     });
     seal.await
 }

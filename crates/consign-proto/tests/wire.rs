@@ -5,9 +5,10 @@ use consign_proto::v1::{
     CollectOpen, CollectReply, CollectRequest, CollectWelcome, Credit, Cursor, DirectoryChanged,
     DirectoryReply, DirectoryRequest, Drain, EnvelopeItem, EnvelopeKey, EnvelopeSubmission, Fault,
     FetchPayloadRequest, Item, PayloadChunk, Proof, Refusal, Release, Resumed, SignedStatement,
-    StatusItem, StatusStored, StatusSubmission, Stored, SubmitReply, SubmitRequest, UploadOpen,
-    UploadReply, UploadRequest, collect_reply, collect_request, directory_reply,
-    envelope_submission, item, submit_reply, submit_request, upload_reply, upload_request,
+    StatusItem, StatusStored, StatusSubmission, Stored, SubmitReply, SubmitRequest, TimeStampReply,
+    TimeStampRequest, UploadOpen, UploadReply, UploadRequest, collect_reply, collect_request,
+    directory_reply, envelope_submission, item, submit_reply, submit_request, upload_reply,
+    upload_request,
 };
 use prost::Message;
 
@@ -261,6 +262,18 @@ fn what_is_uploaded_and_fetched() {
             ),
             line("entries", &listed(Listed::Entries(bytes("lines")))),
             line("current", &listed(Listed::Current(true))),
+        ]
+        .concat()
+    );
+}
+
+#[test]
+fn what_is_stamped() {
+    let (query, answer) = (bytes("query"), bytes("answer"));
+    insta::assert_snapshot!(
+        [
+            line("query", &TimeStampRequest { query }),
+            line("answer", &TimeStampReply { answer }),
         ]
         .concat()
     );

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod exchange;
 pub mod report;
 pub mod statement;
+pub mod time_stamp;
 pub mod trust;
 
 pub use directory::{Directory, DirectoryError};

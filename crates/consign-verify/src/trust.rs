@@ -210,6 +210,13 @@ impl TrustStore {
         &self.roots
     }
 
+    /// With more roots of time-stamp authorities, as DER: those that an operator adds.
+    #[must_use]
+    pub fn with_time_stamp_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.time_stamp_roots.extend(roots);
+        self
+    }
+
     /// Roots of time-stamp authorities besides those of seals, as DER.
     pub fn time_stamp_roots(&self) -> &[Vec<u8>] {
         &self.time_stamp_roots

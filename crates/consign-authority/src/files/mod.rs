@@ -248,6 +248,7 @@ impl Authority {
                 certificates,
             })
         });
+        let time_stamp = outcome.time_stamp.as_ref();
         Ok(Bundle {
             tag: BundleTag::V1,
             for_id: outcome.for_id,
@@ -255,6 +256,7 @@ impl Authority {
             trust_pem: store::read_text(&self.layout.trust_pem())?,
             tls: self.chain(&outcome.tls)?,
             seals: seals.collect::<Result<_, AuthorityError>>()?,
+            time_stamp: time_stamp.map(|issued| self.chain(issued)).transpose()?,
             directory: self.directory_bundle()?,
         })
     }

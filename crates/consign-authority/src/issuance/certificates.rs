@@ -4,7 +4,7 @@ use consign_domain::enrolment::AgencyRequest;
 use consign_domain::{Digest, Timestamp};
 use consign_pki::certificate::{CertificateDetails, CertificateError, fingerprint};
 use consign_pki::issue::{
-    CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
+    AuthorityName, CertificateAuthority, IssueError, SealSubject, TlsSubject, TlsUsage, Validity,
 };
 use consign_verify::container::ORGANIZATION_IDENTIFIER_PREFIX;
 
@@ -15,13 +15,16 @@ use crate::error::AuthorityError;
 use crate::register::CertificateRecord;
 use crate::settings::DAY;
 
-impl Issuance<'_> {
+impl<'a> Issuance<'a> {
     pub(super) fn key_differs(&self, id: [u8; 16], proven: &ProvenRequest) -> bool {
-        let newest = self
-            .register
-            .get(id)
-            .and_then(|record| record.certificates.last());
+        let newest = self.certificates(id).last();
         newest.is_none_or(|certificate| certificate.key != proven.key)
+    }
+
+    /// What was issued to a party, but to its time-stamp authority.
+    fn certificates(&self, id: [u8; 16]) -> &'a [CertificateRecord] {
+        let record = self.register.get(id);
+        record.map_or(&[], |record| &record.certificates)
     }
 
     pub(super) fn tls_certificate(
@@ -35,7 +38,7 @@ impl Issuance<'_> {
         let days = self.settings.lives.tls_days;
         let party = subject.common_name.as_str();
         self.certificate(
-            id,
+            self.certificates(id),
             proven,
             same_subject,
             days,
@@ -66,7 +69,7 @@ impl Issuance<'_> {
             });
         }
         self.certificate(
-            id,
+            self.certificates(id),
             proven,
             same_subject,
             days,
@@ -75,19 +78,35 @@ impl Issuance<'_> {
         )
     }
 
-    /// The newest certificate if it is for this key and subject and has more than a third of
+    /// The certificate of a hub's time-stamp authority, which is good as long as a seal's. The
+    /// directory does not list it: the purpose in the certificate says what it is for.
+    pub(super) fn time_stamp_certificate(
+        &mut self,
+        issued: &[CertificateRecord],
+        proven: &ProvenRequest,
+        party: &str,
+    ) -> Result<Listed, AuthorityError> {
+        let days = self.settings.lives.seal_days;
+        let subject = AuthorityName {
+            organization: self.settings.name.to_string(),
+            common_name: format!("{party} time-stamps"),
+        };
+        self.certificate(issued, proven, true, days, party, |ca, validity, serial| {
+            ca.issue_time_stamping(&proven.der, &subject, validity, serial)
+        })
+    }
+
+    /// The newest of those issued if it is for this key and subject and has more than a third of
     /// its life left, else a new one.
     fn certificate(
         &mut self,
-        id: [u8; 16],
+        issued: &[CertificateRecord],
         proven: &ProvenRequest,
         same_subject: bool,
         days: u64,
         party: &str,
         issue: impl FnOnce(&CertificateAuthority, Validity, &[u8]) -> Result<Vec<u8>, IssueError>,
     ) -> Result<Listed, AuthorityError> {
-        let record = self.register.get(id);
-        let issued = record.map_or(&[][..], |record| record.certificates.as_slice());
         let is_revoked = |one: &CertificateRecord| one.key == proven.key && one.revoked.is_some();
         if issued.iter().any(is_revoked) {
             let party = party.to_owned();

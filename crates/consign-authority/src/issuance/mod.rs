@@ -70,6 +70,7 @@ pub(crate) struct Outcome {
     pub(crate) issued: Vec<Issued>,
     pub(crate) tls: CertificateRecord,
     pub(crate) seals: Vec<(AgencyId, CertificateRecord)>,
+    pub(crate) time_stamp: Option<CertificateRecord>,
 }
 
 /// One request being carried out.
@@ -221,8 +222,38 @@ impl Issuance<'_> {
         let subject = hub_subject(self.settings.name.as_str(), &party, host);
         let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Both)?;
         let entry = entries::hub(before, request, &listed, statement, self.moment());
-        let record = self.record(Entry::Hub(entry), &listed, &party)?;
-        Ok(self.outcome(id, vec![record], listed.certificate, Vec::new()))
+        let mut record = self.record(Entry::Hub(entry), &listed, &party)?;
+        let time_stamp = self.time_stamp(request, &mut record, &party)?;
+        let outcome = self.outcome(id, vec![record], listed.certificate, Vec::new());
+        Ok(Outcome {
+            time_stamp,
+            ..outcome
+        })
+    }
+
+    /// Certifies a hub's time-stamp authority, if the request has one.
+    fn time_stamp(
+        &mut self,
+        request: &HubRequest,
+        record: &mut Record,
+        party: &str,
+    ) -> Result<Option<CertificateRecord>, AuthorityError> {
+        let Some(text) = &request.time_stamp else {
+            return Ok(None);
+        };
+        let proven = self.prove(text, KeyUsage::TimeStamp, request.id.to_bytes(), party)?;
+        let newest = record.time_stamps.last();
+        let mut changes = Changes::of(party);
+        changes.note(
+            "time-stamp key",
+            newest.is_some_and(|newest| newest.key != proven.key),
+        );
+        changes.settle(self.options.replace, self.purpose)?;
+        let listed = self.time_stamp_certificate(&record.time_stamps, &proven, party)?;
+        if !record.time_stamps.contains(&listed.certificate) {
+            record.time_stamps.push(listed.certificate.clone());
+        }
+        Ok(Some(listed.certificate))
     }
 
     fn moment(&self) -> Moment {
@@ -292,9 +323,11 @@ impl Issuance<'_> {
             party: party.to_owned(),
             source,
         })?;
+        let time_stamps = before.map(|record| record.time_stamps.clone());
         Ok(Record {
             entry,
             certificates,
+            time_stamps: time_stamps.unwrap_or_default(),
         })
     }
 
@@ -312,6 +345,7 @@ impl Issuance<'_> {
             issued: self.issued,
             tls,
             seals,
+            time_stamp: None,
         }
     }
 }

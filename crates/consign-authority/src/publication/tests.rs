@@ -5,7 +5,7 @@ use consign_domain::text::Line;
 
 use super::*;
 use crate::applicant;
-use crate::entries::{self, Listed, Place};
+use crate::entries::{self, Listed, Moment, Place};
 use crate::register::CertificateRecord;
 use crate::settings::{AUTHORITY_CODE, Lives, SettingsTag};
 

@@ -118,6 +118,7 @@ pub(crate) fn hub_request(code: &str, address: &str) -> HubRequest {
         address: Line::new(address).unwrap(),
         tls: certificate_request(),
         statement: statement_key(),
+        time_stamp: Some(certificate_request()),
     }
 }
 

@@ -471,9 +471,13 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         ));
     }
     let tls = |ends: Option<End>| ends.map(|ends| end(ends, output)).unwrap_or_default();
-    let hubs = inspection.hubs.iter().map(|hub| {
+    let hubs = inspection.hubs.iter().flat_map(|hub| {
         let cells = ["hub", hub.code.as_str(), &hub.address, state(hub.state)];
-        with(&cells, tls(hub.tls))
+        let stamps = ["time-stamps", hub.code.as_str(), "", ""];
+        let stamps = hub.time_stamp.map(|ends| with(&stamps, tls(Some(ends))));
+        [Some(with(&cells, tls(hub.tls))), stamps]
+            .into_iter()
+            .flatten()
     });
     let nodes = inspection.nodes.iter().map(|node| {
         let id = node.id.to_string();

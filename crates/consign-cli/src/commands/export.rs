@@ -2,6 +2,8 @@
 //!
 //! What is written appears whole or not at all; what is there is not overwritten unasked.
 
+mod time_stamp;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,11 @@ const CONTAINER: &str = "container.asice";
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign export 0198f2c4-7d1e-7 -o letter.asice --node DIR
-  consign export 0198f2c4-7d1e-7 --all -o letter/ --node DIR")]
+  consign export 0198f2c4-7d1e-7 --time-stamp -o letter.asice --node DIR
+  consign export 0198f2c4-7d1e-7 --all -o letter/ --node DIR
+
+With --time-stamp the token and the seal's value that it is over lie beside the container:
+  openssl ts -verify -data letter.asice.signature -in letter.asice.tst -token_in -CAfile trust.pem")]
 pub(crate) struct Export {
     #[command(flatten)]
     document: DocumentChoice,
@@ -33,6 +39,10 @@ pub(crate) struct Export {
     /// Also the envelope, the evidence and the wrap
     #[arg(long)]
     all: bool,
+    /// Also the time-stamp of the seal, from the container or as it came afterwards, to PATH.tst,
+    /// and the seal's value to PATH.signature
+    #[arg(long, conflicts_with = "all")]
+    time_stamp: bool,
     /// Overwrite what is there
     #[arg(long)]
     force: bool,
@@ -84,7 +94,11 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
         }
     }
     written.extend(finish(open.take())?);
-    if written.is_empty() {
+    let has_container = written.iter().any(|file| file.name == CONTAINER);
+    if export.time_stamp && has_container {
+        time_stamp::complete(&export, &target, &mut written)?;
+    }
+    if !has_container && !export.all {
         return Err(
             Failure::new(ErrorCode::NotFound, "the container is not here yet").fix(format!(
                 "see why it waits: consign show {}",
@@ -102,7 +116,11 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
 /// Where a file goes, if it is wanted. Names come from the node and stay below the target.
 fn place(export: &Export, target: &Path, file: &ExportFile) -> Option<PathBuf> {
     if !export.all {
-        return (file.name == CONTAINER).then(|| target.to_owned());
+        return match file.name.as_str() {
+            CONTAINER => Some(target.to_owned()),
+            time_stamp::TOKEN if export.time_stamp => Some(time_stamp::token_path(target)),
+            _ => None,
+        };
     }
     let safe = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains('\\');
     file.name

@@ -225,7 +225,7 @@ fn unbound(error: HubError, directory: &Path) -> Failure {
     let restored = || matches!(consign_hub::standing(directory), Ok(Some(_)));
     let failure = Failure::from(error);
     if lacks_keys && restored() {
-        failure.fix("put tls.key and statement.key back from where they are kept, mode 600")
+        failure.fix("put the hub's keys/*.key back from where they are kept, mode 600")
     } else {
         failure
     }

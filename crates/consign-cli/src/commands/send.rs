@@ -19,7 +19,7 @@ use super::{Outcome, connect};
 use crate::cli::{NodeChoice, agency_code};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
-use crate::views::Evidence;
+use crate::views::{Evidence, TimeStamp};
 
 /// Seal a document and send it.
 ///
@@ -125,6 +125,8 @@ struct Answer {
     symbol: String,
     container_size: u64,
     payload_size: u64,
+    /// Null where none was asked for.
+    time_stamp: Option<TimeStamp>,
     state: String,
     evidence: Vec<Evidence>,
 }
@@ -215,6 +217,10 @@ async fn follow(
                     sealed.symbol, sealed.container_size, sealed.payload_size
                 ));
                 answer.sealed(sealed);
+                let stamp = answer.time_stamp.as_ref();
+                if let Some(stamp) = stamp.filter(|stamp| stamp.state == "awaited") {
+                    output.note(stamp.sentence());
+                }
             }
             Some(Event::Evidence(view)) => {
                 let evidence = Evidence::from(&view);
@@ -237,6 +243,7 @@ async fn follow(
 
 impl Answer {
     fn sealed(&mut self, sealed: SendSealed) {
+        self.time_stamp = TimeStamp::of(sealed.time_stamp.as_ref());
         self.id = sealed.envelope_id;
         self.document = sealed.document_id;
         self.symbol = sealed.symbol;

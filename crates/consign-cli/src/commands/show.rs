@@ -11,7 +11,7 @@ use super::{Outcome, connect};
 use crate::cli::{AgencyChoice, NodeChoice};
 use crate::failure::exit;
 use crate::output::{Output, Tone};
-use crate::views::{Evidence, File, Received, Sent, known, verdict};
+use crate::views::{Evidence, File, Received, Sent, TimeStamp, known, verdict};
 
 /// Which document.
 #[derive(Debug, Args)]
@@ -55,6 +55,9 @@ struct Answer {
     report: Value,
     files: Vec<File>,
     evidence: Vec<Evidence>,
+    /// Of a sent document whose seal has a time-stamp, or waits for one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time_stamp: Option<TimeStamp>,
     directory: Option<String>,
 }
 
@@ -83,6 +86,7 @@ impl From<&DocumentReply> for Answer {
             report: json(&reply.report_json),
             files: reply.files.iter().map(File::from).collect(),
             evidence: reply.evidence.iter().map(Evidence::from).collect(),
+            time_stamp: TimeStamp::of(reply.time_stamp.as_ref()),
             directory: known(&reply.directory),
         }
     }
@@ -110,6 +114,9 @@ fn print(answer: &Answer, output: Output) {
             "sent by {}: {}, handed over to {} of {}",
             sent.agency, sent.state, sent.handed_over, sent.recipients
         ));
+    }
+    if let Some(time_stamp) = &answer.time_stamp {
+        output.line(time_stamp.sentence());
     }
     heading(output, "Document");
     for line in wording::document_value(&answer.document) {

@@ -34,6 +34,11 @@ struct Answer {
     directory_expires: Option<String>,
     last_contact: Option<String>,
     free_disk_bytes: u64,
+    /// `hub`, `none` or a URL.
+    time_stamps: Option<String>,
+    /// Null until there was one.
+    time_stamps_until: Option<String>,
+    time_stamps_reason: Option<String>,
     agencies: Vec<Agency>,
 }
 
@@ -47,6 +52,7 @@ struct Agency {
     inbox_cursor: u64,
     inbox_held: u64,
     payloads_to_fetch: u64,
+    stamps_awaited: u64,
 }
 
 /// Asks the node and prints how it is.
@@ -72,6 +78,9 @@ impl From<&StatusReply> for Answer {
             directory_expires: known(&reply.directory_expires),
             last_contact: known(&reply.last_contact),
             free_disk_bytes: reply.free_disk_bytes,
+            time_stamps: known(&reply.time_stamps),
+            time_stamps_until: known(&reply.time_stamps_until),
+            time_stamps_reason: known(&reply.time_stamps_reason),
             agencies: reply.agencies.iter().map(Agency::from).collect(),
         }
     }
@@ -88,6 +97,7 @@ impl From<&AgencyView> for Agency {
             inbox_cursor: view.inbox_cursor,
             inbox_held: view.inbox_held,
             payloads_to_fetch: view.payloads_to_fetch,
+            stamps_awaited: view.stamps_awaited,
         }
     }
 }
@@ -129,6 +139,7 @@ fn print(reply: &StatusReply, output: Output) {
     );
     field("directory", format!("version {version}, expires {expires}"));
     field("disk", format!("{} MiB free", reply.free_disk_bytes >> 20));
+    field("time-stamps", time_stamps(reply));
     output.line("");
     let rows: Vec<Vec<String>> = reply.agencies.iter().map(row).collect();
     let headings = [
@@ -141,6 +152,26 @@ fn print(reply: &StatusReply, output: Output) {
         "TO FETCH",
     ];
     output.table(&headings, &rows, "No agencies.");
+}
+
+/// Who gives time-stamps, how long its certificate is good, and what it owes.
+fn time_stamps(reply: &StatusReply) -> String {
+    let mut text = match reply.time_stamps.as_str() {
+        "none" => return "none: documents are sealed without".to_owned(),
+        "hub" => "by the hub".to_owned(),
+        source => format!("by {}", or_unknown(source)),
+    };
+    if !reply.time_stamps_until.is_empty() {
+        text.push_str(&format!(", certificate until {}", reply.time_stamps_until));
+    }
+    let awaited: u64 = reply.agencies.iter().map(|view| view.stamps_awaited).sum();
+    if awaited > 0 {
+        text.push_str(&format!(", {awaited} sealed without and asked for"));
+    }
+    if !reply.time_stamps_reason.is_empty() {
+        text.push_str(&format!("; none now: {}", reply.time_stamps_reason));
+    }
+    text
 }
 
 fn row(view: &AgencyView) -> Vec<String> {

@@ -8,7 +8,7 @@ use super::show::DocumentChoice;
 use super::{Outcome, connect};
 use crate::failure::{advice, exit};
 use crate::output::Output;
-use crate::views::{Recipient, Sent};
+use crate::views::{Recipient, Sent, TimeStamp};
 
 /// Show what became of a sent document, recipient by recipient.
 #[derive(Debug, Args)]
@@ -23,6 +23,8 @@ pub(crate) struct Track {
 struct Answer {
     sent: Option<Sent>,
     recipients: Vec<Recipient>,
+    /// Null where none was asked for.
+    time_stamp: Option<TimeStamp>,
 }
 
 /// Asks the node and prints what it knows.
@@ -47,6 +49,10 @@ pub(crate) async fn run(track: Track, output: Output) -> Outcome {
             output.line(format_args!("{}", advice(code)));
         }
     }
+    let time_stamp = TimeStamp::of(reply.time_stamp.as_ref());
+    if let Some(time_stamp) = &time_stamp {
+        output.line(time_stamp.sentence());
+    }
     let rows: Vec<Vec<String>> = reply.recipients.iter().map(row).collect();
     output.table(
         &["CODE", "NAME", "STATE", "SINCE", "STATUS", "WHY"],
@@ -54,7 +60,12 @@ pub(crate) async fn run(track: Track, output: Output) -> Outcome {
         "No recipients.",
     );
     let recipients = reply.recipients.iter().map(Recipient::from).collect();
-    output.object(true, &Answer { sent, recipients });
+    let answer = Answer {
+        sent,
+        recipients,
+        time_stamp,
+    };
+    output.object(true, &answer);
     Ok(exit::DONE)
 }
 

@@ -42,6 +42,9 @@ pub(crate) struct Verify {
     /// beside trust.json are then taken by themselves
     #[arg(long = "crl", value_name = "FILE")]
     lists: Vec<PathBuf>,
+    /// Root certificates, PEM, of time-stamp authorities other than the network's own
+    #[arg(long = "time-stamp-roots", value_name = "FILE")]
+    time_stamp_roots: Vec<PathBuf>,
     /// The file is known to have existed then: a UTC time, or a day (its end in Vietnam)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
@@ -58,7 +61,9 @@ pub(crate) struct Verify {
 
 /// Judges the file and prints the verdict.
 pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
-    let trust = Trust::load(&verify.trust)?.with_lists(&verify.lists)?;
+    let trust = Trust::load(&verify.trust)?
+        .with_lists(&verify.lists)?
+        .with_time_stamp_roots(&verify.time_stamp_roots)?;
     let at = verify
         .at
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);

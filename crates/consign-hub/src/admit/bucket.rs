@@ -10,11 +10,11 @@ use super::patience::LONGEST;
 
 /// How a bucket fills.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Rate {
+pub(crate) struct Rate {
     /// Tokens that come back in a second.
-    pub(super) per_second: f64,
+    pub(crate) per_second: f64,
     /// Most tokens held.
-    pub(super) burst: f64,
+    pub(crate) burst: f64,
 }
 
 /// What is lost to rounding keeps nobody waiting.
@@ -22,7 +22,7 @@ const EPSILON: f64 = 1e-6;
 
 /// See the module.
 #[derive(Debug)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     level: f64,
     /// Tokens that those who were refused were told to come back for.
     promised: f64,
@@ -30,7 +30,7 @@ pub(super) struct Bucket {
 }
 
 impl Bucket {
-    pub(super) const fn full(rate: Rate, now: Instant) -> Self {
+    pub(crate) const fn full(rate: Rate, now: Instant) -> Self {
         Self {
             level: rate.burst,
             promised: 0.0,
@@ -39,7 +39,7 @@ impl Bucket {
     }
 
     /// Lets time pass.
-    pub(super) fn fill(&mut self, rate: Rate, now: Instant) {
+    pub(crate) fn fill(&mut self, rate: Rate, now: Instant) {
         let passed = now.saturating_duration_since(self.at);
         let gained = passed.as_secs_f64() * rate.per_second;
         self.level = (self.level + gained).min(rate.burst);
@@ -48,7 +48,7 @@ impl Bucket {
     }
 
     /// Whether `cost` may be taken and leave `reserve` behind; if not, how long to wait.
-    pub(super) fn ask(&mut self, cost: f64, reserve: f64, rate: Rate) -> Result<(), Duration> {
+    pub(crate) fn ask(&mut self, cost: f64, reserve: f64, rate: Rate) -> Result<(), Duration> {
         let wanted = cost.min(rate.burst - reserve);
         if self.level - reserve + EPSILON >= wanted {
             return Ok(());
@@ -60,16 +60,16 @@ impl Bucket {
         Err(Duration::try_from_secs_f64(wait).unwrap_or(LONGEST))
     }
 
-    pub(super) fn take(&mut self, cost: f64) {
+    pub(crate) fn take(&mut self, cost: f64) {
         self.level -= cost;
     }
 
     /// What was taken was not used.
-    pub(super) fn give_back(&mut self, cost: f64, rate: Rate) {
+    pub(crate) fn give_back(&mut self, cost: f64, rate: Rate) {
         self.level = (self.level + cost).min(rate.burst);
     }
 
-    pub(super) fn is_full(&self, rate: Rate) -> bool {
+    pub(crate) fn is_full(&self, rate: Rate) -> bool {
         self.level >= rate.burst
     }
 }

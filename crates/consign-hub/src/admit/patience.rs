@@ -36,7 +36,7 @@ impl Refused {
 
     fn retry_after_with(&self, chance: u32) -> Duration {
         let wait = match (self, self.code()) {
-            (Self::SenderQuota { wait, .. }, _) => *wait,
+            (Self::SenderQuota { wait, .. } | Self::NodeQuota { wait, .. }, _) => *wait,
             (Self::InFuture { time, now }, _) => {
                 let ahead = time.as_unix().saturating_sub(now.as_unix());
                 Duration::from_secs(ahead.saturating_sub(MAX_SKEW_SECONDS).max(1))

@@ -162,6 +162,20 @@ pub(crate) enum Refused {
         /// When there is room again.
         wait: Duration,
     },
+    /// The node has used one of its bounds up for now.
+    #[error("the node's {quota} is used up for now")]
+    NodeQuota {
+        /// Which.
+        quota: &'static str,
+        /// When there is room again.
+        wait: Duration,
+    },
+    /// The hub was not given a time-stamp certificate.
+    #[error("this hub has no time-stamp authority; have its operator enrol it anew for one")]
+    NoTimeStamps,
+    /// The time-stamp authority did not sign.
+    #[error("no time-stamp could be made")]
+    TimeStamp,
     /// The hub is stopping.
     #[error("the hub is stopping; reconnect")]
     Draining,
@@ -209,7 +223,11 @@ impl Refused {
             Self::Receipt { .. } => ErrorCode::ReceiptMismatch,
             Self::Fenced { .. } => ErrorCode::StreamFenced,
             Self::Busy => ErrorCode::Busy,
-            Self::Quota { .. } | Self::SenderQuota { .. } => ErrorCode::QuotaExceeded,
+            Self::Quota { .. } | Self::SenderQuota { .. } | Self::NodeQuota { .. } => {
+                ErrorCode::QuotaExceeded
+            }
+            Self::NoTimeStamps => ErrorCode::NotFound,
+            Self::TimeStamp => ErrorCode::Internal,
             Self::Draining => ErrorCode::Draining,
             Self::ProtocolVersion { .. } => ErrorCode::ProtocolVersion,
             Self::Store(error) => error.code(),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use consign_domain::enrolment::EnrolmentError;
 use consign_domain::{HubId, NetworkId, PartyCode};
 use consign_pki::issue::IssueError;
+use consign_pki::path::PathError;
 use consign_pki::seal::SealError;
 use consign_runtime::files::FileError;
 use consign_runtime::tls::IdentityError;
@@ -66,15 +67,15 @@ pub enum SetupError {
         #[source]
         source: KeyFault,
     },
-    /// The TLS key cannot be made or read.
-    #[error("the TLS key cannot be used")]
-    TlsKey {
+    /// The TLS key or the time-stamp key cannot be made or read.
+    #[error("the TLS key or the time-stamp key cannot be used")]
+    CertifiedKey {
         /// Why.
         #[source]
         source: SealError,
     },
     /// The request for a certificate cannot be made.
-    #[error("the request for a TLS certificate cannot be made")]
+    #[error("the request for a certificate cannot be made")]
     Request {
         /// Why.
         #[source]
@@ -94,6 +95,13 @@ pub enum SetupError {
         /// Why.
         #[source]
         source: IdentityError,
+    },
+    /// The time-stamp certificate is not one that the network accepts.
+    #[error("the bundle's time-stamp certificate does not lead to its root with that purpose")]
+    TimeStamp {
+        /// Why.
+        #[source]
+        source: PathError,
     },
     /// The trust file is not one.
     #[error("the bundle's trust file cannot be used")]

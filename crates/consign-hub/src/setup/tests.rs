@@ -152,3 +152,39 @@ fn a_hub_stays_in_its_network() {
         Err(SetupError::OtherNetwork { .. })
     ));
 }
+
+#[test]
+fn a_hub_made_before_time_stamps_asks_for_them_when_it_is_made_again() {
+    let place = Place::new();
+    let hub = place.path("hub");
+    let path = init(&hub, "127.0.0.1:7001", "hub-1").unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let Ok(Request::Hub(mut old)) = Request::parse(&whole) else {
+        panic!("a hub's request");
+    };
+    old.time_stamp = None;
+    std::fs::write(&path, Request::Hub(old.clone()).to_bytes()).unwrap();
+    std::fs::remove_file(hub.join("keys").join(TIME_STAMP_KEY)).unwrap();
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    let certificate = hub.join("keys").join(TIME_STAMP_CERTIFICATE);
+    assert!(!certificate.exists(), "not asked for");
+    init(&hub, "127.0.0.1:7001", "hub-1").unwrap();
+    let asked = read_request(&hub).unwrap().unwrap();
+    assert!(asked.time_stamp.is_some());
+    assert_eq!((asked.id, &asked.tls), (old.id, &old.tls));
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    let installed = std::fs::read(&certificate).unwrap();
+    // Asked again it is the same one; another key is not taken silently.
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    assert_eq!(std::fs::read(&certificate).unwrap(), installed);
+    files::write_private(
+        &hub.join("keys").join(TIME_STAMP_KEY),
+        &std::fs::read(hub.join("keys").join(TLS_KEY)).unwrap(),
+    )
+    .unwrap();
+    let bundle = place.bundle("authority", "hub");
+    assert!(matches!(
+        install(&hub, &bundle),
+        Err(SetupError::Key { .. })
+    ));
+}

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use consign_domain::directory::EntryState;
 use consign_domain::statement::Event;
 use consign_domain::{Digest, ErrorCode};
+use consign_pki::timestamp::Request;
 use consign_proto::v1::collect_reply::Message as Reply;
 use consign_proto::v1::{self, hub_client::HubClient};
 use tonic::transport::Channel;
@@ -13,12 +14,13 @@ use tonic::transport::Channel;
 use crate::testing::{Collecting, Running, Sealed, World, send, upload};
 
 /// Every RPC of the service, with the node that may make the call of this test.
-const RPCS: [(&str, Caller); 5] = [
+const RPCS: [(&str, Caller); 6] = [
     ("Submit", Caller::Node(0)),
     ("Collect", Caller::Node(1)),
     ("Upload", Caller::Node(0)),
     ("FetchPayload", Caller::Node(1)),
     ("Directory", Caller::Any),
+    ("TimeStamp", Caller::Any),
 ];
 
 #[derive(Clone, Copy)]
@@ -99,6 +101,11 @@ impl Scene {
             }
             "Directory" => {
                 let reply = hub.directory(v1::DirectoryRequest { have: 0 }).await;
+                reply.map(drop).map_err(code)
+            }
+            "TimeStamp" => {
+                let query = Request::over(b"a seal", [7; 8]).to_der().to_vec().into();
+                let reply = hub.time_stamp(v1::TimeStampRequest { query }).await;
                 reply.map(drop).map_err(code)
             }
             other => panic!("no call is written for {other}"),

@@ -10,8 +10,11 @@ CREATE TABLE sent (
     state TEXT NOT NULL,
     reason TEXT NOT NULL,
     sent_at TEXT NOT NULL,
+    -- Sealed without a time-stamp, and it has none yet.
+    unstamped INTEGER NOT NULL,
     PRIMARY KEY (agency, envelope)
 ) WITHOUT ROWID;
+CREATE INDEX sent_unstamped ON sent (agency, envelope) WHERE unstamped;
 
 CREATE TABLE recipients (
     agency TEXT NOT NULL,
@@ -69,4 +72,4 @@ CREATE INDEX documents_symbol ON documents (agency, number, notation);
 -- The text is folded before it comes here, so the tokenizer need not.
 CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61 remove_diacritics 0');
 
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;

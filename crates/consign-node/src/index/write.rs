@@ -43,6 +43,22 @@ impl Index {
         });
     }
 
+    /// Sets whether a sent envelope waits for the time-stamp of its seal.
+    pub(crate) fn set_unstamped(&self, agency: AgencyId, id: EnvelopeId, unstamped: bool) {
+        self.write("time-stamp of a sent envelope", |connection| {
+            let mut statement = connection.prepare_cached(
+                "UPDATE sent SET unstamped = ?3 WHERE agency = ?1 AND envelope = ?2",
+            )?;
+            statement.execute(params![agency.to_string(), id.to_string(), unstamped])?;
+            Ok(())
+        });
+    }
+
+    /// Sent envelopes that wait for the time-stamp of their seal.
+    pub(crate) fn unstamped(&self, agency: AgencyId) -> Vec<EnvelopeId> {
+        self.sent_where(agency, "unstamped")
+    }
+
     /// Sets what the answer to a submission means for every recipient.
     pub(crate) fn answered(&self, agency: AgencyId, id: EnvelopeId, evidence: &Evidence) {
         let state = consign_domain::delivery::DeliveryState::Sealed.after(evidence.event);
@@ -186,12 +202,15 @@ impl Index {
 
     /// Sent envelopes that the index takes for unfinished.
     pub(crate) fn unfinished_sent(&self, agency: AgencyId) -> Vec<EnvelopeId> {
+        self.sent_where(agency, "state NOT IN ('final', 'rejected')")
+    }
+
+    fn sent_where(&self, agency: AgencyId, condition: &str) -> Vec<EnvelopeId> {
         let read = || -> rusqlite::Result<Vec<String>> {
             let connection = self.connection();
-            let mut statement = connection.prepare_cached(
-                "SELECT envelope FROM sent
-                 WHERE agency = ?1 AND state NOT IN ('final', 'rejected')",
-            )?;
+            let mut statement = connection.prepare_cached(&format!(
+                "SELECT envelope FROM sent WHERE agency = ?1 AND {condition}"
+            ))?;
             let rows = statement.query_map([agency.to_string()], |row| row.get(0))?;
             rows.collect()
         };
@@ -292,7 +311,7 @@ pub(super) fn put_sent(
     let (owner, id) = (agency.to_string(), compose.id.to_string());
     let document = &compose.document;
     let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO sent VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        "INSERT OR REPLACE INTO sent VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     statement.execute(params![
         owner,
@@ -305,7 +324,8 @@ pub(super) fn put_sent(
         document.urgency.value(),
         state.as_str(),
         text(reason),
-        compose.composed.to_string()
+        compose.composed.to_string(),
+        folder.awaits_stamp()
     ])?;
     let mut words = Vec::with_capacity(2 * compose.recipients.len());
     let mut statement = connection.prepare_cached(

@@ -79,6 +79,7 @@ pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown
         if office.clock.monotonic().duration_since(begun) > GOOD {
             backoff.reset();
         }
+        office.stamps.hub_is_down();
         let pause = backoff.next_after(fault.retry_after());
         report(&office, &fault, pause);
         let mut directory = office.keeper.subscribe();
@@ -117,6 +118,7 @@ async fn session(
 ) -> LinkFault {
     let ended = async {
         let (session, assigned) = open(office, node, tls).await?;
+        office.stamps.hub_is_up(session.client.clone());
         tokio::select! {
             fault = submitter.run(&session) => fault,
             fault = collect(&session) => fault,

@@ -18,6 +18,7 @@ use tonic::{Status, Streaming};
 use super::{node_status, select, status, told, view};
 use crate::compose::{ComposeError, ComposeRequest, FileOpen, Staging};
 use crate::error::NodeError;
+use crate::folder::Folder;
 use crate::link::Connection;
 use crate::office::{Desk, Office, blocking};
 use crate::outbox::{Composed, SentState};
@@ -274,17 +275,20 @@ async fn sealed(
     composed: &Composed,
 ) -> Result<send_event::Event, Status> {
     let id = composed.id;
-    // It is sealed: asked again, the outbox says how.
-    let sizes = office.at_desk(desk, move |desk, context| {
-        desk.agency.outbox().seal(id, context)
+    let sealed = office.at_desk(desk, move |desk, _| {
+        let outbox = desk.agency.outbox();
+        let sizes = outbox.sealed(id)?.ok_or(NodeError::UnknownEnvelope)?;
+        let stamp = select::steady(|| outbox.folder(id), Folder::stamped)?;
+        Ok((sizes, stamp))
     });
-    let sizes = sizes.await.map_err(|fault| told(fault.code(), &fault))?;
+    let (sizes, stamp) = sealed.await.map_err(node_status)?;
     Ok(send_event::Event::Sealed(v1::SendSealed {
         envelope_id: id.to_string(),
         document_id: composed.document.id.to_string(),
         symbol: composed.document.symbol(),
         container_size: sizes.container_size,
         payload_size: sizes.payload_size,
+        time_stamp: Some(view::time_stamp(stamp)),
     }))
 }
 

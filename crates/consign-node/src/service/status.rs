@@ -21,6 +21,7 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
     let (code, reason) = link.cause.map_or_else(Default::default, |cause| {
         (cause.code.to_string(), cause.text)
     });
+    let (until, why) = office.stamps.standing();
     let hub = link.hub.and_then(|hub| directory.hub(hub));
     v1::StatusReply {
         node: office.directory.root().display().to_string(),
@@ -37,6 +38,9 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
             .last_contact
             .map_or_else(String::new, |at| at.to_string()),
         free_disk_bytes: free.unwrap_or(0),
+        time_stamps: office.stamps.source(),
+        time_stamps_until: until.map_or_else(String::new, |at| at.to_string()),
+        time_stamps_reason: why.unwrap_or_default(),
     }
 }
 
@@ -45,11 +49,12 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         let inbox = desk.agency.inbox();
         (
             desk.agency.outbox().pending(),
+            desk.agency.outbox().unstamped().len(),
             inbox.cursor(),
             inbox.counts(),
         )
     });
-    let (pending, cursor, counts) = read.await;
+    let (pending, unstamped, cursor, counts) = read.await;
     let oldest = pending.iter().map(|waiting| waiting.since).min();
     let directory = office.keeper.newest();
     let entry = directory.agency(desk.id());
@@ -64,6 +69,7 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         inbox_cursor: cursor.map_or(0, |(sequence, _): (_, Digest)| sequence.value()),
         inbox_held: counts.held,
         payloads_to_fetch: counts.to_fetch,
+        stamps_awaited: unstamped as u64,
     }
 }
 

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::folder::{DocumentFile, StoredStatement};
 use crate::index::{DocumentRow, ReceivedRow, RecipientRow, SentRow};
 use crate::office::{Desk, Office};
+use crate::stamps::Stamped;
 
 pub(super) fn inbox_row(code: &str, row: ReceivedRow) -> v1::InboxRow {
     v1::InboxRow {
@@ -63,6 +64,16 @@ pub(super) fn sent_row(office: &Office, desk: &Desk, row: SentRow) -> v1::SentRo
     }
 }
 
+pub(super) fn time_stamp(stamped: Stamped) -> v1::TimeStampView {
+    let state = stamped.as_str().to_owned();
+    let (at, why) = match stamped {
+        Stamped::No => Default::default(),
+        Stamped::Awaited(why) => (String::new(), why),
+        Stamped::Sealed(at) | Stamped::Afterwards(at) => (at.to_string(), String::new()),
+    };
+    v1::TimeStampView { state, at, why }
+}
+
 pub(super) fn recipient(row: RecipientRow) -> v1::RecipientView {
     v1::RecipientView {
         code: row.code.to_string(),
@@ -98,6 +109,10 @@ pub(super) fn document(
                     .map(|stored| evidence(stored, context.directory))
                     .collect(),
                 directory: folder.path().display().to_string(),
+                time_stamp: match &row {
+                    DocumentRow::Sent(_) => Some(time_stamp(folder.stamped()?)),
+                    DocumentRow::Received(_) => None,
+                },
             })
         },
     );

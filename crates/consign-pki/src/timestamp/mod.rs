@@ -19,7 +19,7 @@ use crate::cms::{self, CadesSignature, CmsError};
 
 pub use authority::{Authority, Grant};
 pub use request::Request;
-pub use response::{Failure, token_of};
+pub use response::{Failure, refused, token_of};
 
 use info::Info;
 

@@ -123,8 +123,8 @@ pub(super) fn granted(token: &[u8]) -> Vec<u8> {
     asn1::sequence(&[&status, token])
 }
 
-/// An answer that says why there is none.
-pub(super) fn refused(failure: Failure) -> Vec<u8> {
+/// An answer that says why there is no token.
+pub fn refused(failure: Failure) -> Vec<u8> {
     let (byte, bit) = (usize::from(failure.bit() / 8), failure.bit() % 8);
     let mut bits = vec![0; byte];
     bits.push(0x80 >> bit);

@@ -10,12 +10,12 @@ use consign_pki::certificate::CertificateDetails;
 use consign_pki::cms::{self, CadesSignature, CmsError};
 use consign_pki::path::revocation::RevocationReason;
 use consign_pki::path::{self, PathError, PathPurpose, RevocationCheck};
-use consign_pki::timestamp;
 use serde::Serialize;
 
 use super::{ORGANIZATION_IDENTIFIER_PREFIX, SEAL_USAGE, with_causes};
 use crate::directory::Directory;
 use crate::report::{Check, Report};
+use crate::time_stamp;
 
 /// Time-stamps of one seal that are looked at.
 const MAX_STAMPS: usize = 4;
@@ -142,62 +142,27 @@ fn proven_time(
     let (name, clause) = ("seal-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
     let mut proven: Option<Timestamp> = None;
     for token in signature.time_stamp_tokens.iter().take(MAX_STAMPS) {
-        match judge_stamp(token, &signature.signature_value, trust) {
-            Ok((time, who)) if time <= at.time() => {
+        let seal = &layer.signature_name;
+        match time_stamp::judge(token, &signature.signature_value, trust) {
+            // It may be a second later than it says, and is no later than what is known.
+            Ok(stamp) if stamp.time <= at.time() => {
+                let time = stamp.latest.min(at.time());
+                let who = stamp.authority;
                 report.passed(name, clause, format!("existed at {time}: {who}"));
                 proven = Some(proven.map_or(time, |known| known.min(time)));
             }
-            Ok((time, who)) => report.push(Check::noted(
-                name,
-                clause,
-                format!(
-                    "{}: stamped at {time} by {who}, which is later",
-                    layer.signature_name
-                ),
-            )),
-            Err(fault) => report.push(Check::noted(
-                name,
-                clause,
-                format!("{}: not counted: {fault}", layer.signature_name),
-            )),
+            Ok(stamp) => {
+                let (time, who) = (stamp.time, stamp.authority);
+                let detail = format!("{seal}: stamped at {time} by {who}, which is later");
+                report.push(Check::noted(name, clause, detail));
+            }
+            Err(fault) => {
+                let detail = format!("{seal}: not counted: {}", with_causes(&fault));
+                report.push(Check::noted(name, clause, detail));
+            }
         }
     }
     proven
-}
-
-/// The time that a token proves, and whose it is.
-fn judge_stamp(
-    token: &[u8],
-    stamped: &[u8],
-    trust: &SealTrust<'_>,
-) -> Result<(Timestamp, String), String> {
-    let stamp = timestamp::verify(token, stamped).map_err(|error| with_causes(&error))?;
-    let roots = [trust.roots, trust.time_stamp_roots].concat();
-    let validate = |crls: &[Vec<u8>]| {
-        let purpose = PathPurpose {
-            crls: crls.to_vec(),
-            ..PathPurpose::time_stamping()
-        };
-        let (own, others) = (
-            &stamp.signature.signer_certificate,
-            &stamp.signature.other_certificates,
-        );
-        path::validate(own, others, &roots, stamp.time, &purpose)
-    };
-    // Lists that say nothing of the authority leave it as it is.
-    let valid = match validate(trust.lists) {
-        Err(PathError::RevocationUnknown { .. }) => validate(&[]),
-        valid => valid,
-    };
-    valid.map_err(|error| with_causes(&error))?;
-    let details = CertificateDetails::from_der(&stamp.signature.signer_certificate);
-    let who = details.ok().and_then(|details| details.common_name);
-    // It may be as much later as the authority says that it may be off.
-    let latest = stamp.time.saturating_add(stamp.accuracy_ms.div_ceil(1_000));
-    Ok((
-        Timestamp::from_unix_saturating(latest),
-        who.unwrap_or_default(),
-    ))
 }
 
 /// An algorithm that is not known here may be known elsewhere: doubt, not failure.

@@ -252,7 +252,7 @@ fn restore(arguments: &Restore, output: Output) -> Outcome {
     }
     if !restored.keys {
         output.line(format_args!(
-            "Next: put tls.key and statement.key of this hub into {} (mode 600)",
+            "Next: put tls.key, statement.key and time-stamp.key of this hub into {} (mode 600)",
             quoted(&hub.join("keys"))
         ));
     }

@@ -19,6 +19,8 @@ pub(crate) struct Trust {
     path: PathBuf,
     roots: Vec<Vec<u8>>,
     lists: Vec<Vec<u8>>,
+    /// Those of the trust file among them.
+    time_stamp_roots: Vec<Vec<u8>>,
     store: Option<TrustStore>,
     directory: Option<Directory>,
 }
@@ -44,6 +46,15 @@ impl Trust {
         Ok(self)
     }
 
+    /// With more roots of time-stamp authorities.
+    pub(crate) fn with_time_stamp_roots(mut self, paths: &[PathBuf]) -> Result<Self, Failure> {
+        for path in paths {
+            let bytes = files::read_bounded(path, MAX_TRUST)?;
+            self.time_stamp_roots.extend(read_roots(path, &bytes)?);
+        }
+        Ok(self)
+    }
+
     fn of_store(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
         let store = TrustStore::parse(bytes).map_err(|error| {
             Failure::of(ErrorCode::Usage, &error)
@@ -61,27 +72,18 @@ impl Trust {
                 None => lists_in(&path.with_file_name("crl"))?,
             },
             path,
+            time_stamp_roots: store.time_stamp_roots().to_vec(),
             store: Some(store),
             directory,
         })
     }
 
     fn of_roots(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
-        let fix = "name a trust.json, or root certificates in PEM";
-        let text = std::str::from_utf8(bytes)
-            .map_err(|_| Failure::usage(format!("{} is not a trust file", path.display()), fix))?;
-        let roots = certificate::read_bundle(text).map_err(|error| {
-            let cause = crate::failure::with_causes(&error);
-            Failure::usage(format!("{}: {cause}", path.display()), fix)
-        })?;
-        if roots.is_empty() {
-            let message = format!("{} has no certificate", path.display());
-            return Err(Failure::usage(message, fix));
-        }
         Ok(Self {
+            roots: read_roots(&path, bytes)?,
             path,
-            roots,
             lists: Vec::new(),
+            time_stamp_roots: Vec::new(),
             store: None,
             directory: None,
         })
@@ -97,11 +99,9 @@ impl Trust {
         &self.roots
     }
 
-    /// Roots of time-stamp authorities, by the trust file.
+    /// Roots of time-stamp authorities besides those of seals.
     pub(crate) fn time_stamp_roots(&self) -> &[Vec<u8>] {
-        self.store
-            .as_ref()
-            .map_or(&[], TrustStore::time_stamp_roots)
+        &self.time_stamp_roots
     }
 
     /// Revocation lists.
@@ -118,6 +118,21 @@ impl Trust {
     pub(crate) const fn directory(&self) -> Option<&Directory> {
         self.directory.as_ref()
     }
+}
+
+fn read_roots(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
+    let fix = "name a trust.json, or root certificates in PEM";
+    let text = std::str::from_utf8(bytes)
+        .map_err(|_| Failure::usage(format!("{} is not a trust file", path.display()), fix))?;
+    let roots = certificate::read_bundle(text).map_err(|error| {
+        let cause = crate::failure::with_causes(&error);
+        Failure::usage(format!("{}: {cause}", path.display()), fix)
+    })?;
+    if roots.is_empty() {
+        let message = format!("{} has no certificate", path.display());
+        return Err(Failure::usage(message, fix));
+    }
+    Ok(roots)
 }
 
 /// The lists that lie in a directory, if it is there.

@@ -10,6 +10,7 @@ use crate::context::Context;
 use crate::directory_files;
 use crate::keys::AgencyKeys;
 use crate::outbox::SentState;
+use crate::seal::Stamp;
 
 /// The directory in which the agency at the first seat is revoked.
 fn revoked(network: &Network) -> consign_verify::Directory {
@@ -49,7 +50,9 @@ fn a_revoked_agency_seals_nothing_more_and_says_what_to_do() {
         "{text}"
     );
     assert!(text.contains("consign node init"), "{text}");
-    let refused = outbox.seal(waiting, &context).unwrap_err();
+    let refused = outbox
+        .seal(waiting, &context, &|_, _| Some(Stamp::NotAsked))
+        .unwrap_err();
     assert_eq!(refused.code(), ErrorCode::KeyRevoked);
     assert_eq!(outbox.state(waiting).unwrap(), Some(SentState::Composed));
     // What is handed in again is the same document, and waits for new keys.
@@ -60,7 +63,9 @@ fn a_revoked_agency_seals_nothing_more_and_says_what_to_do() {
     );
 
     // What was sealed goes out as it is.
-    outbox.seal(sealed, &context).unwrap();
+    outbox
+        .seal(sealed, &context, &|_, _| Some(Stamp::NotAsked))
+        .unwrap();
     let again = outbox.load_submission(sealed).unwrap();
     assert_eq!(again.signed, submission.signed);
     let about = again.envelope.reference(again.signed.digest()).unwrap();

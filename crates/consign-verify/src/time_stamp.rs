@@ -1,0 +1,75 @@
+//! Whether a time-stamp counts: what it is over, and whose it is (EN 319 102-1 §5.4, RFC 3161).
+//!
+//! An authority counts when a path leads from its certificate, whose only purpose is
+//! time-stamping, to a root of seals or of time-stamp authorities, as of the stamp's own time.
+
+use consign_domain::Timestamp;
+use consign_pki::certificate::CertificateDetails;
+use consign_pki::path::{self, PathError, PathPurpose};
+use consign_pki::timestamp::{self, TimeStampError};
+
+use crate::container::SealTrust;
+
+/// A time-stamp that counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProvenTime {
+    /// The time that the authority says.
+    pub time: Timestamp,
+    /// What is stamped existed by then: the authority may be off, and says by how much.
+    pub latest: Timestamp,
+    /// The authority's name, as its certificate has it.
+    pub authority: String,
+    /// When that certificate ends.
+    pub until: Timestamp,
+}
+
+/// Why a time-stamp proves nothing.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TimeStampFault {
+    /// The token itself.
+    #[error("the time-stamp does not hold")]
+    Token(#[from] TimeStampError),
+    /// The authority is not one that is trusted.
+    #[error("the time-stamp authority is not accepted")]
+    Authority(#[from] PathError),
+}
+
+/// Judges a token over the bytes that it is said to stamp. Revocation lists that say nothing of
+/// the authority leave it as it is.
+///
+/// # Errors
+/// [`TimeStampFault`].
+pub fn judge(
+    token: &[u8],
+    stamped: &[u8],
+    trust: &SealTrust<'_>,
+) -> Result<ProvenTime, TimeStampFault> {
+    let stamp = timestamp::verify(token, stamped)?;
+    let roots = [trust.roots, trust.time_stamp_roots].concat();
+    let (own, others) = (
+        &stamp.signature.signer_certificate,
+        &stamp.signature.other_certificates,
+    );
+    let validate = |crls: &[Vec<u8>]| {
+        let purpose = PathPurpose {
+            crls: crls.to_vec(),
+            ..PathPurpose::time_stamping()
+        };
+        path::validate(own, others, &roots, stamp.time, &purpose)
+    };
+    match validate(trust.lists) {
+        Err(PathError::RevocationUnknown { .. }) => validate(&[]),
+        valid => valid,
+    }?;
+    let details = CertificateDetails::from_der(own).ok();
+    let until = details.as_ref().map_or(0, |details| details.not_after);
+    let name = details.and_then(|details| details.common_name);
+    let latest = stamp.time.saturating_add(stamp.accuracy_ms.div_ceil(1_000));
+    Ok(ProvenTime {
+        time: Timestamp::from_unix_saturating(stamp.time),
+        latest: Timestamp::from_unix_saturating(latest),
+        authority: name.unwrap_or_default(),
+        until: Timestamp::from_unix_saturating(until),
+    })
+}
