@@ -44,7 +44,7 @@ mod settings;
 
 pub use error::AuthorityError;
 pub use files::{
-    Authority, PublishOptions, Published, init, inspect, issue, publish, revoke, set_state,
+    Authority, PublishOptions, Published, Rename, init, inspect, issue, publish, revoke, set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;

@@ -6,4 +6,5 @@ mod fairness;
 mod full;
 mod life;
 mod payloads;
+mod reforms;
 mod uploads;

@@ -10,6 +10,7 @@ mod proof;
 mod succession;
 
 use std::collections::HashMap;
+use std::fmt;
 
 use consign_domain::directory::{
     AgencyEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryState, HubEntry, KeyState,
@@ -226,6 +227,25 @@ impl Directory {
             .filter(|agency| agency.state == EntryState::Active && agency.code_at(at) == Some(code))
     }
 
+    /// The active agency that a code means, also one that it has no more: a code is never given
+    /// to another agency, so what was addressed before an agency was renamed is still its own.
+    pub fn addressee(&self, code: &AgencyCode) -> Option<&AgencyEntry> {
+        self.agency_by_code(code)
+            .filter(|agency| agency.state == EntryState::Active)
+    }
+
+    /// What became of the agency that has, or once had, a code, for people: its code now, or the
+    /// agency that it was merged into; `None` where there is nothing to say.
+    pub fn now_known_as(&self, code: &AgencyCode, at: Timestamp) -> Option<Became<'_>> {
+        let agency = self.agency_by_code(code)?;
+        if let Some(successor) = agency.successor {
+            let code = self.agency(successor)?.code_at(at)?;
+            return Some(Became::MergedInto(code));
+        }
+        let now = agency.code_at(at)?;
+        (now != code).then_some(Became::Renamed(now))
+    }
+
     /// All agencies, in no order.
     pub fn agencies(&self) -> impl Iterator<Item = &AgencyEntry> {
         self.agencies.values()
@@ -289,6 +309,24 @@ impl Directory {
             index: index as u64,
             path,
         })
+    }
+}
+
+/// What became of an agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became<'a> {
+    /// It has this code now.
+    Renamed(&'a AgencyCode),
+    /// It was merged into the agency with this code.
+    MergedInto(&'a AgencyCode),
+}
+
+impl fmt::Display for Became<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Renamed(code) => write!(f, "now {code}"),
+            Self::MergedInto(code) => write!(f, "merged into {code}"),
+        }
     }
 }
 

@@ -17,6 +17,7 @@
 
 mod layout;
 mod once;
+mod reform;
 mod store;
 mod versions;
 
@@ -46,6 +47,7 @@ use crate::settings::{DAY, Lives, Settings};
 use layout::Layout;
 
 pub use once::{issue, publish, revoke, set_state};
+pub use reform::Rename;
 
 /// Mode of files that anyone may read.
 const PUBLIC: u32 = 0o644;
@@ -360,6 +362,9 @@ impl Authority {
         };
         if std::mem::replace(current, state) == state {
             return Ok(false);
+        }
+        if let Entry::Agency(agency) = &mut record.entry {
+            agency.successor = None;
         }
         self.enter(record)?;
         Ok(true)

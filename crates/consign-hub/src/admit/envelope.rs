@@ -5,6 +5,8 @@
 //! needs no clock, so that a retry gets it even after the expiry; what holds for now
 //! only; what is wrong for ever.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
 use consign_domain::limits::MAX_INLINE_PAYLOAD;
@@ -109,7 +111,7 @@ impl Admission {
             rule: "an envelope is signed by an agency",
         })?;
         let found =
-            check_times(&envelope, now).and_then(|()| self.recipients(&envelope, &directory, now));
+            check_times(&envelope, now).and_then(|()| self.recipients(&envelope, &directory));
         match found {
             Ok(recipients) => Ok(Judged::Good(Box::new(Good {
                 envelope,
@@ -150,18 +152,19 @@ impl Admission {
         }
     }
 
-    /// All recipients, or all of them that are unknown.
+    /// All recipients, or all of them that are unknown. A code that an agency had before it was
+    /// renamed means that agency: what was sealed under it is delivered.
     fn recipients(
         &self,
         envelope: &Envelope,
         directory: &Directory,
-        now: Timestamp,
     ) -> Result<Vec<(AgencyId, AgencyCode)>, Rejection> {
         let mut recipients = Vec::with_capacity(envelope.to.as_slice().len());
-        let mut refused = Vec::new();
+        let (mut refused, mut placed) = (Vec::new(), HashSet::new());
         for code in envelope.to.as_slice() {
-            match directory.active_agency(code, now) {
-                Some(agency) if agency.hub == self.signer.hub => {
+            match directory.addressee(code) {
+                // Under two of its codes an agency would have two places for one document.
+                Some(agency) if agency.hub == self.signer.hub && placed.insert(agency.id) => {
                     recipients.push((agency.id, code.clone()));
                 }
                 _ => refused.push(code.clone()),
