@@ -12,7 +12,8 @@ use consign_domain::directory::{
 };
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest};
 use consign_domain::limits::MAX_SKEW_SECONDS;
-use consign_domain::{AgencyId, HubId, NodeId, Timestamp};
+use consign_domain::text::Line;
+use consign_domain::{AgencyCode, AgencyId, HubId, NodeId, Timestamp};
 
 use crate::register::CertificateRecord;
 use crate::settings::DAY;
@@ -126,6 +127,7 @@ pub(crate) fn agency(
         encryption_keys: Vec::new(),
         seals: Vec::new(),
         state: EntryState::Active,
+        successor: None,
     });
     entry.parent = place.parent;
     entry.node = place.node;
@@ -135,7 +137,7 @@ pub(crate) fn agency(
         end_all(entry.codes.iter_mut().map(|one| &mut one.validity), now);
         entry.codes.push(CodeEntry {
             code: request.code.clone(),
-            old: old_form(request),
+            old: old_form(&request.code),
             validity,
         });
     }
@@ -152,9 +154,10 @@ pub(crate) fn agency(
     entry
 }
 
-fn old_form(request: &AgencyRequest) -> Option<consign_domain::text::Line<35>> {
-    let old = request.code.to_old().ok()?;
-    consign_domain::text::Line::new(old).ok()
+/// A code's older form, where it has one.
+pub(crate) fn old_form(code: &AgencyCode) -> Option<Line<35>> {
+    let old = code.to_old().ok()?;
+    Line::new(old).ok()
 }
 
 /// A seal that is replaced is retired: what it has sealed stays good.
@@ -240,7 +243,7 @@ fn list_encryption_key(
     list.push(key);
 }
 
-fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, now: Timestamp) {
+pub(crate) fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, now: Timestamp) {
     validities.for_each(|validity| end(validity, now));
 }
 

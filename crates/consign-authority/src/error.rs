@@ -226,6 +226,12 @@ pub enum AuthorityError {
         /// The party.
         party: String,
     },
+    /// An agency is to be merged into itself.
+    #[error("{code} is the agency itself; name the one that it is merged into")]
+    MergedIntoItself {
+        /// The code.
+        code: AgencyCode,
+    },
     /// No party of that code or id.
     #[error("{party} is not registered; `consign authority show` lists who is")]
     PartyUnknown {

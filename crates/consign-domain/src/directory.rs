@@ -242,9 +242,18 @@ pub struct AgencyEntry {
     pub seals: Vec<SealEntry>,
     /// Whether it takes part.
     pub state: EntryState,
+    /// The agency that it was merged into, if it is closed for that reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successor: Option<AgencyId>,
 }
 
 impl AgencyEntry {
+    /// Whether its node may speak for it. One that was merged into another neither sends nor is
+    /// sent to, and still receives and settles what was on its way.
+    pub fn is_served(&self) -> bool {
+        self.state != EntryState::Closed || self.successor.is_some()
+    }
+
     /// Its code at a moment.
     pub fn code_at(&self, at: Timestamp) -> Option<&AgencyCode> {
         self.codes
@@ -439,6 +448,15 @@ impl Entry {
                 rule(
                     agency.parent != Some(agency.id),
                     "an agency is not above itself",
+                )?;
+                let merged = agency.successor.is_some();
+                rule(
+                    !merged || agency.state == EntryState::Closed,
+                    "an agency that was merged into another is closed",
+                )?;
+                rule(
+                    agency.successor != Some(agency.id),
+                    "an agency is not merged into itself",
                 )?;
                 let encryption = agency.encryption_keys.iter().map(|key| key.id);
                 rule(distinct(encryption), "a key stands in an entry once")?;

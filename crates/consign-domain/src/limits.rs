@@ -45,5 +45,9 @@ pub const MAX_ENTRIES: usize = 20_000;
 /// Largest directory, in bytes of all its entries.
 pub const MAX_DIRECTORY: usize = 32 * 1024 * 1024;
 
+/// How many versions of the directory may lie between a node's and the hub's so that the heads
+/// between them and what changed travel; beyond, the whole travels.
+pub const MAX_VERSIONS_BETWEEN: u64 = 64;
+
 /// Largest `document.json`, in bytes.
 pub const MAX_DOCUMENT: usize = 256 * 1024;

@@ -194,7 +194,10 @@ impl Authority {
         &mut self,
         have: u64,
     ) -> Result<Option<(SignedStatement, Vec<u8>)>, EnrolFault> {
-        let request = timed(v1::DirectoryRequest { have });
+        let request = timed(v1::DirectoryRequest {
+            have,
+            head: Bytes::new(),
+        });
         let mut replies = self.0.directory(request).await?.into_inner();
         let (mut head, mut entries) = (None, Vec::new());
         while let Some(reply) = replies.message().await? {

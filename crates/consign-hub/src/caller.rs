@@ -1,6 +1,6 @@
 //! Who calls, and for whom it may speak: asked of the directory in force at every message.
 
-use consign_domain::directory::EntryState;
+use consign_domain::directory::AgencyEntry;
 use consign_domain::{AgencyId, Digest, NodeId, Timestamp};
 use consign_runtime::tls::PeerInfo;
 use consign_verify::Directory;
@@ -35,7 +35,8 @@ impl Caller {
         }
     }
 
-    /// Whether the node may speak for an agency now. A closed agency has nobody who may.
+    /// Whether the node may speak for an agency now. A closed agency has nobody who may,
+    /// unless it was merged into another: what was on its way is still received.
     pub(crate) fn speaks_for(
         &self,
         agency: AgencyId,
@@ -43,9 +44,7 @@ impl Caller {
         at: Timestamp,
     ) -> Result<(), Refused> {
         self.authorise(directory, at)?;
-        let open = directory
-            .agency(agency)
-            .is_some_and(|entry| entry.state != EntryState::Closed);
+        let open = directory.agency(agency).is_some_and(AgencyEntry::is_served);
         if open && directory.serves(self.node, agency) {
             Ok(())
         } else {

@@ -8,6 +8,7 @@
 mod files;
 #[cfg(test)]
 mod tests;
+mod update;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use consign_runtime::files::FileError;
 use consign_runtime::shutdown::Shutdown;
 use consign_runtime::tls::{PeerIdentity, PeerPolicy, PeerRefusal};
 use consign_store::DirectoryNote;
+use consign_verify::directory::{Known, SuccessionError, follows};
 use consign_verify::{Directory, DirectoryError, TrustStore};
 use tokio::sync::watch;
 use tracing::{error, info};
@@ -26,6 +28,7 @@ use tracing::{error, info};
 use crate::error::{file_code, io_code};
 
 pub(crate) use files::{FILES, newest_place, publish, read_newest};
+pub(crate) use update::{Asked, Messages, Update};
 
 /// How often the directory's place is looked at.
 const POLL: Duration = Duration::from_millis(500);
@@ -71,6 +74,9 @@ pub enum DirectoryFault {
         #[source]
         source: DirectoryError,
     },
+    /// The hub is stopping.
+    #[error("the directory's changes were not made: the hub is stopping")]
+    Interrupted,
     /// Its head says another version than its place.
     #[error("the place of version {place} holds version {head}")]
     Misplaced {
@@ -79,20 +85,9 @@ pub enum DirectoryFault {
         /// What the head says.
         head: DirectoryVersion,
     },
-    /// It is older than one that was in force.
-    #[error("directory version {found} is older than {known}, which was in force")]
-    Rollback {
-        /// The version found.
-        found: DirectoryVersion,
-        /// The version known.
-        known: DirectoryVersion,
-    },
-    /// Two heads of one version, or a head that does not follow the one in force.
-    #[error("directory version {version} contradicts the head in force: a fork")]
-    Fork {
-        /// The version found.
-        version: DirectoryVersion,
-    },
+    /// It is older than the one in force, or a fork of it.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
 }
 
 impl DirectoryFault {
@@ -102,10 +97,11 @@ impl DirectoryFault {
             Self::Absent { .. } => ErrorCode::NotFound,
             Self::File { source } => file_code(source),
             Self::Place { source, .. } => io_code(source),
+            Self::Interrupted => ErrorCode::Draining,
             Self::Signature { .. } => ErrorCode::SignatureInvalid,
             Self::Refused { source, .. } => source.code(),
-            Self::Rollback { .. } => ErrorCode::DirectoryBehind,
-            Self::Misplaced { .. } | Self::Fork { .. } => ErrorCode::StatementMalformed,
+            Self::Succession(source) => source.code(),
+            Self::Misplaced { .. } => ErrorCode::StatementMalformed,
         }
     }
 }
@@ -123,6 +119,19 @@ pub(crate) struct Directories {
     changes: watch::Sender<u64>,
     trust: TrustStore,
     place: PathBuf,
+    updates: tokio::sync::Mutex<update::Updates>,
+}
+
+/// Whether a directory found in `place` may follow the one known, by all heads between the two
+/// where they lie there.
+fn check(
+    place: &Path,
+    known: Known,
+    found: &Directory,
+    trust: &TrustStore,
+) -> Result<(), DirectoryFault> {
+    let between = files::heads_between(place, known.version, found.version());
+    Ok(follows(known, &between, found, trust)?)
 }
 
 impl Directories {
@@ -136,24 +145,16 @@ impl Directories {
             read_newest(place, &trust, None)?.ok_or_else(|| DirectoryFault::Absent {
                 path: place.to_owned(),
             })?;
-        let (version, head) = (directory.version(), directory.signed_head().digest());
-        match known {
-            Some(known) if version < known.version => {
-                return Err(DirectoryFault::Rollback {
-                    found: version,
-                    known: known.version,
-                });
-            }
-            Some(known) if version == known.version && head != known.head => {
-                return Err(DirectoryFault::Fork { version });
-            }
-            _ => {}
+        if let Some(known) = known {
+            let (version, head) = (known.version, known.head);
+            check(place, Known { version, head }, &directory, &trust)?;
         }
         Ok(Self {
-            changes: watch::Sender::new(version.value()),
+            changes: watch::Sender::new(directory.version().value()),
             current: ArcSwap::from_pointee(directory),
             trust,
             place: place.to_owned(),
+            updates: tokio::sync::Mutex::default(),
         })
     }
 
@@ -177,27 +178,35 @@ impl Directories {
     }
 
     fn adopt(&self, current: &Directory, found: Directory) -> Result<bool, DirectoryFault> {
-        let (version, known) = (found.version(), current.version());
-        if version < known {
-            return Err(DirectoryFault::Rollback {
-                found: version,
-                known,
-            });
-        }
-        let head = current.signed_head().digest();
-        if version == known {
-            return if found.signed_head().digest() == head {
-                Ok(false)
-            } else {
-                Err(DirectoryFault::Fork { version })
-            };
-        }
-        if version == known.next() && found.head().previous != Some(head) {
-            return Err(DirectoryFault::Fork { version });
+        check(&self.place, current.into(), &found, &self.trust)?;
+        let version = found.version();
+        if version == current.version() {
+            return Ok(false);
         }
         self.current.store(Arc::new(found));
         self.changes.send_replace(version.value());
         Ok(true)
+    }
+
+    /// What brings a caller's version to the one in force; `None` if it has that one. Made
+    /// once for each version that callers have.
+    pub(crate) async fn update(
+        self: &Arc<Self>,
+        asked: Asked,
+    ) -> Result<Option<Arc<Update>>, DirectoryFault> {
+        let current = self.current();
+        if asked.has(&current) {
+            return Ok(None);
+        }
+        let mut updates = self.updates.lock().await;
+        if let Some(made) = updates.find(&current, &asked) {
+            return Ok(Some(made));
+        }
+        let place = self.place.clone();
+        let making = tokio::task::spawn_blocking(move || Update::make(&place, current, &asked));
+        let made = Arc::new(making.await.map_err(|_| DirectoryFault::Interrupted)?);
+        updates.keep(&made);
+        Ok(Some(made))
     }
 
     /// What the store is told of the directory in force.

@@ -4,10 +4,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use consign_domain::DirectoryVersion;
 use consign_proto::v1::{self, directory_reply, hub_server};
-use consign_verify::Directory;
 use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_stream::{Stream, StreamExt as _};
@@ -15,6 +12,7 @@ use tonic::{Request, Response, Status, Streaming};
 use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
+use crate::directory::{Asked, DirectoryFault, Messages};
 use crate::outgoing::Replies;
 use crate::relay::Relay;
 use crate::{collect, fetch, submit, upload};
@@ -25,8 +23,6 @@ const ANSWERS: usize = 64;
 const PIECES: usize = 2;
 /// How long the transport may take for what is left when a call has ended.
 const UNTAKEN: Duration = Duration::from_secs(30);
-/// Entries sent in one message.
-const ENTRIES: usize = 256 * 1024;
 
 /// The service over the shared state.
 #[derive(Debug, Clone)]
@@ -125,13 +121,15 @@ impl hub_server::Hub for Service {
         request: Request<v1::DirectoryRequest>,
     ) -> Reply<Self::DirectoryStream> {
         let (_, call) = self.0.enter(request.extensions())?;
-        let directory = self.0.directories.current();
-        let newer = DirectoryVersion::new(request.into_inner().have)
-            .map_or(true, |have| have < directory.version());
-        let messages = Messages {
-            directory,
-            next: if newer { Next::Head } else { Next::Current },
+        let asked = Asked::of(&request.into_inner());
+        let fault = |fault: DirectoryFault| {
+            consign_proto::status_from_code(fault.code(), fault.to_string())
         };
+        let update = self.0.directories.update(asked).await.map_err(fault)?;
+        let current = update.is_none();
+        let current = current.then_some(directory_reply::Message::Current(true));
+        let messages = update.map(Messages::new).into_iter().flatten();
+        let messages = current.into_iter().chain(messages);
         let replies = tokio_stream::iter(messages).map(move |message| {
             let _call = &call;
             let message = Some(message);
@@ -148,83 +146,5 @@ impl hub_server::Hub for Service {
         let answer = self.0.time_stamp(caller, request.into_inner().query);
         let answer = answer.await?.into();
         Ok(Response::new(v1::TimeStampReply { answer }))
-    }
-}
-
-/// A directory as messages, made as they are wanted.
-struct Messages {
-    directory: Arc<Directory>,
-    next: Next,
-}
-
-enum Next {
-    Current,
-    Head,
-    Entries(usize),
-    Nothing,
-}
-
-impl Iterator for Messages {
-    type Item = directory_reply::Message;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        match self.next {
-            Next::Current => {
-                self.next = Next::Nothing;
-                Some(directory_reply::Message::Current(true))
-            }
-            Next::Head => {
-                self.next = Next::Entries(0);
-                let head = consign_proto::signed_message(self.directory.signed_head());
-                Some(directory_reply::Message::Head(head))
-            }
-            Next::Entries(from) => {
-                let lines = whole_lines(self.directory.entries().get(from..)?, ENTRIES);
-                if lines.is_empty() {
-                    return None;
-                }
-                self.next = Next::Entries(from + lines.len());
-                let lines = Bytes::copy_from_slice(lines);
-                Some(directory_reply::Message::Entries(lines))
-            }
-            Next::Nothing => None,
-        }
-    }
-}
-
-/// As many whole lines as fit into `most` bytes, and at least one.
-fn whole_lines(entries: &[u8], most: usize) -> &[u8] {
-    let end_of_line = |byte: &u8| *byte == b'\n';
-    let window = entries.get(..most).unwrap_or(entries);
-    let end = if window.len() == entries.len() {
-        entries.len()
-    } else {
-        match window.iter().rposition(end_of_line) {
-            Some(last) => last + 1,
-            None => entries
-                .iter()
-                .position(end_of_line)
-                .map_or(entries.len(), |first| first + 1),
-        }
-    };
-    entries.get(..end).unwrap_or(entries)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn entries_travel_in_whole_lines() {
-        let entries = b"aaaa\nbb\ncccccc\n";
-        let mut rest: &[u8] = entries;
-        let mut pieces = Vec::new();
-        while !rest.is_empty() {
-            let piece = whole_lines(rest, 8);
-            pieces.push(piece);
-            rest = &rest[piece.len()..];
-        }
-        assert_eq!(pieces, [&b"aaaa\nbb\n"[..], b"cccccc\n"]);
-        assert_eq!(whole_lines(b"aaaaaaaaaaaa\nb\n", 4), b"aaaaaaaaaaaa\n");
     }
 }

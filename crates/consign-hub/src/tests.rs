@@ -6,5 +6,6 @@ mod fairness;
 mod full;
 mod life;
 mod payloads;
+mod reforms;
 mod stamps;
 mod uploads;

@@ -13,6 +13,7 @@
 //! | `load` | two phases, accept and settle, and their figures |
 //! | `fan_out`, `idle`, `large`, `restart`, `retention`, `soak` | the other scenarios |
 //! | `network` | documents a second end to end, with real nodes |
+//! | `directory` | a directory of many agencies, from the authority to a node's disk |
 //! | `rounds` | many documents through one hub, sealed in portions |
 //! | `statistics` | medians and percentiles |
 //!
@@ -21,6 +22,7 @@
 //! set of sealed documents serves every phase and every run. What was accepted and not settled
 //! when a phase ends is waited for: a document that stays away fails the run.
 
+pub mod directory;
 mod driver;
 mod error;
 pub mod fan_out;

@@ -232,7 +232,8 @@ type Keyed = (AgencyCode, String, EncryptionRecipient);
 
 fn recipients(compose: &ComposeFile, context: &Context<'_>) -> Result<Vec<Keyed>, SealError> {
     let key_of = |code: &AgencyCode| {
-        let agency = context.directory.active_agency(code, context.now)?;
+        // It may have been renamed since the document was composed.
+        let agency = context.directory.addressee(code)?;
         let key = agency.encryption_key_at(context.now)?;
         let key = EncryptionRecipient::from_text(key.public.as_str()).ok()?;
         Some((code.clone(), agency.id.to_string(), key))

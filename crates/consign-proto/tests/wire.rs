@@ -255,13 +255,25 @@ fn what_is_uploaded_and_fetched() {
                     data: bytes("piece")
                 }
             ),
-            line("have", &DirectoryRequest { have: 12 }),
+            line(
+                "have",
+                &DirectoryRequest {
+                    have: 12,
+                    head: bytes("digest"),
+                }
+            ),
             line(
                 "head",
                 &listed(Listed::Head(signed("head").unwrap_or_default()))
             ),
             line("entries", &listed(Listed::Entries(bytes("lines")))),
             line("current", &listed(Listed::Current(true))),
+            line(
+                "between",
+                &listed(Listed::Between(signed("between").unwrap_or_default()))
+            ),
+            line("kept", &listed(Listed::Kept(9_998))),
+            line("dropped", &listed(Listed::Dropped(1))),
         ]
         .concat()
     );

@@ -4,17 +4,23 @@
 //! question of time that the caller asks with [`Directory::is_fresh`]; an old version
 //! stays good for judging what was signed under it.
 
+pub mod changes;
+mod error;
+mod proof;
+mod succession;
+
 use std::collections::HashMap;
+use std::fmt;
 
 use consign_domain::directory::{
-    AgencyEntry, AuthorityEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryError,
-    EntryState, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
+    AgencyEntry, AuthorityEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryState,
+    HubEntry, KeyState, NodeEntry, StatementKeyEntry,
 };
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
-use consign_domain::statement::{DirectoryHead, Statement, StatementError};
+use consign_domain::statement::{DirectoryHead, Statement};
 use consign_domain::{
-    AgencyCode, AgencyId, Digest, DirectoryVersion, ErrorCode, HubId, KeyId, NodeId, PartyId,
-    SignedStatement, Timestamp,
+    AgencyCode, AgencyId, Digest, DirectoryVersion, HubId, KeyId, NodeId, PartyId, SignedStatement,
+    Timestamp,
 };
 use consign_log::Tree;
 use consign_pki::encryption::EncryptionRecipient;
@@ -22,88 +28,9 @@ use consign_pki::statement::StatementPublicKey;
 
 use crate::trust::TrustStore;
 
-/// Why bytes are not a directory to believe.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DirectoryError {
-    /// The head is not a well-formed statement.
-    #[error("the directory's head is malformed")]
-    Head {
-        /// How.
-        #[source]
-        source: StatementError,
-    },
-    /// The head belongs to another network or authority.
-    #[error("the directory's head is not of this network's authority")]
-    OtherAuthority,
-    /// The trust file does not pin the key that the head names.
-    #[error("the directory's head is signed with key {key}, which the trust file does not name")]
-    UnknownKey {
-        /// The key named.
-        key: KeyId,
-    },
-    /// The head's signature is wrong.
-    #[error("the signature of the directory's head is wrong")]
-    Signature,
-    /// The version is below the lowest the trust file accepts.
-    #[error("directory version {found} is below {minimum}, the lowest that the trust file accepts")]
-    TooOld {
-        /// The version found.
-        found: DirectoryVersion,
-        /// The lowest accepted.
-        minimum: DirectoryVersion,
-    },
-    /// The entries together are too many or too large.
-    #[error("the directory is larger than any may be")]
-    TooLarge,
-    /// The number of entries is not the head's.
-    #[error("{found} entries, the head says {expected}")]
-    Count {
-        /// Entries found.
-        found: usize,
-        /// Entries that the head says.
-        expected: u64,
-    },
-    /// The entries are not those that the head signs.
-    #[error("the entries do not have the root that the head signs")]
-    Root,
-    /// An entry is malformed.
-    #[error("entry {index} is malformed")]
-    Entry {
-        /// Its place, from 0.
-        index: usize,
-        /// How.
-        #[source]
-        source: EntryError,
-    },
-    /// Entries are not in strictly ascending order of ids.
-    #[error("entry {index} is out of order")]
-    Order {
-        /// Its place, from 0.
-        index: usize,
-    },
-    /// A code, certificate or key that two entries claim, or a key with a wrong id.
-    #[error("entry {index} claims a code, certificate or key that is not its own")]
-    Claim {
-        /// Its place, from 0.
-        index: usize,
-    },
-}
-
-impl DirectoryError {
-    /// The code to answer with.
-    pub const fn code(&self) -> ErrorCode {
-        match self {
-            Self::Head { source } => source.code(),
-            Self::OtherAuthority => ErrorCode::NetworkMismatch,
-            Self::UnknownKey { .. } => ErrorCode::KeyUnknown,
-            Self::Signature | Self::Root => ErrorCode::SignatureInvalid,
-            Self::TooOld { .. } => ErrorCode::DirectoryBehind,
-            Self::TooLarge => ErrorCode::TooLarge,
-            _ => ErrorCode::StatementMalformed,
-        }
-    }
-}
+pub use error::{DirectoryError, SuccessionError};
+pub use proof::{EntryProof, MAX_PROOF, ProofError, ProvenEntry};
+pub use succession::{Known, follows};
 
 /// A statement key, ready to verify with.
 #[derive(Debug, Clone)]
@@ -314,6 +241,25 @@ impl Directory {
             .filter(|agency| agency.state == EntryState::Active && agency.code_at(at) == Some(code))
     }
 
+    /// The active agency that a code means, also one that it has no more: a code is never given
+    /// to another agency, so what was addressed before an agency was renamed is still its own.
+    pub fn addressee(&self, code: &AgencyCode) -> Option<&AgencyEntry> {
+        self.agency_by_code(code)
+            .filter(|agency| agency.state == EntryState::Active)
+    }
+
+    /// What became of the agency that has, or once had, a code, for people: its code now, or the
+    /// agency that it was merged into; `None` where there is nothing to say.
+    pub fn now_known_as(&self, code: &AgencyCode, at: Timestamp) -> Option<Became<'_>> {
+        let agency = self.agency_by_code(code)?;
+        if let Some(successor) = agency.successor {
+            let code = self.agency(successor)?.code_at(at)?;
+            return Some(Became::MergedInto(code));
+        }
+        let now = agency.code_at(at)?;
+        (now != code).then_some(Became::Renamed(now))
+    }
+
     /// All agencies, in no order.
     pub fn agencies(&self) -> impl Iterator<Item = &AgencyEntry> {
         self.agencies.values()
@@ -378,15 +324,50 @@ impl Directory {
         self.keys.get(&(party, key))
     }
 
-    /// The path that shows an entry line to be in the directory: index, size and hashes.
-    pub fn path_of(&self, id: [u8; 16]) -> Option<(u64, u64, Vec<consign_log::Hash>)> {
+    /// An entry's line with the path that shows it to be in the directory; `None` if nobody
+    /// has the id.
+    pub fn path_of(&self, id: [u8; 16]) -> Option<EntryPath<'_>> {
         let lines = lines(&self.entries);
-        let index = lines
-            .iter()
-            .position(|line| Entry::parse(line).is_ok_and(|entry| entry.id() == id))?;
+        // Lines were checked to be in the order of their ids.
+        let of = |line: &&[u8]| Entry::parse(line).map_or([0; 16], |entry| entry.id());
+        let index = lines.binary_search_by_key(&id, of).ok()?;
+        let line = lines.get(index)?;
         let path = Tree::from_leaves(&lines).path(index)?;
-        Some((index as u64, lines.len() as u64, path))
+        Some(EntryPath {
+            line,
+            index: index as u64,
+            path,
+        })
     }
+}
+
+/// What became of an agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Became<'a> {
+    /// It has this code now.
+    Renamed(&'a AgencyCode),
+    /// It was merged into the agency with this code.
+    MergedInto(&'a AgencyCode),
+}
+
+impl fmt::Display for Became<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Renamed(code) => write!(f, "now {code}"),
+            Self::MergedInto(code) => write!(f, "merged into {code}"),
+        }
+    }
+}
+
+/// Where an entry stands under the root that the head signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EntryPath<'a> {
+    /// The entry as it was signed, without the line's end.
+    pub line: &'a [u8],
+    /// Its place, from 0.
+    pub index: u64,
+    /// The hashes from the leaf to the root, lowest first.
+    pub path: Vec<consign_log::Hash>,
 }
 
 fn verify_head(
@@ -413,24 +394,6 @@ fn verify_head(
         return Err(DirectoryError::TooOld { found, minimum });
     }
     Ok(head)
-}
-
-/// Checks that an entry stands in the directory that a head signs, by its path alone.
-///
-/// # Errors
-/// [`DirectoryError`] of the head, the entry, or [`DirectoryError::Root`] for the path.
-pub fn verify_entry(
-    signed_head: &SignedStatement,
-    line: &[u8],
-    index: u64,
-    path: &[consign_log::Hash],
-    trust: &TrustStore,
-) -> Result<Entry, DirectoryError> {
-    let head = verify_head(signed_head, trust)?;
-    let leaf = consign_log::leaf_hash(line);
-    consign_log::verify_path(&leaf, index, head.entries, path, head.root.as_bytes())
-        .map_err(|_| DirectoryError::Root)?;
-    Entry::parse(line).map_err(|source| DirectoryError::Entry { index: 0, source })
 }
 
 /// The lines of a directory, without their ends. Bytes after the last newline are a line

@@ -11,9 +11,10 @@ mod world;
 
 use consign_domain::directory::{Entry, KeyState, KeyText, Role};
 use consign_domain::statement::{DirectoryHead, Envelope, Event, Evidence, Placement, Statement};
-use consign_domain::{Digest, ErrorCode, Sequence, SignedStatement};
+use consign_domain::text::Line;
+use consign_domain::{Digest, DirectoryVersion, ErrorCode, Sequence, SignedStatement};
 use consign_pki::statement::StatementKey;
-use consign_verify::directory::verify_entry;
+use consign_verify::directory::{EntryProof, MAX_PROOF};
 use consign_verify::{
     Directory, DirectoryError, Submitted, TrustStore, verify_statement, verify_submitted,
 };
@@ -274,15 +275,64 @@ fn a_directory_is_believed_only_whole() {
 #[test]
 fn an_entry_proves_itself_with_a_path() {
     let world = World::new();
-    let id = world.recipient.id.to_bytes();
-    let (index, _, path) = world.directory.path_of(id).unwrap();
-    let line = world.entries()[1].to_bytes();
-    let head = world.directory.signed_head();
-    let entry = verify_entry(head, &line, index, &path, &world.trust).unwrap();
-    assert_eq!(entry.id(), id);
-    let other = world.entries()[0].to_bytes();
-    assert!(verify_entry(head, &other, index, &path, &world.trust).is_err());
-    assert!(verify_entry(head, &line, index + 1, &path, &world.trust).is_err());
+    for entry in world.entries() {
+        let proof = EntryProof::of(&world.directory, entry.id()).unwrap();
+        let read = EntryProof::parse(&proof.to_bytes()).unwrap();
+        assert_eq!(read, proof);
+        let proven = read.verify(&world.trust).unwrap();
+        assert_eq!(proven.entry, entry);
+        assert_eq!(proven.head, *world.directory.head());
+    }
+    assert!(EntryProof::of(&world.directory, [0x77; 16]).is_none());
+}
+
+/// Every field of a proof, changed alone, and what is said of it.
+#[test]
+fn a_proof_that_was_changed_proves_nothing() {
+    let world = World::new();
+    let proof = EntryProof::of(&world.directory, world.recipient.id.to_bytes()).unwrap();
+    let good: serde_json::Value = serde_json::from_slice(&proof.to_bytes()).unwrap();
+    let refusal = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = good.clone();
+        change(&mut changed);
+        let proof = EntryProof::parse(changed.to_string().as_bytes()).unwrap();
+        proof.verify(&world.trust).unwrap_err()
+    };
+    let other = EntryProof::of(&world.directory, world.sender.id.to_bytes()).unwrap();
+    let other: serde_json::Value = serde_json::from_slice(&other.to_bytes()).unwrap();
+    for field in ["entry", "path", "index"] {
+        let refused = refusal(&|proof| proof[field] = other[field].clone());
+        assert!(matches!(refused, DirectoryError::Root), "{field}");
+    }
+    let shorter = refusal(&|proof| drop(proof["path"].as_array_mut().unwrap().pop()));
+    assert!(matches!(shorter, DirectoryError::Root));
+    let outside = refusal(&|proof| proof["index"] = 99.into());
+    assert!(matches!(outside, DirectoryError::Root));
+    let unsigned = refusal(&|proof| proof["signature"] = "00".repeat(64).into());
+    assert!(matches!(unsigned, DirectoryError::Signature));
+    let longer = refusal(&|proof| {
+        let head = proof["head"].as_str().unwrap();
+        let head = head.replace("\"expires\":\"20", "\"expires\":\"21");
+        assert_ne!(head, proof["head"].as_str().unwrap());
+        proof["head"] = head.into();
+    });
+    assert!(matches!(longer, DirectoryError::Signature));
+    let other_key = TrustStore::new(
+        world.trust.network(),
+        Line::new("Quảng Ninh").unwrap(),
+        world.trust.authority(),
+        world.trust.authority_code().clone(),
+        vec![StatementKey::from_seed([0x41; 32]).public()],
+        world.trust.roots().to_vec(),
+        DirectoryVersion::FIRST,
+    );
+    assert!(matches!(
+        proof.verify(&other_key),
+        Err(DirectoryError::UnknownKey { .. })
+    ));
+    for bytes in [&b"{}"[..], b"", &vec![b' '; MAX_PROOF + 1]] {
+        EntryProof::parse(bytes).unwrap_err();
+    }
 }
 
 /// Nothing is allocated for lines before they are counted.

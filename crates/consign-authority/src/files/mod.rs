@@ -22,6 +22,7 @@ mod invitations;
 mod layout;
 mod once;
 mod pending;
+mod reform;
 mod renewal;
 mod service;
 mod store;
@@ -56,6 +57,7 @@ pub use enrolment::{Enrolment, Known};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
+pub use reform::Rename;
 pub use renewal::RenewalProof;
 
 /// Mode of files that anyone may read.
@@ -401,6 +403,9 @@ impl Authority {
         };
         if std::mem::replace(current, state) == state {
             return Ok(false);
+        }
+        if let Entry::Agency(agency) = &mut record.entry {
+            agency.successor = None;
         }
         self.enter(record)?;
         Ok(true)

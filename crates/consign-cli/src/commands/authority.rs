@@ -3,6 +3,8 @@
 mod enrolment;
 mod service;
 
+mod reform;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -58,6 +60,12 @@ pub(crate) enum Authority {
     Publish(Publish),
     /// Revoke the keys and certificates of an agency or hub
     Revoke(Revoke),
+    /// Give an agency another code or name
+    Rename(reform::Rename),
+    /// Let another node serve an agency
+    Move(reform::Move),
+    /// Close an agency that was merged into another
+    Merge(reform::Merge),
     /// Show the authority and everyone it has enrolled
     Show(Show),
 }
@@ -272,6 +280,9 @@ pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
         Authority::Issue(arguments) => issue(arguments, output),
         Authority::Publish(arguments) => publish(&arguments, output),
         Authority::Revoke(arguments) => revoke(&arguments, output),
+        Authority::Rename(arguments) => reform::rename(arguments, output),
+        Authority::Move(arguments) => reform::move_to(&arguments, output),
+        Authority::Merge(arguments) => reform::merge(&arguments, output),
         Authority::Show(arguments) => show(&arguments, output),
     }
 }

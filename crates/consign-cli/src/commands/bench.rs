@@ -1,5 +1,6 @@
 //! `consign bench`: what this machine does with it, measured by anyone.
 
+mod directory;
 mod hub;
 mod network;
 mod watch;
@@ -18,17 +19,20 @@ use super::{Outcome, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
-/// Measure a hub or a whole network on this machine.
+/// Measure a hub, a whole network or its directory on this machine.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
   consign bench hub
   consign bench hub --nodes 16 --in-flight 256 --size 2KiB --seconds 10 --json
-  consign bench network")]
+  consign bench network
+  consign bench directory")]
 pub(crate) enum Bench {
     /// Measure a hub with simulated nodes
     Hub(Box<hub::Hub>),
     /// Measure a hub and real nodes, end to end
     Network(network::Network),
+    /// Measure a directory of many agencies
+    Directory(directory::Directory),
 }
 
 /// Runs one of the commands.
@@ -36,6 +40,7 @@ pub(crate) fn run(bench: Bench, output: Output) -> Outcome {
     match bench {
         Bench::Hub(arguments) => super::serve(hub::run(*arguments, output)),
         Bench::Network(arguments) => super::serve(network::run(arguments, output)),
+        Bench::Directory(arguments) => super::serve(directory::run(arguments, output)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! `consign directory`: the signed directory, read from disk and verified.
 
+mod check;
+
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use consign_domain::directory::{AgencyEntry, EntryState};
+use consign_domain::directory::{AgencyEntry, Entry, EntryState};
 use consign_domain::{ErrorCode, Timestamp};
 use consign_verify::Directory as Verified;
 use serde::Serialize;
@@ -17,19 +19,30 @@ use crate::output::{Output, Tone};
 
 /// Look into the signed directory.
 #[derive(Debug, Subcommand)]
-#[command(after_help = "Example:
-  consign directory show --node DIR")]
+#[command(after_help = "Examples:
+  consign directory show --node DIR
+  consign directory show H49.13 --node DIR --proof proof.json
+  consign directory check proof.json --trust trust/trust.json")]
 pub(crate) enum Directory {
     /// Show the newest directory after verifying it: agencies, nodes, hubs
     Show(Show),
+    /// Check the proof of an entry with the trust file alone
+    Check(check::Check),
 }
 
 /// Show the newest directory after verifying it.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign directory show --node DIR
-  consign directory show --trust trust/trust.json --json")]
+  consign directory show --trust trust/trust.json --json
+  consign directory show H49.13 --node DIR --proof proof.json")]
 pub(crate) struct Show {
+    /// The agency's or hub's code; everyone, if it is left out
+    #[arg(value_name = "CODE")]
+    code: Option<String>,
+    /// Write the entry with its path and the signed head into a file, for others to check
+    #[arg(long, value_name = "FILE", requires = "code")]
+    proof: Option<PathBuf>,
     #[command(flatten)]
     node: NodeChoice,
     /// A trust file with its directory beside it, instead of a node's
@@ -62,7 +75,13 @@ struct Agency {
 
 /// Reads, verifies and prints.
 pub(crate) fn run(directory: &Directory, output: Output) -> Outcome {
-    let Directory::Show(show) = directory;
+    match directory {
+        Directory::Show(arguments) => show(arguments, output),
+        Directory::Check(arguments) => check::run(arguments, output),
+    }
+}
+
+fn show(show: &Show, output: Output) -> Outcome {
     let path = match &show.trust {
         Some(path) => path.clone(),
         None => show.node.directory()?.join("trust").join("trust.json"),
@@ -73,17 +92,27 @@ pub(crate) fn run(directory: &Directory, output: Output) -> Outcome {
         return Err(Failure::new(ErrorCode::NotFound, message)
             .fix("publish one: consign authority publish"));
     };
-    let answer = Answer::new(store.name(), directory, now());
+    let only = match &show.code {
+        Some(code) => Some(check::id_of(code, directory, &path)?),
+        None => None,
+    };
+    if let (Some(id), Some(file)) = (only, &show.proof) {
+        check::write(directory, id, file)?;
+    }
+    let answer = Answer::new(store.name(), directory, only, now());
     print(&answer, output);
     output.object(true, &answer);
     Ok(exit::DONE)
 }
 
 impl Answer {
-    fn new(name: &str, directory: &Verified, now: Timestamp) -> Self {
+    fn new(name: &str, directory: &Verified, only: Option<[u8; 16]>, now: Timestamp) -> Self {
         let head = directory.head();
         let agency = |entry| Agency::new(entry, directory, now);
-        let mut agencies: Vec<Agency> = directory.agencies().map(agency).collect();
+        let wanted = |id: [u8; 16]| only.is_none_or(|only| only == id);
+        let agencies = directory.agencies();
+        let agencies = agencies.filter(|entry| wanted(entry.id.to_bytes()));
+        let mut agencies: Vec<Agency> = agencies.map(agency).collect();
         agencies.sort_by(|one, other| (&one.code, &one.id).cmp(&(&other.code, &other.id)));
         let lines = directory.entries().split(|byte| *byte == b'\n');
         Self {
@@ -95,6 +124,7 @@ impl Answer {
             expired: !directory.is_fresh(now),
             agencies,
             entries: lines
+                .filter(|line| Entry::parse(line).is_ok_and(|entry| wanted(entry.id())))
                 .filter_map(|line| serde_json::from_slice(line).ok())
                 .collect(),
         }

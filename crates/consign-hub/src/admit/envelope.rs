@@ -7,6 +7,8 @@
 //! said last and with evidence: whatever time an envelope claims, what is submitted after
 //! the revocation is refused, and what was answered before keeps its answer.
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use consign_domain::directory::{EntryState, Role};
 use consign_domain::limits::{MAX_INLINE_PAYLOAD, MAX_SKEW_SECONDS};
@@ -132,8 +134,7 @@ impl Admission {
         let reference = envelope.reference(sha256).ok_or(Refused::Role {
             rule: "an envelope is signed by an agency",
         })?;
-        let found =
-            check_times(envelope, now).and_then(|()| self.recipients(envelope, directory, now));
+        let found = check_times(envelope, now).and_then(|()| self.recipients(envelope, directory));
         let directory = directory.version();
         let (envelope, rejection, revoked) = match (submitted, found) {
             (Submitted::Good(envelope), Ok(recipients)) => {
@@ -217,18 +218,19 @@ impl Admission {
         }
     }
 
-    /// All recipients, or all of them that are unknown.
+    /// All recipients, or all of them that are unknown. A code that an agency had before it was
+    /// renamed means that agency: what was sealed under it is delivered.
     fn recipients(
         &self,
         envelope: &Envelope,
         directory: &Directory,
-        now: Timestamp,
     ) -> Result<Vec<(AgencyId, AgencyCode)>, Rejection> {
         let mut recipients = Vec::with_capacity(envelope.to.as_slice().len());
-        let mut refused = Vec::new();
+        let (mut refused, mut placed) = (Vec::new(), HashSet::new());
         for code in envelope.to.as_slice() {
-            match directory.active_agency(code, now) {
-                Some(agency) if agency.hub == self.signer.hub => {
+            match directory.addressee(code) {
+                // Under two of its codes an agency would have two places for one document.
+                Some(agency) if agency.hub == self.signer.hub && placed.insert(agency.id) => {
                     recipients.push((agency.id, code.clone()));
                 }
                 _ => refused.push(code.clone()),

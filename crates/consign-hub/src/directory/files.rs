@@ -6,10 +6,11 @@ use std::fs;
 use std::path::Path;
 
 use bytes::Bytes;
-use consign_domain::SignedStatement;
-use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD};
+use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD, MAX_VERSIONS_BETWEEN};
+use consign_domain::{Digest, DirectoryVersion, SignedStatement};
 use consign_runtime::entropy;
 use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
+use consign_verify::directory::SuccessionError;
 use consign_verify::{Directory, TrustStore};
 
 use super::DirectoryFault;
@@ -49,6 +50,29 @@ pub(crate) fn read_newest(
     Ok(Some(directory))
 }
 
+/// The heads of all versions between two, ascending; none unless all of them are here and they
+/// are not more than may travel.
+pub(crate) fn heads_between(
+    place: &Path,
+    old: DirectoryVersion,
+    new: DirectoryVersion,
+) -> Vec<SignedStatement> {
+    let versions = old.value().saturating_add(1)..new.value();
+    if versions.end.saturating_sub(versions.start) > MAX_VERSIONS_BETWEEN {
+        return Vec::new();
+    }
+    let heads = versions.map(|version| read_head(&place.join(name_of(version))).ok());
+    heads.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The entries of a version as they lie there, if its head is the one with this digest.
+pub(crate) fn entries_of(place: &Path, version: DirectoryVersion, head: Digest) -> Option<Vec<u8>> {
+    let directory = place.join(name_of(version.value()));
+    let found = read_head(&directory).ok()?;
+    (found.digest() == head).then_some(())?;
+    files::read_bounded(&directory.join(ENTRIES), MAX_DIRECTORY).ok()
+}
+
 /// The name and the place of the highest version; `None` if there is none.
 pub(crate) fn newest_place(
     place: &Path,
@@ -65,9 +89,9 @@ pub(crate) fn publish(place: &Path, directory: &Directory) -> Result<(), Directo
         return if read_head(&target)? == *directory.signed_head() {
             Ok(())
         } else {
-            Err(DirectoryFault::Fork {
-                version: directory.version(),
-            })
+            let version = directory.version();
+            let known = version;
+            Err(SuccessionError::Fork { version, known }.into())
         };
     }
     let fault = |source| DirectoryFault::Place {

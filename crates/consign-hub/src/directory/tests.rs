@@ -1,6 +1,10 @@
 //! Versions replace each other forwards only, and in one line.
 
+use bytes::Bytes;
 use consign_authority::PublishOptions;
+use consign_domain::directory::EntryState;
+use consign_proto::v1::{DirectoryRequest, directory_reply::Message};
+use consign_verify::directory::changes::{Change, apply};
 
 use super::*;
 use crate::testing::World;
@@ -32,11 +36,14 @@ fn an_older_version_is_not_taken_back() {
     std::fs::rename(&newest, world.config.directory.join("set aside")).unwrap();
     assert!(matches!(
         directories.poll(),
-        Err(DirectoryFault::Rollback { .. })
+        Err(DirectoryFault::Succession(SuccessionError::Rollback { .. }))
     ));
     let known = Some(directories.note());
     let reopened = Directories::open(&world.config.directory, world.trust.clone(), known);
-    assert!(matches!(reopened, Err(DirectoryFault::Rollback { .. })));
+    assert!(matches!(
+        reopened,
+        Err(DirectoryFault::Succession(SuccessionError::Rollback { .. }))
+    ));
 }
 
 #[test]
@@ -63,14 +70,23 @@ fn a_fork_is_not_followed() {
     };
     forked("000000000002");
     let same_version = directories.poll();
-    assert!(matches!(same_version, Err(DirectoryFault::Fork { .. })));
+    assert!(matches!(
+        same_version,
+        Err(DirectoryFault::Succession(SuccessionError::Fork { .. }))
+    ));
     let known = Some(directories.note());
     let reopened = Directories::open(&versions, world.trust.clone(), known);
-    assert!(matches!(reopened, Err(DirectoryFault::Fork { .. })));
+    assert!(matches!(
+        reopened,
+        Err(DirectoryFault::Succession(SuccessionError::Fork { .. }))
+    ));
     consign_authority::publish(&fork, options, world.now()).unwrap();
     forked("000000000003");
     let next_version = directories.poll();
-    assert!(matches!(next_version, Err(DirectoryFault::Fork { .. })));
+    assert!(matches!(
+        next_version,
+        Err(DirectoryFault::Succession(SuccessionError::Fork { .. }))
+    ));
     assert_eq!(directories.note().version.value(), 2);
 }
 
@@ -110,6 +126,132 @@ fn publishing_is_repeatable_and_never_overwrites() {
     );
     let absent = read_newest(&place.join("none"), &world.trust, None);
     assert!(absent.unwrap().is_none());
+}
+
+/// What a caller of that version gets, message by message.
+async fn asked(directories: &Arc<Directories>, have: u64, head: Digest) -> Vec<Message> {
+    let head = Bytes::copy_from_slice(head.as_bytes());
+    let asked = Asked::of(&DirectoryRequest { have, head });
+    let update = directories.update(asked).await.unwrap();
+    update
+        .map(|update| Messages::new(update).collect())
+        .unwrap_or_default()
+}
+
+/// The lines that a caller has then, and how many bytes of lines travelled.
+fn rebuilt(old: &[u8], messages: &[Message]) -> (Vec<u8>, usize) {
+    let changes = messages.iter().filter_map(|message| match message {
+        Message::Entries(lines) => Some(Change::Insert(lines.clone())),
+        Message::Kept(count) => Some(Change::Keep(*count)),
+        Message::Dropped(count) => Some(Change::Drop(*count)),
+        _ => None,
+    });
+    let changes: Vec<Change<Bytes>> = changes.collect();
+    let inserted = changes.iter().map(|change| match change {
+        Change::Insert(lines) => lines.len(),
+        _ => 0,
+    });
+    (apply(old, &changes).unwrap(), inserted.sum())
+}
+
+fn between(messages: &[Message]) -> usize {
+    let is_between = |message: &&Message| matches!(message, Message::Between(_));
+    messages.iter().filter(is_between).count()
+}
+
+#[tokio::test]
+async fn only_what_changed_travels_to_who_has_a_version() {
+    let world = World::new();
+    let directories = Arc::new(open(&world));
+    let first = directories.current();
+    let head = first.signed_head().digest();
+    assert!(
+        asked(&directories, 1, head).await.is_empty(),
+        "it is current"
+    );
+    let code = "H49.03".parse().unwrap();
+    for state in [
+        EntryState::Suspended,
+        EntryState::Active,
+        EntryState::Suspended,
+    ] {
+        world.publish(|authority| {
+            authority.set_state(&code, state).unwrap();
+        });
+    }
+    assert!(directories.poll().unwrap());
+    let current = directories.current();
+    assert_eq!(current.version().value(), 4);
+
+    let messages = asked(&directories, 1, head).await;
+    assert_eq!(between(&messages), 2, "the heads of versions 2 and 3");
+    let (lines, inserted) = rebuilt(first.entries(), &messages);
+    assert_eq!(lines, current.entries());
+    let agency = current.agency_by_code(&"H49.03".parse().unwrap()).unwrap();
+    let line = current.path_of(agency.id.to_bytes()).unwrap().line;
+    assert_eq!(inserted, line.len() + 1, "one line travelled");
+    assert_eq!(asked(&directories, 1, head).await, messages, "asked again");
+    assert!(
+        asked(&directories, 5, head).await.is_empty(),
+        "ahead of the hub"
+    );
+}
+
+#[tokio::test]
+async fn who_has_nothing_another_head_or_a_version_gone_gets_the_whole() {
+    let world = World::new();
+    let directories = Arc::new(open(&world));
+    let head = directories.current().signed_head().digest();
+    world.publish(|_| {});
+    assert!(directories.poll().unwrap());
+    let current = directories.current();
+    let other = Digest::of(b"another head");
+    for (have, head) in [(0, other), (1, other), (2, other)] {
+        let messages = asked(&directories, have, head).await;
+        let (lines, inserted) = rebuilt(b"", &messages);
+        assert_eq!(
+            (lines.as_slice(), inserted),
+            (current.entries(), lines.len())
+        );
+    }
+    let first = world.config.directory.join("000000000001");
+    std::fs::remove_dir_all(first).unwrap();
+    let messages = asked(&directories, 1, head).await;
+    assert_eq!(rebuilt(b"", &messages).0, current.entries());
+}
+
+#[test]
+fn a_fork_beyond_the_next_version_is_told_by_the_heads_between() {
+    let world = World::new();
+    let fork = world.authority().with_file_name("fork");
+    copy(&world.authority(), &fork);
+    world.publish(|_| {});
+    let directories = open(&world);
+    let known = Some(directories.note());
+    world.clock.advance(1);
+    let force = PublishOptions {
+        force: true,
+        ..PublishOptions::default()
+    };
+    for version in 2..5 {
+        consign_authority::publish(&fork, force, world.now()).unwrap();
+        let name = format!("{version:012}");
+        let to = world.config.directory.join(&name);
+        if !to.exists() {
+            copy(&fork.join("trust/directory").join(&name), &to);
+        }
+    }
+    // Version 3 of the fork does not follow version 2 of ours, and 4 follows 3.
+    let is_fork = |fault: DirectoryFault| {
+        matches!(
+            fault,
+            DirectoryFault::Succession(SuccessionError::Fork { .. })
+        )
+    };
+    assert!(is_fork(directories.poll().unwrap_err()));
+    assert_eq!(directories.note().version.value(), 2);
+    let reopened = Directories::open(&world.config.directory, world.trust.clone(), known);
+    assert!(is_fork(reopened.unwrap_err()), "nor after a restart");
 }
 
 fn copy(from: &Path, to: &Path) {

@@ -100,7 +100,7 @@ impl Scene {
                 Ok(())
             }
             "Directory" => {
-                let reply = hub.directory(v1::DirectoryRequest { have: 0 }).await;
+                let reply = hub.directory(v1::DirectoryRequest::default()).await;
                 reply.map(drop).map_err(code)
             }
             "TimeStamp" => {

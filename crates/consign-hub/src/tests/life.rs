@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use consign_domain::directory::EntryState;
 use consign_domain::statement::Event;
 use consign_domain::{Digest, ErrorCode, SignedStatement};
@@ -11,6 +11,7 @@ use consign_runtime::clock::Clock;
 use consign_runtime::run_file::{Presence, RunFile};
 use consign_store::StoreError;
 use consign_verify::Directory;
+use consign_verify::directory::SuccessionError;
 
 use crate::bind_with;
 use crate::directory::{DirectoryFault, publish, read_newest};
@@ -67,7 +68,7 @@ async fn an_older_directory_is_not_taken_after_a_restart() {
     assert!(matches!(
         again,
         Err(HubError::Directory {
-            source: DirectoryFault::Rollback { .. }
+            source: DirectoryFault::Succession(SuccessionError::Rollback { .. })
         })
     ));
 }
@@ -124,7 +125,7 @@ async fn the_directory_is_handed_out_as_it_was_signed() {
     let world = World::new();
     let hub = world.start(world.memory_store()).await;
     let mut node = world.connect(1, &hub).await;
-    let request = v1::DirectoryRequest { have: 0 };
+    let request = v1::DirectoryRequest::default();
     let mut messages = node.directory(request).await.unwrap().into_inner();
     let (mut head, mut entries) = (None, BytesMut::new());
     while let Some(reply) = messages.message().await.unwrap() {
@@ -133,7 +134,7 @@ async fn the_directory_is_handed_out_as_it_was_signed() {
                 head = Some(consign_proto::signed(Some(signed), "head").unwrap());
             }
             directory_reply::Message::Entries(lines) => entries.extend_from_slice(&lines),
-            directory_reply::Message::Current(_) => panic!("there is news"),
+            other => panic!("the whole was asked for: {other:?}"),
         }
     }
     let head: SignedStatement = head.unwrap();
@@ -141,7 +142,10 @@ async fn the_directory_is_handed_out_as_it_was_signed() {
     let place = world.config.home.join("copy");
     publish(&place, &directory).unwrap();
     assert!(read_newest(&place, &world.trust, None).unwrap().is_some());
-    let request = v1::DirectoryRequest { have: 1 };
+    let request = v1::DirectoryRequest {
+        have: 1,
+        head: Bytes::new(),
+    };
     let mut messages = node.directory(request).await.unwrap().into_inner();
     let only = messages.message().await.unwrap().unwrap().message.unwrap();
     assert_eq!(only, directory_reply::Message::Current(true));

@@ -157,7 +157,7 @@ fn recipients(
                 });
             }
             Some(recipient) => found.push(recipient),
-            None => unknown.push(text.trim().chars().take(60).collect()),
+            None => unknown.push(unknown_recipient(text.trim(), context)),
         }
     }
     found.sort_by(|a, b| a.code.cmp(&b.code));
@@ -181,6 +181,17 @@ fn recipient(text: &str, context: &Context<'_>) -> Option<RecipientName> {
         name: name.to_owned(),
         code,
     })
+}
+
+/// A recipient as it was given, with what became of it where that is known.
+fn unknown_recipient(text: &str, context: &Context<'_>) -> String {
+    let text: String = text.chars().take(60).collect();
+    let code = AgencyCode::read(&text).ok();
+    let became = code.and_then(|code| {
+        let became = context.directory.now_known_as(&code, context.now)?;
+        Some(format!("{text} ({became})"))
+    });
+    became.unwrap_or(text)
 }
 
 fn document_type(request: &ComposeRequest) -> Result<DocumentType, ComposeError> {

@@ -7,7 +7,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::directory::EntryState;
 use consign_domain::{Digest, HubId, NodeId, Timestamp};
 use consign_proto::v1::hub_client::HubClient;
 use consign_runtime::shutdown::Shutdown;
@@ -176,7 +175,7 @@ fn assignment(office: &Office, node: Digest, directory: &Directory) -> Option<As
     let known: Option<NodeId> = directory.node_by_certificate(node, now).map(|node| node.id);
     let here = |desk: &&Arc<Desk>| {
         directory.agency(desk.id()).is_some_and(|agency| {
-            Some(agency.node) == known && agency.hub == hub && agency.state != EntryState::Closed
+            Some(agency.node) == known && agency.hub == hub && agency.is_served()
         })
     };
     let listed = directory.hub(hub)?.address.as_str();

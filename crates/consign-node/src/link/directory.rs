@@ -10,22 +10,26 @@
 //! On disk: `DIR/<version, 12 digits>/{head.json, head.sig, entries.jsonl}`, each published
 //! whole by renaming its directory; the last few are kept.
 
+mod offer;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::Bytes;
 use consign_domain::enrolment::DirectoryBundle;
-use consign_domain::limits::MAX_DIRECTORY;
-use consign_domain::{Digest, DirectoryVersion, ErrorCode, SignedStatement, Timestamp};
+use consign_domain::{DirectoryVersion, ErrorCode, Timestamp};
 use consign_proto::v1::directory_reply::Message;
 use consign_proto::v1::{DirectoryRequest, hub_client::HubClient};
-use consign_proto::{Malformed, signed, status_of};
+use consign_proto::{Malformed, status_of};
+use consign_verify::directory::changes::{self, Change, ChangeError};
+use consign_verify::directory::{Known, SuccessionError, follows};
 use consign_verify::{Directory, DirectoryError, TrustStore};
 use thiserror::Error;
 use tokio::sync::{Mutex, watch};
 use tonic::transport::Channel;
 use tracing::{info, warn};
 
+use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
 use crate::keys::signed_head;
 
@@ -40,21 +44,16 @@ pub enum DirectoryRefusal {
         #[source]
         source: DirectoryError,
     },
-    /// It is older than the one here.
-    #[error("directory version {offered} was offered, version {here} is here already")]
-    Rollback {
-        /// The version offered.
-        offered: DirectoryVersion,
-        /// The version here.
-        here: DirectoryVersion,
-    },
-    /// The authority has signed two different directories for one place in the row.
-    #[error(
-        "directory version {version} contradicts the one here: the authority or its key is not to be trusted; ask the authority"
-    )]
-    Fork {
-        /// The version offered.
-        version: DirectoryVersion,
+    /// It is older than the one here, or the authority has signed two different directories
+    /// for one place in the row.
+    #[error(transparent)]
+    Succession(#[from] SuccessionError),
+    /// The hub's changes do not fit the directory here.
+    #[error("the changes offered do not fit the directory here")]
+    Changes {
+        /// Why.
+        #[source]
+        source: ChangeError,
     },
     /// It could not be stored.
     #[error("the directory cannot be stored")]
@@ -95,8 +94,8 @@ impl DirectoryRefusal {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Unverified { source } => source.code(),
-            Self::Rollback { .. } => ErrorCode::DirectoryBehind,
-            Self::Fork { .. } => ErrorCode::SignatureInvalid,
+            Self::Succession(source) => source.code(),
+            Self::Changes { .. } => ErrorCode::ProtocolViolation,
             Self::Store { .. } => ErrorCode::StorageFailed,
             Self::Call { status } => status_of(status),
             Self::Protocol { .. } => ErrorCode::ProtocolViolation,
@@ -176,12 +175,28 @@ impl Keeper {
         hub: &mut HubClient<Channel>,
     ) -> Result<bool, DirectoryRefusal> {
         let _turn = self.turn.lock().await;
-        let have = self.newest().version().value();
-        let Some((head, entries)) = receive(hub, have).await? else {
+        match self.ask(hub, Some(Known::from(&*self.newest()))).await {
+            // Ours and the hub's changes do not go together; the whole tells what is wrong.
+            Err(
+                refusal @ (DirectoryRefusal::Unverified { .. } | DirectoryRefusal::Changes { .. }),
+            ) => {
+                info!(%refusal, "asking for the whole directory");
+                self.ask(hub, None).await
+            }
+            answer => answer,
+        }
+    }
+
+    async fn ask(
+        self: &Arc<Self>,
+        hub: &mut HubClient<Channel>,
+        have: Option<Known>,
+    ) -> Result<bool, DirectoryRefusal> {
+        let Some(offer) = receive(hub, have).await? else {
             return Ok(false);
         };
         let keeper = Arc::clone(self);
-        let checked = tokio::task::spawn_blocking(move || keeper.take(head, entries)).await;
+        let checked = tokio::task::spawn_blocking(move || keeper.take(offer)).await;
         checked.map_err(|_| DirectoryRefusal::Interrupted)?
     }
 
@@ -197,11 +212,16 @@ impl Keeper {
         if head.digest() == self.newest().signed_head().digest() {
             return Ok(false);
         }
-        let (keeper, entries) = (Arc::clone(self), bundle.entries.clone().into_bytes());
-        let checked = tokio::task::spawn_blocking(move || keeper.take(head, entries)).await;
+        let offer = Offer {
+            between: Vec::new(),
+            head,
+            changes: vec![Change::Insert(Bytes::from(bundle.entries.clone()))],
+        };
+        let keeper = Arc::clone(self);
+        let checked = tokio::task::spawn_blocking(move || keeper.take(offer)).await;
         match checked.map_err(|_| DirectoryRefusal::Interrupted)? {
             // The hub's was quicker.
-            Err(DirectoryRefusal::Rollback { .. }) => Ok(false),
+            Err(DirectoryRefusal::Succession(SuccessionError::Rollback { .. })) => Ok(false),
             taken => taken,
         }
     }
@@ -218,14 +238,17 @@ impl Keeper {
         Ok(())
     }
 
-    /// Checks, stores and believes a directory. Blocks.
-    fn take(&self, head: SignedStatement, entries: Vec<u8>) -> Result<bool, DirectoryRefusal> {
-        let offered = Directory::verify(head, entries, &self.trust)
-            .map_err(|source| DirectoryRefusal::Unverified { source })?;
+    /// Checks, stores and believes what the hub offers. Blocks.
+    fn take(&self, offer: Offer) -> Result<bool, DirectoryRefusal> {
         let here = self.newest();
-        if let Err(refusal) = follows(&here, &offered) {
+        let entries = changes::apply(here.entries(), &offer.changes)
+            .map_err(|source| DirectoryRefusal::Changes { source })?;
+        let offered = Directory::verify(offer.head, entries, &self.trust)
+            .map_err(|source| DirectoryRefusal::Unverified { source })?;
+        let follows = follows((&*here).into(), &offer.between, &offered, &self.trust);
+        if let Err(refusal) = follows {
             warn!(%refusal, "directory refused");
-            return Err(refusal);
+            return Err(refusal.into());
         }
         if offered.version() == here.version() {
             return Ok(false);
@@ -238,55 +261,30 @@ impl Keeper {
     }
 }
 
-/// Whether a verified directory may come after, or be, the one here.
-fn follows(here: &Directory, offered: &Directory) -> Result<(), DirectoryRefusal> {
-    let (old, new) = (here.version(), offered.version());
-    let fork = || DirectoryRefusal::Fork { version: new };
-    let digest = |directory: &Directory| directory.signed_head().digest();
-    if new < old {
-        return Err(DirectoryRefusal::Rollback {
-            offered: new,
-            here: old,
-        });
-    }
-    if new == old && digest(here) != digest(offered) {
-        return Err(fork());
-    }
-    let next = new == old.next() && new != old;
-    let previous: Option<Digest> = offered.head().previous;
-    if next && previous != Some(digest(here)) {
-        return Err(fork());
-    }
-    Ok(())
-}
-
-/// The head and the entries that the hub has, unless `have` is its newest. Bounded.
+/// What the hub has, unless `have` is its newest. Bounded.
 async fn receive(
     hub: &mut HubClient<Channel>,
-    have: u64,
-) -> Result<Option<(SignedStatement, Vec<u8>)>, DirectoryRefusal> {
+    have: Option<Known>,
+) -> Result<Option<Offer>, DirectoryRefusal> {
     let call = |status| DirectoryRefusal::Call {
         status: Box::new(status),
     };
-    let protocol = |rule| DirectoryRefusal::Protocol { rule };
-    let request = DirectoryRequest { have };
+    let request = DirectoryRequest {
+        have: have.map_or(0, |known| known.version.value()),
+        head: have.map_or_else(Bytes::new, |known| {
+            Bytes::copy_from_slice(known.head.as_bytes())
+        }),
+    };
     let mut replies = hub.directory(request).await.map_err(call)?.into_inner();
-    let (mut head, mut entries) = (None, BytesMut::new());
+    let mut arriving = Arriving::default();
     while let Some(reply) = replies.message().await.map_err(call)? {
-        match (reply.message, &head) {
-            (Some(Message::Current(true)), None) => return Ok(None),
-            (Some(Message::Head(message)), None) => head = Some(signed(Some(message), "head")?),
-            (Some(Message::Entries(lines)), Some(_)) => {
-                if entries.len().saturating_add(lines.len()) > MAX_DIRECTORY {
-                    return Err(protocol("it is larger than any may be"));
-                }
-                entries.extend_from_slice(&lines);
-            }
-            _ => return Err(protocol("a message out of order")),
+        match reply.message {
+            Some(Message::Current(true)) if arriving.is_empty() => return Ok(None),
+            Some(message) => arriving.add(message)?,
+            None => return Err(offer::OUT_OF_ORDER),
         }
     }
-    let head = head.ok_or_else(|| protocol("it has no head"))?;
-    Ok(Some((head, entries.into())))
+    arriving.whole().map(Some)
 }
 
 #[cfg(test)]

@@ -107,6 +107,7 @@ fn agency_entry(byte: u8) -> Entry {
         encryption_keys: Vec::new(),
         seals: Vec::new(),
         state: EntryState::Active,
+        successor: None,
     })
 }
 

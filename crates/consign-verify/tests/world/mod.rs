@@ -124,6 +124,7 @@ impl Agency {
                 state: KeyState::Active,
             }],
             state: EntryState::Active,
+            successor: None,
         }
     }
 }

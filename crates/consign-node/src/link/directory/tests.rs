@@ -1,5 +1,17 @@
+use consign_domain::{Digest, SignedStatement};
+use consign_verify::directory::changes::Change;
+
 use super::*;
 use crate::link::fixture::{Network, at};
+
+/// The whole of a version, as a hub gives it to whoever has none.
+fn whole((head, entries): (SignedStatement, Vec<u8>)) -> Offer {
+    Offer {
+        between: Vec::new(),
+        head,
+        changes: vec![Change::Insert(entries.into())],
+    }
+}
 
 fn keeper(network: &Network) -> (tempfile::TempDir, Keeper) {
     let directory = tempfile::tempdir().unwrap();
@@ -17,10 +29,10 @@ fn digest(keeper: &Keeper) -> Option<Digest> {
 fn a_newer_version_is_stored_before_it_counts_and_survives_a_restart() {
     let network = Network::new();
     let (_held, keeper) = keeper(&network);
-    let (head, entries) = network.version(2, digest(&keeper), 2000);
-    assert!(keeper.take(head.clone(), entries.clone()).unwrap());
+    let second = network.version(2, digest(&keeper), 2000);
+    assert!(keeper.take(whole(second.clone())).unwrap());
     assert_eq!(keeper.newest().version().value(), 2);
-    assert!(!keeper.take(head, entries).unwrap(), "the same is not news");
+    assert!(!keeper.take(whole(second)).unwrap(), "the same is not news");
     let stored = directory_files::newest(&keeper.path, &network.trust).unwrap();
     assert_eq!(stored.unwrap().version().value(), 2);
 }
@@ -29,11 +41,20 @@ fn a_newer_version_is_stored_before_it_counts_and_survives_a_restart() {
 fn a_rollback_is_refused() {
     let network = Network::new();
     let (_held, keeper) = keeper(&network);
-    let (older, entries) = network.version(1, None, 1000);
-    let (newer, newer_entries) = network.version(2, digest(&keeper), 2000);
-    keeper.take(newer, newer_entries).unwrap();
-    let refusal = keeper.take(older, entries).unwrap_err();
-    assert!(matches!(refusal, DirectoryRefusal::Rollback { .. }));
+    let older = network.version(1, None, 1000);
+    let newer = network.version(2, digest(&keeper), 2000);
+    keeper.take(whole(newer)).unwrap();
+    let refusal = keeper.take(whole(older.clone())).unwrap_err();
+    assert_eq!(refusal.code(), ErrorCode::DirectoryBehind);
+    assert_eq!(keeper.newest().version().value(), 2);
+    // Nor after a restart, when all that is known is what lies on the disk.
+    let newest = directory_files::newest(&keeper.path, &network.trust).unwrap();
+    let keeper = Keeper::new(network.trust.clone(), keeper.path.clone(), newest.unwrap());
+    let refusal = keeper.take(whole(older)).unwrap_err();
+    assert!(matches!(
+        refusal,
+        DirectoryRefusal::Succession(SuccessionError::Rollback { .. })
+    ));
     assert_eq!(keeper.newest().version().value(), 2);
 }
 
@@ -45,13 +66,116 @@ fn forks_are_refused_under_the_same_version_and_after_it() {
         network.version(1, None, 1001),
         network.version(2, Some(Digest::of(b"another")), 2000),
     ];
-    for (head, entries) in forks {
-        let refusal = keeper.take(head, entries).unwrap_err();
-        assert!(matches!(refusal, DirectoryRefusal::Fork { .. }));
+    for fork in forks {
+        let refusal = keeper.take(whole(fork)).unwrap_err();
+        assert!(is_fork(&refusal), "{refusal}");
         assert_eq!(refusal.code(), ErrorCode::SignatureInvalid);
     }
-    let (far, entries) = network.version(7, Some(Digest::of(b"six")), 2000);
-    assert!(keeper.take(far, entries).unwrap(), "versions were missed");
+    let far = network.version(7, Some(Digest::of(b"six")), 2000);
+    assert!(keeper.take(whole(far)).unwrap(), "versions were missed");
+}
+
+fn is_fork(refusal: &DirectoryRefusal) -> bool {
+    matches!(
+        refusal,
+        DirectoryRefusal::Succession(SuccessionError::Fork { .. })
+    )
+}
+
+#[test]
+fn a_fork_further_back_is_told_by_the_heads_between() {
+    let network = Network::new();
+    let (_held, keeper) = keeper(&network);
+    let row = |first: Digest| {
+        let mut heads = vec![network.version(2, Some(first), 2000).0];
+        for version in 3..5 {
+            let before = heads.last().unwrap().digest();
+            heads.push(network.version(version, Some(before), 2000).0);
+        }
+        heads
+    };
+    let offer = |mut heads: Vec<SignedStatement>| {
+        let head = heads.pop().unwrap();
+        let between = heads;
+        let changes = vec![Change::Keep(5)];
+        Offer {
+            between,
+            head,
+            changes,
+        }
+    };
+    let forked = row(Digest::of(b"another first version"));
+    assert!(is_fork(&keeper.take(offer(forked)).unwrap_err()));
+    let ours = row(keeper.newest().signed_head().digest());
+    let mut gap = ours.clone();
+    gap.remove(1);
+    assert!(is_fork(&keeper.take(offer(gap)).unwrap_err()));
+    let mut forged = ours.clone();
+    forged[0].signature[0] ^= 1;
+    let refusal = keeper.take(offer(forged)).unwrap_err();
+    assert!(matches!(
+        refusal,
+        DirectoryRefusal::Succession(SuccessionError::Between { .. })
+    ));
+    assert_eq!(keeper.newest().version().value(), 1);
+    assert!(keeper.take(offer(ours)).unwrap());
+    assert_eq!(keeper.newest().version().value(), 4);
+}
+
+#[test]
+fn what_the_changes_lead_to_is_checked_like_the_whole() {
+    let network = Network::new();
+    let (_held, keeper) = keeper(&network);
+    let (head, entries) = network.version(2, digest(&keeper), 2000);
+    let offer = |changes| Offer {
+        between: Vec::new(),
+        head: head.clone(),
+        changes,
+    };
+    for wrong in [
+        vec![Change::Keep(4)],
+        vec![Change::Drop(1), Change::Keep(4)],
+        vec![Change::Keep(5), Change::Insert(Bytes::from_static(b"{}\n"))],
+        vec![],
+    ] {
+        let refusal = keeper.take(offer(wrong)).unwrap_err();
+        assert!(matches!(refusal, DirectoryRefusal::Unverified { .. }));
+    }
+    let refusal = keeper.take(offer(vec![Change::Keep(6)])).unwrap_err();
+    assert!(matches!(refusal, DirectoryRefusal::Changes { .. }));
+    let last = entries.split_inclusive(|byte| *byte == b'\n').next_back();
+    let last = Bytes::copy_from_slice(last.unwrap());
+    let changes = vec![Change::Keep(4), Change::Drop(1), Change::Insert(last)];
+    assert!(keeper.take(offer(changes)).unwrap());
+}
+
+#[test]
+fn a_hub_that_sends_without_end_is_cut_off() {
+    use consign_proto::v1::directory_reply::Message;
+    let network = Network::new();
+    let (head, _) = network.version(1, None, 1000);
+    let head = consign_proto::signed_message(&head);
+    let mut heads = Arriving::default();
+    let mut refused = 0..1_000;
+    assert!(refused.any(|_| heads.add(Message::Between(head.clone())).is_err()));
+    let endless = [
+        Message::Kept(0),
+        Message::Entries(vec![b'a'; 1 << 20].into()),
+    ];
+    for message in endless {
+        let mut arriving = Arriving::default();
+        assert!(
+            arriving.add(message.clone()).is_err(),
+            "the head comes first"
+        );
+        arriving.add(Message::Head(head.clone())).unwrap();
+        let mut refused = 0..100_000;
+        assert!(refused.any(|_| arriving.add(message.clone()).is_err()));
+    }
+    let mut late = Arriving::default();
+    late.add(Message::Head(head.clone())).unwrap();
+    assert!(late.add(Message::Between(head.clone())).is_err());
+    assert!(late.add(Message::Head(head)).is_err());
 }
 
 #[test]
@@ -69,7 +193,7 @@ fn what_the_trust_file_does_not_vouch_for_is_refused() {
     let (_held, keeper) = keeper(&network);
     let (mut head, entries) = network.version(2, digest(&keeper), 2000);
     head.signature[0] ^= 1;
-    let refusal = keeper.take(head, entries).unwrap_err();
+    let refusal = keeper.take(whole((head, entries))).unwrap_err();
     assert!(matches!(refusal, DirectoryRefusal::Unverified { .. }));
 }
 
@@ -78,8 +202,8 @@ fn only_the_last_few_versions_stay_and_damage_is_not_passed_over() {
     let network = Network::new();
     let (_held, keeper) = keeper(&network);
     for version in 2..8 {
-        let (head, entries) = network.version(version, digest(&keeper), 2000);
-        keeper.take(head, entries).unwrap();
+        let next = network.version(version, digest(&keeper), 2000);
+        keeper.take(whole(next)).unwrap();
     }
     let mut names: Vec<_> = std::fs::read_dir(&keeper.path)
         .unwrap()
