@@ -23,6 +23,7 @@ pub mod keys;
 pub mod layout;
 pub mod outbox;
 mod register;
+mod revocation_lists;
 pub mod seal;
 #[cfg(test)]
 mod testing;

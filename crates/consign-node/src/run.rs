@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::ErrorCode;
+use consign_domain::{ErrorCode, Timestamp};
 use consign_proto::v1::node_server::NodeServer;
 use consign_runtime::clock::Clock;
 use consign_runtime::config::ConfigFaults;
@@ -31,6 +31,7 @@ use crate::keys::{AgencyKeys, KeysError};
 use crate::layout::NodeDirectory;
 use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, blocking};
+use crate::revocation_lists::RevocationLists;
 use crate::service::Service;
 use crate::work;
 
@@ -182,7 +183,11 @@ pub(crate) fn open(
     let newest = directory_files::newest(&path, &trust)?;
     let newest = newest.ok_or_else(|| RunError::NoDirectory { path: path.clone() })?;
     info!(version = newest.version().value(), expires = %newest.head().expires, "directory");
-    let keeper = Arc::new(Keeper::new(trust, path, newest));
+    let chain = files::read_bounded(&directory.tls_certificate_file(), MAX_PEM)?;
+    let now = Timestamp::from_unix_saturating(clock.now());
+    let lists = path.with_file_name("crl");
+    let lists = RevocationLists::new(lists, trust.roots(), &chain, now);
+    let keeper = Arc::new(Keeper::new(trust, path, newest).keeping(lists));
     let identity = identity(&directory)?;
     let index = Arc::new(Index::open(&directory)?);
     let mut desks = Vec::new();

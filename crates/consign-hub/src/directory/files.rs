@@ -8,6 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD, MAX_VERSIONS_BETWEEN};
 use consign_domain::{Digest, DirectoryVersion, SignedStatement};
+use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
 use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
 use consign_verify::directory::SuccessionError;
@@ -18,6 +19,9 @@ use super::DirectoryFault;
 const HEAD: &str = "head.json";
 const SIGNATURE: &str = "head.sig";
 const ENTRIES: &str = "entries.jsonl";
+/// Where the revocation lists are, beside the directory.
+const LISTS: &str = "crl";
+const LIST_FILES: [&str; 2] = ["issuing.crl", "root.crl"];
 /// The files of one version.
 pub(crate) const FILES: [&str; 3] = [HEAD, SIGNATURE, ENTRIES];
 /// The directory is public: everyone may read it.
@@ -63,6 +67,17 @@ pub(crate) fn heads_between(
     }
     let heads = versions.map(|version| read_head(&place.join(name_of(version))).ok());
     heads.collect::<Option<_>>().unwrap_or_default()
+}
+
+/// The revocation lists that the authority made with its newest version: in `crl/`, beside the
+/// directory. Where the directory was brought without them there are none.
+pub(crate) fn revocation_lists(place: &Path) -> Vec<Bytes> {
+    let lists = place.with_file_name(LISTS);
+    let read = LIST_FILES.iter().filter_map(|name| {
+        let list = files::read_bounded(&lists.join(name), MAX_REVOCATION_LIST);
+        list.ok().map(Bytes::from)
+    });
+    read.collect()
 }
 
 /// The entries of a version as they lie there, if its head is the one with this digest.

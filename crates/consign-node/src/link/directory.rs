@@ -30,6 +30,7 @@ use tracing::{info, warn};
 
 use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
+use crate::revocation_lists::RevocationLists;
 
 /// Why a directory that was offered is not taken.
 #[derive(Debug, Error)]
@@ -121,6 +122,7 @@ impl From<Malformed> for DirectoryRefusal {
 pub struct Keeper {
     trust: TrustStore,
     path: PathBuf,
+    lists: RevocationLists,
     newest: watch::Sender<Arc<Directory>>,
     /// One at a time asks the hub or stores.
     turn: Mutex<()>,
@@ -132,9 +134,16 @@ impl Keeper {
         Self {
             trust,
             path,
+            lists: RevocationLists::default(),
             newest: watch::Sender::new(Arc::new(newest)),
             turn: Mutex::new(()),
         }
+    }
+
+    /// Keeps the revocation lists that come with a version, too.
+    pub(crate) fn keeping(mut self, lists: RevocationLists) -> Self {
+        self.lists = lists;
+        self
     }
 
     /// What is believed without the directory.
@@ -227,6 +236,7 @@ impl Keeper {
         }
         directory_files::publish(&self.path, &offered)
             .map_err(|source| DirectoryRefusal::Store { source })?;
+        self.lists.keep(&offer.lists);
         info!(version = offered.version().value(), "newer directory taken");
         self.newest.send_replace(Arc::new(offered));
         Ok(true)
