@@ -61,6 +61,11 @@ fn an_agency_is_renamed_and_its_old_code_stays_its_own() {
     assert_eq!(agency.code_at(now()), Some(&old));
     assert_eq!(agency.code_at(days(1)), Some(&new));
     assert_eq!(agency.name_at(days(1)), Some("Sở Nội vụ và Lao động"));
+    let signs = |at| {
+        let mut codes = agency.codes.iter();
+        codes.any(|one| one.code == old && one.validity.contains(at))
+    };
+    assert!(signs(days(90)) && !signs(days(91)), "until all have heard");
     assert_eq!(directory.addressee(&old), Some(agency), "sent before");
     assert!(
         directory.active_agency(&old, days(1)).is_none(),

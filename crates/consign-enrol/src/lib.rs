@@ -32,6 +32,8 @@ pub use fault::EnrolFault;
 const DEADLINE: Duration = Duration::from_secs(60);
 /// Largest message of the authority.
 const MAX_MESSAGE: usize = 4 << 20;
+/// Most revocation lists that come with a directory.
+const LISTS: usize = 2;
 /// What one who is not enrolled yet shows for a certificate: it stands for nobody.
 const NOBODY: &str = "applicant";
 
@@ -68,6 +70,17 @@ pub struct Proof {
     pub key: KeyId,
     /// Ed25519 over the exact bytes of the request.
     pub signature: [u8; 64],
+}
+
+/// A directory as the authority hands it on; not judged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// The signed head.
+    pub head: SignedStatement,
+    /// The entries: lines, each ended by a newline.
+    pub entries: Vec<u8>,
+    /// The revocation lists made with it: the issuing authority's, the root's.
+    pub lists: Vec<Bytes>,
 }
 
 /// A connection to the authority.
@@ -186,20 +199,17 @@ impl Authority {
         }
     }
 
-    /// The newest directory's head and entries, unless `have` is its version. Not judged.
+    /// The newest directory, unless `have` is its version. Not judged.
     ///
     /// # Errors
     /// [`EnrolFault`].
-    pub async fn directory(
-        &mut self,
-        have: u64,
-    ) -> Result<Option<(SignedStatement, Vec<u8>)>, EnrolFault> {
+    pub async fn directory(&mut self, have: u64) -> Result<Option<Offer>, EnrolFault> {
         let request = timed(v1::DirectoryRequest {
             have,
             head: Bytes::new(),
         });
         let mut replies = self.0.directory(request).await?.into_inner();
-        let (mut head, mut entries) = (None, Vec::new());
+        let (mut head, mut entries, mut lists) = (None, Vec::new(), Vec::new());
         while let Some(reply) = replies.message().await? {
             match (reply.message, &head) {
                 (Some(directory_reply::Message::Current(true)), None) => return Ok(None),
@@ -212,11 +222,18 @@ impl Authority {
                 {
                     entries.extend_from_slice(&lines);
                 }
+                (Some(directory_reply::Message::List(list)), Some(_)) if lists.len() < LISTS => {
+                    lists.push(list);
+                }
                 _ => return Err(EnrolFault::Protocol),
             }
         }
         let head = head.ok_or(EnrolFault::Protocol)?;
-        Ok(Some((head, entries)))
+        Ok(Some(Offer {
+            head,
+            entries,
+            lists,
+        }))
     }
 }
 

@@ -27,7 +27,7 @@ use tracing::{error, info};
 
 use crate::error::{file_code, io_code};
 
-pub(crate) use files::{FILES, newest_place, publish, read_newest};
+pub(crate) use files::{FILES, keep_lists, newest_place, publish, read_newest};
 pub(crate) use update::{Asked, Messages, Update};
 
 /// How often the directory's place is looked at.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use consign_domain::ErrorCode;
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
-use consign_enrol::{Answer, Authority, EnrolFault};
+use consign_enrol::{Answer, Authority, EnrolFault, Offer};
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
 use consign_runtime::shutdown::Shutdown;
@@ -132,8 +132,8 @@ impl Follower {
             let mut authority = Authority::listed(&directory, &self.identity, &self.clock).await?;
             loop {
                 let have = self.directories.current().version().value();
-                if let Some((head, entries)) = authority.directory(have).await? {
-                    self.take(head, entries).await;
+                if let Some(offer) = authority.directory(have).await? {
+                    self.take(offer).await;
                 }
                 tokio::time::sleep(ASK).await;
             }
@@ -148,11 +148,13 @@ impl Follower {
     }
 
     /// Puts a directory where the hub looks for it, which judges it as every other.
-    async fn take(&self, head: consign_domain::SignedStatement, entries: Vec<u8>) {
+    async fn take(&self, offer: Offer) {
         let (trust, place) = (self.trust.clone(), self.place.clone());
         let taken = blocking(move || {
             let refused = |source| DirectoryFault::Refused { version: 0, source };
-            let directory = Directory::verify(head, entries, &trust).map_err(refused)?;
+            let verified = Directory::verify(offer.head, offer.entries, &trust);
+            let directory = verified.map_err(refused)?;
+            directory::keep_lists(&place, &offer.lists)?;
             directory::publish(&place, &directory)?;
             Ok::<_, DirectoryFault>(directory.version())
         });

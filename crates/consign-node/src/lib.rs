@@ -25,6 +25,7 @@ pub mod layout;
 pub mod outbox;
 mod register;
 pub mod renewal;
+mod revocation_lists;
 pub mod seal;
 pub mod stamps;
 #[cfg(test)]

@@ -33,6 +33,7 @@ use crate::keys::{self, AgencyKeys, KeysError};
 use crate::layout::NodeDirectory;
 use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
+use crate::revocation_lists::RevocationLists;
 use crate::service::Service;
 use crate::{renewal, stamps, work};
 
@@ -193,11 +194,12 @@ pub(crate) fn open(
     let newest = directory_files::newest(&path, &trust)?;
     let newest = newest.ok_or_else(|| RunError::NoDirectory { path: path.clone() })?;
     info!(version = newest.version().value(), expires = %newest.head().expires, "directory");
-    let keeper = Arc::new(Keeper::new(trust, path, newest));
-    let (newest, now) = (
-        keeper.newest(),
-        Timestamp::from_unix_saturating(clock.now()),
-    );
+    let chain = files::read_bounded(&directory.tls_certificate_file(), MAX_PEM)?;
+    let now = Timestamp::from_unix_saturating(clock.now());
+    let lists = path.with_file_name("crl");
+    let lists = RevocationLists::new(lists, trust.roots(), &chain, now);
+    let keeper = Arc::new(Keeper::new(trust, path, newest).keeping(lists));
+    let newest = keeper.newest();
     let identity = keys::identity_in_force(&directory, &newest, now)?;
     let index = Arc::new(Index::open(&directory)?);
     let mut desks = Vec::new();

@@ -274,6 +274,7 @@ fn what_is_uploaded_and_fetched() {
             ),
             line("kept", &listed(Listed::Kept(9_998))),
             line("dropped", &listed(Listed::Dropped(1))),
+            line("list", &listed(Listed::List(bytes("list")))),
         ]
         .concat()
     );

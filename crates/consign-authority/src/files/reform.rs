@@ -6,6 +6,7 @@
 //! Envelopes on their way are encrypted to those keys, and no others open them.
 
 use consign_domain::directory::{AgencyEntry, CodeEntry, Entry, EntryState, NameEntry};
+use consign_domain::limits::MAX_LIFE_SECONDS;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, NodeId, Timestamp};
 
@@ -25,7 +26,8 @@ pub struct Rename {
 
 impl Authority {
     /// Gives an agency another code, another name, or both, for the next directory; says whether
-    /// that changed anything. What was sealed and sent under the old ones stays its own. Its seal
+    /// that changed anything. What was sealed and sent under the old ones stays its own, and what
+    /// it signs under its old code counts as long as an envelope may be on its way. Its seal
     /// certificate names the old ones until it is renewed; within the network the directory counts.
     ///
     /// # Errors
@@ -48,12 +50,16 @@ impl Authority {
             })?;
             let holder = agency.id.to_bytes();
             self.register.check_code(&new.clone().into(), holder)?;
-            end_all(agency.codes.iter_mut().map(|one| &mut one.validity), now);
-            agency.codes.push(CodeEntry {
+            // What a node still signs under the old code, because it has not heard, counts; the
+            // code is the new one, which stands first.
+            let ends = now.plus_seconds(MAX_LIFE_SECONDS);
+            end_all(agency.codes.iter_mut().map(|one| &mut one.validity), ends);
+            let renamed = CodeEntry {
                 code: new.clone(),
                 old: old_form(new),
                 validity: validity(false, now),
-            });
+            };
+            agency.codes.insert(0, renamed);
         }
         if let Some(new) = &rename.name
             && agency.name_at(now) != Some(new.as_str())

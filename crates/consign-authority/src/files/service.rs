@@ -7,7 +7,9 @@ use base64::engine::general_purpose::STANDARD;
 use consign_domain::text::Line;
 use consign_domain::{DirectoryVersion, SignedStatement, Timestamp};
 use consign_pki::issue::create_request;
+use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
+use consign_runtime::files;
 use zeroize::Zeroizing;
 
 use super::layout::Layout;
@@ -58,6 +60,23 @@ impl Authority {
             chain: bundle.tls,
             key: key.to_pkcs8_pem(),
         })
+    }
+
+    /// The revocation lists made with the newest version: the issuing authority's, the root's.
+    ///
+    /// # Errors
+    /// One that is there cannot be read.
+    pub fn newest_lists(dir: &Path) -> Result<Vec<Vec<u8>>, AuthorityError> {
+        let layout = Layout::new(dir);
+        let mut lists = Vec::new();
+        for path in [layout.issuing_list(), layout.root_list()] {
+            match files::read_bounded(&path, MAX_REVOCATION_LIST) {
+                Ok(list) => lists.push(list),
+                Err(fault) if fault.is_not_found() => {}
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        Ok(lists)
     }
 
     /// The newest published version above `have`, without judging it; needs no lock.

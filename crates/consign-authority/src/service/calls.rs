@@ -127,6 +127,9 @@ impl v1::authority_server::Authority for Calls {
         for lines in lines(newest.entries()) {
             parts.push(message(directory_reply::Message::Entries(lines)));
         }
+        for list in self.place.lists.load().iter() {
+            parts.push(message(directory_reply::Message::List(list.clone())));
+        }
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
 }

@@ -20,7 +20,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use bytes::Bytes;
 use consign_domain::text::Line;
 use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_proto::v1;
@@ -134,6 +135,8 @@ struct Place {
     trust: TrustStore,
     /// The newest directory, for telling known callers from others.
     directory: ArcSwapOption<Directory>,
+    /// The revocation lists made with it.
+    lists: ArcSwap<Vec<Bytes>>,
 }
 
 impl AuthorityService {
@@ -188,6 +191,7 @@ impl AuthorityService {
             identity: self.identity,
             trust: self.trust,
             directory: ArcSwapOption::empty(),
+            lists: ArcSwap::default(),
         });
         let look = Arc::clone(&place);
         blocking(move || look.refresh()).await?;
@@ -243,7 +247,13 @@ impl Place {
             return Ok(());
         };
         match Directory::verify(head, entries, &self.trust) {
-            Ok(directory) => self.directory.store(Some(Arc::new(directory))),
+            Ok(directory) => {
+                // They are written before their version.
+                let lists = Authority::newest_lists(&self.dir)?;
+                let lists = lists.into_iter().map(Bytes::from).collect();
+                self.lists.store(Arc::new(lists));
+                self.directory.store(Some(Arc::new(directory)));
+            }
             Err(fault) => error!(%fault, "the published directory does not verify"),
         }
         Ok(())

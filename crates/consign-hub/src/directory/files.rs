@@ -8,6 +8,7 @@ use std::path::Path;
 use bytes::Bytes;
 use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD, MAX_VERSIONS_BETWEEN};
 use consign_domain::{Digest, DirectoryVersion, SignedStatement};
+use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
 use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
 use consign_verify::directory::SuccessionError;
@@ -18,6 +19,9 @@ use super::DirectoryFault;
 const HEAD: &str = "head.json";
 const SIGNATURE: &str = "head.sig";
 const ENTRIES: &str = "entries.jsonl";
+/// Where the revocation lists are, beside the directory.
+const LISTS: &str = "crl";
+const LIST_FILES: [&str; 2] = ["issuing.crl", "root.crl"];
 /// The files of one version.
 pub(crate) const FILES: [&str; 3] = [HEAD, SIGNATURE, ENTRIES];
 /// The directory is public: everyone may read it.
@@ -65,6 +69,17 @@ pub(crate) fn heads_between(
     heads.collect::<Option<_>>().unwrap_or_default()
 }
 
+/// The revocation lists that the authority made with its newest version: in `crl/`, beside the
+/// directory. Where the directory was brought without them there are none.
+pub(crate) fn revocation_lists(place: &Path) -> Vec<Bytes> {
+    let lists = place.with_file_name(LISTS);
+    let read = LIST_FILES.iter().filter_map(|name| {
+        let list = files::read_bounded(&lists.join(name), MAX_REVOCATION_LIST);
+        list.ok().map(Bytes::from)
+    });
+    read.collect()
+}
+
 /// The entries of a version as they lie there, if its head is the one with this digest.
 pub(crate) fn entries_of(place: &Path, version: DirectoryVersion, head: Digest) -> Option<Vec<u8>> {
     let directory = place.join(name_of(version.value()));
@@ -107,6 +122,17 @@ pub(crate) fn publish(place: &Path, directory: &Directory) -> Result<(), Directo
     files::publish(&temporary.join(ENTRIES), directory.entries(), PUBLIC)?;
     fs::rename(&temporary, &target).map_err(fault)?;
     Ok(files::sync_dir(place)?)
+}
+
+/// Keeps the revocation lists of the issuing authority and of the root where
+/// [`revocation_lists`] finds them.
+pub(crate) fn keep_lists(place: &Path, lists: &[Bytes]) -> Result<(), DirectoryFault> {
+    let beside = place.with_file_name(LISTS);
+    files::create_dir_durable(&beside, PRIVATE_DIRECTORY)?;
+    for (name, list) in LIST_FILES.iter().zip(lists) {
+        files::publish(&beside.join(name), list, PUBLIC)?;
+    }
+    Ok(())
 }
 
 fn name_of(version: u64) -> String {

@@ -191,6 +191,12 @@ async fn only_what_changed_travels_to_who_has_a_version() {
     let line = current.path_of(agency.id.to_bytes()).unwrap().line;
     assert_eq!(inserted, line.len() + 1, "one line travelled");
     assert_eq!(asked(&directories, 1, head).await, messages, "asked again");
+    let lists = world.config.directory.with_file_name("crl");
+    let lists = ["issuing.crl", "root.crl"].map(|name| {
+        let list = std::fs::read(lists.join(name)).unwrap();
+        Message::List(list.into())
+    });
+    assert!(messages.ends_with(&lists), "the revocation lists come last");
     assert!(
         asked(&directories, 5, head).await.is_empty(),
         "ahead of the hub"

@@ -70,6 +70,7 @@ pub(crate) struct Update {
     base: Option<(DirectoryVersion, Digest)>,
     between: Vec<SignedStatement>,
     changes: Vec<Change<Range<usize>>>,
+    lists: Vec<Bytes>,
 }
 
 impl Update {
@@ -90,6 +91,7 @@ impl Update {
             base,
             between: between.unwrap_or_default(),
             changes,
+            lists: files::revocation_lists(place),
         }
     }
 }
@@ -124,6 +126,7 @@ enum Next {
     Between(usize),
     /// The change of this place; of the lines that it inserts, so many bytes were sent.
     Change(usize, usize),
+    List(usize),
 }
 
 impl Messages {
@@ -148,13 +151,17 @@ impl Iterator for Messages {
                 Some(Message::Head(consign_proto::signed_message(head)))
             }
             Next::Change(place, sent) => {
-                let lines = match self.update.changes.get(place)? {
-                    Change::Insert(lines) => lines,
-                    Change::Keep(count) => {
+                let lines = match self.update.changes.get(place) {
+                    None => {
+                        self.next = Next::List(0);
+                        return self.next();
+                    }
+                    Some(Change::Insert(lines)) => lines,
+                    Some(Change::Keep(count)) => {
                         self.next = Next::Change(place + 1, 0);
                         return Some(Message::Kept(*count));
                     }
-                    Change::Drop(count) => {
+                    Some(Change::Drop(count)) => {
                         self.next = Next::Change(place + 1, 0);
                         return Some(Message::Dropped(*count));
                     }
@@ -168,6 +175,10 @@ impl Iterator for Messages {
                     Next::Change(place + 1, 0)
                 };
                 Some(Message::Entries(Bytes::copy_from_slice(piece)))
+            }
+            Next::List(place) => {
+                self.next = Next::List(place + 1);
+                self.update.lists.get(place).cloned().map(Message::List)
             }
         }
     }

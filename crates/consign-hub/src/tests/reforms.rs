@@ -40,11 +40,15 @@ async fn collect(world: &World, node: usize, agency: &TestAgency, hub: &Running)
     stream
 }
 
-/// The next item, an envelope, is receipted and its wrap released.
-async fn settle(world: &World, stream: &mut Collecting, sent: &Sealed, place: u64) {
+/// The next item is an envelope, at its place.
+async fn arrives(stream: &mut Collecting, place: u64) {
     let item = stream.item().await;
     assert_eq!(item.sequence, place);
     assert!(matches!(item.content, Some(Content::Envelope(_))));
+}
+
+/// An envelope that arrived is receipted, and its wrap released.
+async fn settle(world: &World, stream: &mut Collecting, sent: &Sealed, place: u64) {
     let agency = world.agency("H49.03");
     let receipt = world.receipt(sent, "H49.03", place);
     stream.receipt(&agency.sign(&receipt)).await;
@@ -83,6 +87,9 @@ async fn what_was_addressed_before_an_agency_was_renamed_is_delivered() {
     assert_eq!(refused.reason, Some(ErrorCode::RecipientUnknown));
     assert_eq!(refused.refused, [code("H49.30")], "one agency, two places");
     let mut node = collect(&world, 1, world.agency("H49.03"), &hub).await;
+    for place in 1..=3 {
+        arrives(&mut node, place).await;
+    }
     settle(&world, &mut node, &before, 1).await;
     settle(&world, &mut node, &late, 2).await;
     hub.stop().await.unwrap();
@@ -102,6 +109,7 @@ async fn what_is_on_its_way_goes_to_the_node_that_the_agency_moved_to() {
     })
     .await;
     let mut node = collect(&world, 0, world.agency("H49.03"), &hub).await;
+    arrives(&mut node, 1).await;
     settle(&world, &mut node, &sent, 1).await;
     hub.stop().await.unwrap();
 }
@@ -133,6 +141,7 @@ async fn an_agency_that_was_merged_receives_what_is_on_its_way_and_nothing_new()
         ErrorCode::SenderUnknown
     );
     let mut node = collect(&world, 1, world.agency("H49.03"), &hub).await;
+    arrives(&mut node, 1).await;
     settle(&world, &mut node, &sent, 1).await;
     // The sender has the receipt of an agency that is no more, and it verifies.
     let mut back = collect(&world, 0, world.agency("H49.01"), &hub).await;

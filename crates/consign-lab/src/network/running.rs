@@ -43,6 +43,14 @@ impl Network {
     /// # Errors
     /// One of them did not start, or was not ready in time; the others are stopped.
     pub async fn start(&self, clock: &Clock) -> Result<Running, LabError> {
+        self.start_with(&self.nodes(), clock).await
+    }
+
+    /// [`start`](Self::start) with some of the nodes; the others stay away.
+    ///
+    /// # Errors
+    /// As for all of them.
+    pub async fn start_with(&self, nodes: &[&Path], clock: &Clock) -> Result<Running, LabError> {
         let config = Config::load(&self.hub().join("hub.toml"))?;
         let (keep, kept) = keeper();
         let hub = consign_hub::bind_with(config, clock.clone(), keep).await?;
@@ -62,7 +70,7 @@ impl Network {
             nodes: Vec::new(),
             stop_nodes: Shutdown::new(),
         };
-        for node in self.nodes() {
+        for node in nodes {
             running.start_node(node, clock.clone());
         }
         match running.wait_until_ready().await {

@@ -74,9 +74,19 @@ async fn it_runs_and_leaves_nothing_running() {
 /// Hands the sample in at the first node, for the agency on the second, and follows it to its
 /// end; gives the evidence about it.
 async fn send(network: &Network) -> Vec<EvidenceView> {
+    let (evidence, state) = send_until(network, "handover").await.unwrap();
+    assert_eq!(state, "handed-over");
+    evidence
+}
+
+/// The same, followed as far as is wanted; gives the state then, too.
+async fn send_until(
+    network: &Network,
+    wait: &str,
+) -> Result<(Vec<EvidenceView>, String), tonic::Status> {
     let to = network.seats()[2].code.clone();
     let open = SendOpen {
-        wait: "handover".to_owned(),
+        wait: wait.to_owned(),
         number: String::new(),
         ..sample::letter(&network.seats()[0].code, vec![to])
     };
@@ -94,16 +104,120 @@ async fn send(network: &Network) -> Vec<EvidenceView> {
         message: Some(message),
     });
     let mut node = consign_node::client::connect(network.nodes()[0]).unwrap();
-    let sent = node.send(tokio_stream::iter(requests)).await.unwrap();
+    let sent = node.send(tokio_stream::iter(requests)).await?;
     let (mut events, mut evidence) = (sent.into_inner(), Vec::new());
-    while let Some(said) = events.message().await.unwrap() {
+    let mut state = String::new();
+    while let Some(said) = events.message().await? {
         match said.event.unwrap() {
             Event::Evidence(view) => evidence.push(view),
-            Event::Done(done) => assert_eq!(done.state, "handed-over"),
+            Event::Done(done) => state = done.state,
             _ => {}
         }
     }
-    evidence
+    Ok((evidence, state))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waiting = async {
+        let mut glances = tokio::time::interval(Duration::from_millis(20));
+        while !holds().await {
+            glances.tick().await;
+        }
+    };
+    let waited = tokio::time::timeout(Duration::from_secs(60), waiting).await;
+    waited.unwrap_or_else(|_| panic!("{what}"));
+}
+
+/// A document is accepted while the recipient's node is away; then the agency moves, with its
+/// directory, to the node of others, which collects and opens it. At last it is merged.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_agency_moves_with_its_keys_and_is_merged_at_last() {
+    let home = tempfile::tempdir().unwrap();
+    let clock = consign_runtime::clock::Clock::system();
+    let now = Timestamp::from_unix_saturating(clock.now());
+    let plan = Plan::with_agencies(3);
+    let network = Network::found(home.path(), &plan, now, &mut |_| {}).unwrap();
+    let [first, second] = network.nodes()[..] else {
+        panic!("two nodes");
+    };
+    let running = network.start_with(&[first], &clock).await.unwrap();
+    let (_, state) = send_until(&network, "accepted").await.unwrap();
+    assert_eq!(state, "accepted");
+    running.stop().await.unwrap();
+
+    let code = &network.seats()[2].code;
+    let place = Path::new("agencies").join(code);
+    copy(&second.join(&place), &first.join(&place));
+    let publish = |change: &dyn Fn(&mut Authority)| {
+        let mut authority = Authority::open(&network.authority()).unwrap();
+        change(&mut authority);
+        authority.publish(PublishOptions::default(), now).unwrap()
+    };
+    let agency: AgencyCode = code.parse().unwrap();
+    let moved = consign_authority::inspect(&network.authority(), now).unwrap();
+    let of = |code: &str| {
+        let mut agencies = moved.agencies.iter();
+        let is = |one: &&consign_authority::inspection::AgencySummary| {
+            one.code.as_ref().is_some_and(|one| one.as_str() == code)
+        };
+        agencies.find(is).unwrap().node
+    };
+    let node = of(&network.seats()[0].code);
+    publish(&|authority| assert!(authority.move_to(&agency, node, now).unwrap()));
+
+    let running = network.start_with(&[first], &clock).await.unwrap();
+    let mut client = consign_node::client::connect(first).unwrap();
+    until("it is opened where the agency is now", async || {
+        let request = ListRequest {
+            agency: code.clone(),
+            ..ListRequest::default()
+        };
+        let inbox = client.inbox(request).await.unwrap().into_inner();
+        inbox.rows.iter().any(|row| row.verdict == "TOTAL-PASSED")
+    })
+    .await;
+    // The revocation lists came with the version.
+    let lists = ["trust/crl/issuing.crl", "trust/crl/root.crl"];
+    for list in lists {
+        let published = std::fs::read(network.authority().join(list)).unwrap();
+        assert_eq!(
+            std::fs::read(first.join(list)).unwrap(),
+            published,
+            "{list}"
+        );
+    }
+
+    let into: AgencyCode = network.seats()[1].code.parse().unwrap();
+    let version = publish(&|authority| {
+        assert!(authority.merge(&agency, &into, now).unwrap());
+    });
+    let name = version.path.file_name().unwrap().to_owned();
+    let taken = first.join("trust/directory").join(name);
+    until("the node takes the version", async || taken.exists()).await;
+    until("who sends to it is told its successor", async || {
+        let refused = send_until(&network, "accepted").await;
+        refused.is_err_and(|status| {
+            status
+                .message()
+                .contains(&format!("{code} (merged into {into})"))
+        })
+    })
+    .await;
+    running.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

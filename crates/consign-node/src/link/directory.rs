@@ -32,6 +32,7 @@ use tracing::{info, warn};
 use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
 use crate::keys::signed_head;
+use crate::revocation_lists::RevocationLists;
 
 /// Why a directory that was offered is not taken.
 #[derive(Debug, Error)]
@@ -123,6 +124,7 @@ impl From<Malformed> for DirectoryRefusal {
 pub struct Keeper {
     trust: TrustStore,
     path: PathBuf,
+    lists: RevocationLists,
     newest: watch::Sender<Arc<Directory>>,
     /// One at a time asks the hub or stores.
     turn: Mutex<()>,
@@ -134,9 +136,16 @@ impl Keeper {
         Self {
             trust,
             path,
+            lists: RevocationLists::default(),
             newest: watch::Sender::new(Arc::new(newest)),
             turn: Mutex::new(()),
         }
+    }
+
+    /// Keeps the revocation lists that come with a version, too.
+    pub(crate) fn keeping(mut self, lists: RevocationLists) -> Self {
+        self.lists = lists;
+        self
     }
 
     /// What is believed without the directory.
@@ -216,6 +225,7 @@ impl Keeper {
             between: Vec::new(),
             head,
             changes: vec![Change::Insert(Bytes::from(bundle.entries.clone()))],
+            lists: Vec::new(),
         };
         let keeper = Arc::clone(self);
         let checked = tokio::task::spawn_blocking(move || keeper.take(offer)).await;
@@ -255,6 +265,7 @@ impl Keeper {
         }
         directory_files::publish(&self.path, &offered)
             .map_err(|source| DirectoryRefusal::Store { source })?;
+        self.lists.keep(&offer.lists);
         info!(version = offered.version().value(), "newer directory taken");
         self.newest.send_replace(Arc::new(offered));
         Ok(true)

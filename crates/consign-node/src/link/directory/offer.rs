@@ -3,11 +3,13 @@
 use bytes::Bytes;
 use consign_domain::SignedStatement;
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES, MAX_HEAD, MAX_VERSIONS_BETWEEN};
+use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_proto::signed;
 use consign_proto::v1::{self, directory_reply::Message};
 use consign_verify::directory::changes::Change;
 
 use super::DirectoryRefusal;
+use crate::revocation_lists;
 
 /// Most steps from one version to another: each old line is kept or dropped and each new one
 /// inserted, at worst one at a time.
@@ -30,6 +32,7 @@ pub(super) struct Offer {
     pub(super) between: Vec<SignedStatement>,
     pub(super) head: SignedStatement,
     pub(super) changes: Vec<Change<Bytes>>,
+    pub(super) lists: Vec<Bytes>,
 }
 
 /// What has come so far.
@@ -39,6 +42,7 @@ pub(super) struct Arriving {
     head: Option<SignedStatement>,
     changes: Vec<Change<Bytes>>,
     inserted: usize,
+    lists: Vec<Bytes>,
 }
 
 impl Arriving {
@@ -60,6 +64,12 @@ impl Arriving {
                 self.between.push(head(message)?);
             }
             (Message::Head(message), None) => self.head = Some(head(message)?),
+            (Message::List(list), Some(_)) => {
+                if self.lists.len() >= revocation_lists::MOST || list.len() > MAX_REVOCATION_LIST {
+                    return Err(TOO_LARGE);
+                }
+                self.lists.push(list);
+            }
             (Message::Entries(lines), Some(_)) => {
                 self.inserted = self.inserted.saturating_add(lines.len());
                 self.step(Change::Insert(lines))?;
@@ -89,6 +99,7 @@ impl Arriving {
             head: self.head.ok_or(DirectoryRefusal::Protocol { rule })?,
             between: self.between,
             changes: self.changes,
+            lists: self.lists,
         })
     }
 }

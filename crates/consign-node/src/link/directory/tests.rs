@@ -10,6 +10,7 @@ fn whole((head, entries): (SignedStatement, Vec<u8>)) -> Offer {
         between: Vec::new(),
         head,
         changes: vec![Change::Insert(entries.into())],
+        lists: vec![Bytes::from_static(b"no list")],
     }
 }
 
@@ -18,7 +19,9 @@ fn keeper(network: &Network) -> (tempfile::TempDir, Keeper) {
     let path = directory.path().join("directory");
     let first = network.first();
     directory_files::publish(&path, &first).unwrap();
-    (directory, Keeper::new(network.trust.clone(), path, first))
+    let lists = RevocationLists::new(path.with_file_name("crl"), &[vec![0]], b"", at(0));
+    let keeper = Keeper::new(network.trust.clone(), path, first).keeping(lists);
+    (directory, keeper)
 }
 
 fn digest(keeper: &Keeper) -> Option<Digest> {
@@ -33,6 +36,8 @@ fn a_newer_version_is_stored_before_it_counts_and_survives_a_restart() {
     assert!(keeper.take(whole(second.clone())).unwrap());
     assert_eq!(keeper.newest().version().value(), 2);
     assert!(!keeper.take(whole(second)).unwrap(), "the same is not news");
+    let lists = keeper.path.with_file_name("crl");
+    assert!(!lists.exists(), "what proves nothing is not kept");
     let stored = directory_files::newest(&keeper.path, &network.trust).unwrap();
     assert_eq!(stored.unwrap().version().value(), 2);
 }
@@ -102,6 +107,7 @@ fn a_fork_further_back_is_told_by_the_heads_between() {
             between,
             head,
             changes,
+            lists: Vec::new(),
         }
     };
     let forked = row(Digest::of(b"another first version"));
@@ -131,6 +137,7 @@ fn what_the_changes_lead_to_is_checked_like_the_whole() {
         between: Vec::new(),
         head: head.clone(),
         changes,
+        lists: Vec::new(),
     };
     for wrong in [
         vec![Change::Keep(4)],

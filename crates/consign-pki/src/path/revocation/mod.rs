@@ -317,6 +317,17 @@ fn word(
     })
 }
 
+/// When a list was made, as Unix time, if this authority (a certificate, DER) has signed it.
+/// Whether the authority is to be believed is another question.
+pub fn made_by(list: &[u8], authority: &[u8]) -> Option<u64> {
+    let authority = CertificateParts::parse(authority).ok()?;
+    let list = List::parse(list).ok()?;
+    let signed = same_name(list.issuer, authority.subject)
+        && authority.may_sign_lists().unwrap_or(false)
+        && verify(list.signed, list.signature, list.algorithm, authority.spki);
+    signed.then_some(list.this_update)
+}
+
 fn gap(unusable: Unusable) -> RevocationGap {
     RevocationGap::Unusable { why: unusable.0 }
 }

@@ -5,7 +5,7 @@ use rcgen::{CustomExtension, Issuer, KeyPair, RevocationReason as Reason};
 use super::{authority_params, judge, seal};
 use crate::fixture::{Hierarchy, NOW, YEAR};
 use crate::issue::CertificateAuthority;
-use crate::path::revocation::{RevocationGap, RevocationReason};
+use crate::path::revocation::{RevocationGap, RevocationReason, made_by};
 use crate::path::{PathError, PathPurpose, RevocationCheck};
 use crate::seal::KeyKind;
 
@@ -424,4 +424,22 @@ fn a_changed_byte_anywhere_answers_nothing() {
             "byte {position}: {outcome:?}"
         );
     }
+}
+
+#[test]
+fn a_list_is_known_by_who_has_signed_it() {
+    let network = Hierarchy::new();
+    let other = Hierarchy::new();
+    let list = Draft::default().sign(&network.issuing);
+    let issuing = network.issuing.certificate_der();
+    assert_eq!(made_by(&list, issuing), Some(NOW - DAY));
+    assert_eq!(made_by(&list, network.root.certificate_der()), None);
+    assert_eq!(made_by(&list, other.issuing.certificate_der()), None);
+    let mut changed = list.clone();
+    if let Some(last) = changed.last_mut() {
+        *last ^= 1;
+    }
+    assert_eq!(made_by(&changed, issuing), None);
+    assert_eq!(made_by(b"no list", issuing), None);
+    assert_eq!(made_by(&list, b"no certificate"), None);
 }

@@ -1,0 +1,83 @@
+//! The revocation lists that come with the directory: kept in `trust/crl/`, where whoever checks
+//! with stock tools or `consign verify` finds them.
+//!
+//! They prove themselves: one is kept only if an authority under the pinned roots has signed it,
+//! and never in the place of one that was made later. The network itself goes by the directory.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use consign_domain::Timestamp;
+use consign_pki::certificate;
+use consign_pki::path::revocation::made_by;
+use consign_pki::path::{MAX_REVOCATION_LIST, PathPurpose, validate};
+use consign_runtime::files::{self, FileError, PRIVATE, PRIVATE_DIRECTORY};
+use tracing::{info, warn};
+
+/// Most lists that come with one version.
+pub(crate) const MOST: usize = 4;
+
+/// Where lists are kept, and whose are.
+#[derive(Debug, Default)]
+pub(crate) struct RevocationLists {
+    place: PathBuf,
+    roots: Vec<Vec<u8>>,
+    /// Authorities that a root has certified.
+    authorities: Vec<Vec<u8>>,
+}
+
+impl RevocationLists {
+    /// Kept in `place`: those of the roots, and of the authorities between them and the first
+    /// certificate of a chain in PEM, the node's own.
+    pub(crate) fn new(place: PathBuf, roots: &[Vec<u8>], chain: &[u8], now: Timestamp) -> Self {
+        let text = std::str::from_utf8(chain).unwrap_or_default();
+        let chain = certificate::read_bundle(text).unwrap_or_default();
+        let authorities = chain.split_first().and_then(|(own, above)| {
+            let purpose = PathPurpose::tls_client();
+            let path = validate(own, above, roots, now.as_unix(), &purpose).ok()?;
+            let on_path =
+                |der: &&Vec<u8>| path.fingerprints.contains(&certificate::fingerprint(der));
+            Some(above.iter().filter(on_path).cloned().collect())
+        });
+        Self {
+            place,
+            roots: roots.to_vec(),
+            authorities: authorities.unwrap_or_default(),
+        }
+    }
+
+    /// Keeps what proves itself and is newer than what is here. Blocks. What cannot be kept is
+    /// said and held against nobody: the directory counts without it.
+    pub(crate) fn keep(&self, lists: &[Bytes]) {
+        for list in lists {
+            match self.name_of(list) {
+                None => warn!("a revocation list that no authority of ours has signed is ignored"),
+                Some(name) => {
+                    if let Err(fault) = self.keep_as(name, list) {
+                        warn!(%fault, "a revocation list could not be kept");
+                    }
+                }
+            }
+        }
+    }
+
+    /// The file's name, and when the list was made.
+    fn name_of(&self, list: &[u8]) -> Option<(&'static str, u64)> {
+        let by = |authorities: &[Vec<u8>]| authorities.iter().find_map(|der| made_by(list, der));
+        let of_root = by(&self.roots).map(|made| ("root.crl", made));
+        of_root.or_else(|| by(&self.authorities).map(|made| ("issuing.crl", made)))
+    }
+
+    fn keep_as(&self, (name, made): (&'static str, u64), list: &[u8]) -> Result<(), FileError> {
+        let path = self.place.join(name);
+        let here = files::read_bounded(&path, MAX_REVOCATION_LIST).ok();
+        let here = here.and_then(|here| self.name_of(&here));
+        if here.is_some_and(|(_, before)| before >= made) {
+            return Ok(());
+        }
+        files::create_dir_durable(&self.place, PRIVATE_DIRECTORY)?;
+        files::publish(&path, list, PRIVATE)?;
+        info!(name, "newer revocation list kept");
+        Ok(())
+    }
+}
