@@ -166,7 +166,7 @@ fn proven_time(
 }
 
 /// The time that a token proves, and whose it is.
-fn judge_stamp(
+pub(crate) fn judge_stamp(
     token: &[u8],
     stamped: &[u8],
     trust: &SealTrust<'_>,
@@ -326,7 +326,7 @@ fn check_revocation(known: RevocationCheck, trust: &SealTrust<'_>, report: &mut 
 }
 
 /// A path that does not hold fails, unless what was given cannot decide.
-fn path_fault(
+pub(crate) fn path_fault(
     name: &'static str,
     clause: &'static str,
     error: &PathError,
