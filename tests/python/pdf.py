@@ -1,6 +1,6 @@
 """Signs PDF files with pyHanko and says what pyHanko's own validation makes of them.
 
-Writes into a directory: NAME.pdf, root.der, root.crl; prints one JSON object, by NAME."""
+Writes into a directory: NAME.pdf, root.pem, root.crl; prints one JSON object, by NAME."""
 
 import datetime
 import io
@@ -297,7 +297,8 @@ def opinion_of(signature):
 for label, content in files.items():
     with open(os.path.join(target, f"{label}.pdf"), "wb") as file:
         file.write(content)
-for label, content in [("root.der", der(root)), ("root.crl", der(crl))]:
+pem = root.public_bytes(serialization.Encoding.PEM)
+for label, content in [("root.pem", pem), ("root.crl", der(crl))]:
     with open(os.path.join(target, label), "wb") as file:
         file.write(content)
 print(json.dumps({label: opinion(content) for label, content in files.items()}))
