@@ -8,17 +8,19 @@ import json
 import os
 import sys
 
+from asn1crypto import cms, core
+from asn1crypto import crl as asn1_crl
 from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
-from asn1crypto import crl as asn1_crl
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
+from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.fields import SigSeedSubFilter
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
@@ -138,6 +140,26 @@ class Unnamed(signers.SimpleSigner):
                 yield provider
 
 
+class Stamper(DummyTimeStamper):
+    """A time-stamp authority that names its certificate by SHA-256 (RFC 5816)."""
+
+    def _sign_tst_info(self, info, digest, time):
+        hashed = hashes.Hash(hashes.SHA256())
+        hashed.update(info)
+        attributes = cms.CMSAttributes(
+            [
+                simple_cms_attribute("content_type", "tst_info"),
+                simple_cms_attribute("signing_time", cms.Time({"utc_time": core.UTCTime(time)})),
+                simple_cms_attribute(
+                    "signing_certificate_v2", as_signing_certificate_v2(self.tsa_cert)
+                ),
+                simple_cms_attribute("message_digest", hashed.finalize()),
+            ]
+        )
+        key = serialization.load_der_private_key(self.tsa_key.dump(), password=None)
+        return key.sign(attributes.dump(), padding.PKCS1v15(), hashes.SHA256()), attributes
+
+
 PERSON = name(organization="UBND tỉnh", common="Nguyễn Văn A", given="Văn A", surname="Nguyễn")
 AGENCY = name(organization="UBND tỉnh", identifier="VNGOV-H49", common="Con dấu điện tử")
 # A name beside an organisation's: nobody can tell whose.
@@ -160,12 +182,13 @@ for who, subject, key, more in [
 ]:
     made[who] = (certificate(subject, key, **more), key)
 crl = revocation_list(made["revoked"][0])
-tsa = DummyTimeStamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
-# Of another root, which nobody here trusts.
-other_key = root_key
-root_key = rsa_key()
+tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
+# Of a root that calls itself like the trusted one, and of one that does not.
+trusted, root_key = (root_key, root_name), rsa_key()
+made["forged"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
+root_name = name(organization="Công ty", common="Gốc khác")
 made["stranger"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
-root_key = other_key
+root_key, root_name = trusted
 
 
 def plain():
@@ -251,6 +274,7 @@ files = {
     "p384": sign(base, "p384", "Agency", digest="sha384"),
     "server": sign(base, "server", "Agency"),
     "stranger": sign(base, "stranger", "Agency"),
+    "forged": sign(base, "forged", "Agency"),
     "stranger-last": sign(person, "stranger", "Agency"),
 }
 files["changed"] = changed(files["original"])

@@ -93,6 +93,15 @@ const ROWS: &[Row] = &[
     // It was told to ask for no usage.
     ("server", FAILED, None, "none", "F", Differs),
     ("stranger", UNDECIDED, NO_CHAIN, "none", "I", Agrees),
+    // A root of that name is trusted, and did not issue the certificate.
+    (
+        "forged",
+        FAILED,
+        Some("SIG_CRYPTO_FAILURE"),
+        "none",
+        "F",
+        Agrees,
+    ),
     // Whoever closed it is not known, so the person's signature is in doubt too.
     (
         "stranger-last",

@@ -47,7 +47,8 @@ const CLAUSE: &str = "EN 319 142-1 §5, ISO 32000-2 §12.8";
 /// The verdict about a file's signatures, and each of them.
 #[derive(Debug, Clone, Serialize)]
 pub struct PdfJudgement {
-    /// The verdict: the worst of the signatures' and that of the roles.
+    /// The verdict: the worst of the signatures' and that of the roles. A time-stamp that does
+    /// not count makes nothing worse.
     pub report: Report,
     /// What the signatures that passed make of the file.
     pub standing: Standing,
@@ -93,6 +94,11 @@ pub fn judge(file: &[u8], trust: &SealTrust<'_>, at: JudgedAt) -> PdfJudgement {
         ..*trust
     };
     judgement.signatures = judge_all(file, &found, &trust, at);
+    let signers = judgement.signatures.iter().filter(|one| one.signs());
+    let coverage = signers.last().and_then(PdfSignatureJudgement::coverage);
+    for check in coverage.into_iter().cloned() {
+        judgement.report.push(check);
+    }
     for signature in &judgement.signatures {
         judgement.report.push(signature.as_check());
     }
@@ -225,12 +231,12 @@ fn judge_document_stamp(
         }
         Ok((time, who)) => {
             let detail = format!("stamped at {time} by {who}, which is later");
-            report.push(Check::noted(name, clause, detail));
+            report.push(Check::indeterminate(name, clause, "NO_POE", detail));
             None
         }
         Err(fault) => {
             let detail = format!("not counted: {fault}");
-            report.push(Check::noted(name, clause, detail));
+            report.push(Check::indeterminate(name, clause, "NO_POE", detail));
             None
         }
     }
@@ -239,10 +245,7 @@ fn judge_document_stamp(
 /// What came after each signature, of those that lie in `judged` from the last one back.
 fn judge_coverage(found: &Pdf<'_>, judged: &mut [PdfSignatureJudgement]) {
     let mut closed_by: Option<(usize, Indication)> = None;
-    let signers = judged
-        .iter_mut()
-        .filter(|one| one.kind != SignatureKind::TimeStamp);
-    for one in signers {
+    for one in judged.iter_mut().filter(|one| one.signs()) {
         match closed_by {
             None => one.check_end(found.after(one.end)),
             Some(later) => one.check_closed(found.after(one.end).0, later),

@@ -83,6 +83,17 @@ impl PdfSignatureJudgement {
         }
     }
 
+    /// Whether somebody signs by it; a time-stamp does not.
+    pub(super) fn signs(&self) -> bool {
+        self.kind != SignatureKind::TimeStamp
+    }
+
+    /// The check of what came after it.
+    pub(super) fn coverage(&self) -> Option<&Check> {
+        let mut checks = self.report.checks.iter();
+        checks.find(|check| check.name == "pdf-coverage")
+    }
+
     /// Signature, time, certificate and role. `stamped`: when a time-stamp over the document
     /// proves that it was there.
     pub(super) fn judge(
