@@ -20,8 +20,8 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
-from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
@@ -182,6 +182,8 @@ for who, subject, key, more in [
 ]:
     made[who] = (certificate(subject, key, **more), key)
 crl = revocation_list(made["revoked"][0])
+# It names its certificate by SHA-1.
+old_tsa = DummyTimeStamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
 tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
 # Of a root that calls itself like the trusted one, and of one that does not.
 trusted, root_key = (root_key, root_name), rsa_key()
@@ -213,7 +215,7 @@ def plain():
     )
 
 
-def sign(file, who, field, pades=True, digest="sha256", stamp=False, kind=signers.SimpleSigner):
+def sign(file, who, field, pades=True, digest="sha256", stamp=None, kind=signers.SimpleSigner):
     subfilter = SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     metadata = signers.PdfSignatureMetadata(
         field_name=field, subfilter=subfilter, md_algorithm=digest
@@ -223,7 +225,7 @@ def sign(file, who, field, pades=True, digest="sha256", stamp=False, kind=signer
         writer,
         metadata,
         signer=signer(*made[who], kind),
-        timestamper=tsa if stamp else None,
+        timestamper=stamp,
     ).getbuffer().tobytes()
 
 
@@ -239,9 +241,9 @@ def added(file):
     return out.getvalue()
 
 
-def document_stamp(file):
+def document_stamp(file, by=tsa):
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
-    out = signers.PdfTimeStamper(tsa).timestamp_pdf(writer, "sha256", None)
+    out = signers.PdfTimeStamper(by).timestamp_pdf(writer, "sha256", None)
     return out.getvalue()
 
 
@@ -263,8 +265,9 @@ files = {
     "pkcs7": sign(base, "agency", "Agency", pades=False),
     "early": sign(sign(base, "early-person", "Person"), "early-agency", "Agency"),
     "stamped": sign(
-        sign(base, "early-person", "Person", stamp=True), "early-agency", "Agency", stamp=True
+        sign(base, "early-person", "Person", stamp=tsa), "early-agency", "Agency", stamp=tsa
     ),
+    "old-stamp": sign(base, "agency", "Agency", stamp=old_tsa),
     "revoked": sign(base, "revoked", "Agency"),
     "weak": sign(base, "weak", "Agency"),
     "sha1": sign(base, "agency", "Agency", pades=False, digest="sha1"),
@@ -282,6 +285,7 @@ files["added"] = added(files["original"])
 files["added-between"] = sign(added(person), "agency", "Agency")
 files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
+files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])
 files["cut"] = files["original"][: len(person) + 3000]
 

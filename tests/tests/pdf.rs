@@ -55,6 +55,8 @@ const ROWS: &[Row] = &[
     ("sha512", PASSED, None, "scanned-copy", "P", Agrees),
     ("p256", PASSED, None, "scanned-copy", "P", Agrees),
     ("p384", PASSED, None, "scanned-copy", "P", Agrees),
+    // A time-stamp that does not count makes nothing worse.
+    ("old-stamp", PASSED, None, "scanned-copy", "P", Agrees),
     // It compares what was added; with us a time-stamp, which anybody gets, closes nothing.
     (
         "document-stamp",
@@ -244,6 +246,12 @@ fn findings_are_told(scratch: &Scratch) -> Result<()> {
             "all before existed at 2026-01-01",
         ),
         ("sha1", TRUST, "CRYPTO_CONSTRAINTS_FAILURE"),
+        ("old-stamp", TRUST, "not counted: "),
+        (
+            "old-document-stamp",
+            TRUST,
+            "(time-stamp): INDETERMINATE: not counted",
+        ),
         // Nothing says whether they are revoked.
         (
             "original",

@@ -315,16 +315,19 @@ impl PdfSignatureJudgement {
         let decisive = self.report.decisive();
         let why = decisive.map(|check| format!(": {}", check.detail));
         let (verdict, why) = (self.report.indication, why.unwrap_or_default());
+        let who = self.who();
+        let detail = format!("signature {number}, {who} ({role}): {verdict}{why}");
+        let name = "pdf-signature";
+        if !self.signs() && !self.report.is_passed() {
+            return Check::noted(name, CLAUSE, detail);
+        }
         Check {
-            name: "pdf-signature",
+            name,
             clause: CLAUSE,
             outcome: outcome(verdict),
             code: self.report.code(),
             sub_indication: decisive.and_then(|check| check.sub_indication),
-            detail: format!(
-                "signature {number}, {} ({role}): {verdict}{why}",
-                self.who()
-            ),
+            detail,
         }
     }
 }
