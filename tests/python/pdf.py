@@ -259,6 +259,7 @@ files = {
     "person": person,
     "original": sign(person, "agency", "Agency"),
     "copy": sign(base, "agency", "Agency"),
+    "agency-first": sign(sign(base, "agency", "Agency"), "person", "Person"),
     "somebody": sign(base, "somebody", "Somebody"),
     "unnamed": sign(base, "agency", "Agency", pades=False, kind=Unnamed),
     "unnamed-pades": sign(base, "agency", "Agency", kind=Unnamed),
@@ -287,7 +288,7 @@ files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
 files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])
-files["cut"] = files["original"][: len(person) + 3000]
+files["cut"] = files["original"][:-40]
 
 context = lambda: ValidationContext(
     trust_roots=[asn1_x509.Certificate.load(der(root))],

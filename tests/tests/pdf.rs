@@ -66,6 +66,8 @@ const ROWS: &[Row] = &[
         "II",
         Differs,
     ),
+    // What a person adds after the agency's signature is not the agency's word.
+    ("agency-first", UNDECIDED, CONSTRAINTS, "none", "PP", Agrees),
     // Nobody known to be an agency signed it; the signature itself is good.
     ("person", UNDECIDED, CONSTRAINTS, "none", "P", Agrees),
     ("somebody", UNDECIDED, CONSTRAINTS, "none", "P", Agrees),
@@ -220,7 +222,11 @@ fn is_cut(scratch: &Scratch) -> Result<()> {
 /// What people should know, in the text that they read.
 fn findings_are_told(scratch: &Scratch) -> Result<()> {
     for (file, options, told) in [
-        ("original", TRUST, "signed by a person and by an agency"),
+        (
+            "original",
+            TRUST,
+            "signed by a person, and by an agency last",
+        ),
         (
             "original",
             TRUST,

@@ -17,7 +17,8 @@
 //! prove times and close nothing.
 //!
 //! **Roles.** See [`Role`]. An original needs one person's and one agency's signature; a
-//! scanned copy (*sao y*) the agency's alone (Decree 30/2020/NĐ-CP).
+//! scanned copy (*sao y*) the agency's alone (Decree 30/2020/NĐ-CP). The agency's comes last,
+//! or a person could change what the agency signed and sign that.
 
 mod role;
 mod signature;

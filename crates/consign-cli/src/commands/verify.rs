@@ -36,7 +36,7 @@ pub(crate) use trust::Trust;
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
 
 Signatures inside PDF files are verdicts of their own: of each signature, and of the file, which is
-TOTAL-PASSED as an original (a person and an agency signed it) or as a scanned copy (an agency did).
+TOTAL-PASSED as an original (a person signed it, and last an agency) or a scanned copy (an agency).
 PDF files in a container are judged too, by its trust; the exit code is the container's alone.
 
 Exit codes: 0 TOTAL-PASSED, 10 TOTAL-FAILED, 11 INDETERMINATE, 12 malformed (which is not forged).")]

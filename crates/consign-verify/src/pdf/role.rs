@@ -62,12 +62,15 @@ pub enum Standing {
 }
 
 impl Standing {
+    /// The agency must have signed last: what came after its signature would be another's word.
     pub(super) fn of(signatures: &[PdfSignatureJudgement]) -> Self {
-        let has = |role| {
-            let passed = signatures.iter().filter(|one| one.report.is_passed());
-            passed.map(|one| one.role).any(|found| found == role)
-        };
-        match (has(Role::Person), has(Role::Agency)) {
+        let signers = || signatures.iter().filter(|one| one.signs());
+        let counts = |one: &PdfSignatureJudgement, role| one.role == role && one.report.is_passed();
+        let by_agency = signers()
+            .next_back()
+            .is_some_and(|last| counts(last, Role::Agency));
+        let by_person = signers().any(|one| counts(one, Role::Person));
+        match (by_person, by_agency) {
             (true, true) => Self::Original,
             (false, true) => Self::ScannedCopy,
             (_, false) => Self::None,
@@ -88,7 +91,10 @@ impl Standing {
                 return Check::noted(name, clause, detail.to_owned());
             }
             Self::None if count == 0 => "no signature in the file",
-            Self::None => "no agency's signature passed: neither an original nor a scanned copy",
+            Self::None => {
+                "no agency's signature passed that covers the whole file: neither an original \
+                 nor a scanned copy"
+            }
         };
         let sub_indication = "SIG_CONSTRAINTS_FAILURE";
         Check::indeterminate(name, clause, sub_indication, detail.to_owned())

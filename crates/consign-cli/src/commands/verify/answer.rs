@@ -82,8 +82,8 @@ impl Answer {
 
     pub(crate) fn of_pdf(file: PathBuf, judgement: PdfJudgement, trust: &Trust) -> Self {
         let good = match judgement.standing {
-            Standing::Original => "signed by a person and by an agency, the last of them over all",
-            _ => "signed by an agency over all, which is enough for a scanned copy",
+            Standing::Original => "signed by a person, and by an agency last and over all",
+            _ => "signed by an agency last and over all, which is enough for a scanned copy",
         };
         let mut answer = Self::new(file, "pdf", judgement.report, good.to_owned(), trust);
         answer.standing = Some(judgement.standing);
