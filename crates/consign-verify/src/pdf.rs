@@ -96,7 +96,9 @@ pub fn judge(file: &[u8], trust: &SealTrust<'_>, at: JudgedAt) -> PdfJudgement {
     };
     judgement.signatures = judge_all(file, &found, &trust, at);
     let mut signers = judgement.signatures.iter().filter(|one| one.signs());
-    let coverage = signers.next_back().and_then(PdfSignatureJudgement::coverage);
+    let coverage = signers
+        .next_back()
+        .and_then(PdfSignatureJudgement::coverage);
     for check in coverage.into_iter().cloned() {
         judgement.report.push(check);
     }

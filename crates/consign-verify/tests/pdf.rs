@@ -1,6 +1,11 @@
 //! What the verdict on a PDF file says without a signature to judge. Those with signatures are
 //! in the whole-network tests, which have pyHanko.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
 use consign_domain::ErrorCode;
 use consign_verify::Indication;
 use consign_verify::container::{JudgedAt, SealTrust};
