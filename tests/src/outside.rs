@@ -1,4 +1,4 @@
-//! Checkers that are not ours.
+//! Checkers and signers that are not ours.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -13,6 +13,9 @@ use crate::program::{Answer, Invocation};
 const CONTAINER: &str = include_str!("../python/container.py");
 /// A directory read by Python alone.
 const DIRECTORY: &str = include_str!("../python/directory.py");
+
+/// PDF files signed by pyHanko, and what it says of them.
+const PDF: &str = include_str!("../python/pdf.py");
 
 /// Runs `openssl`.
 ///
@@ -151,11 +154,37 @@ pub fn directory(version: &Path) -> Result<Value> {
     python(DIRECTORY, [version])
 }
 
+/// Writes PDF files of many kinds, signed by pyHanko, into a directory, with the root of their
+/// signers (`root.pem`) and its revocation list (`root.crl`). Gives what pyHanko's own
+/// validation says of each file's signatures, by the files' names without `.pdf`.
+///
+/// # Errors
+/// pyHanko is not there.
+pub fn signed_pdfs(to: &Path) -> Result<Value> {
+    fs::create_dir_all(to)?;
+    run_python(Invocation::of(pyhanko()?), PDF, [to])
+}
+
+/// The Python that has pyHanko: `tests/programs` makes it below Cargo's target directory, in
+/// which this executable lies.
+fn pyhanko() -> Result<PathBuf> {
+    let here = std::env::current_exe().context("cannot tell where this executable lies")?;
+    here.ancestors()
+        .map(|directory| directory.join("tools/pyhanko/bin/python"))
+        .find(|path| path.is_file())
+        .context("pyHanko is missing: run tests/programs, which installs it")
+}
+
 fn python<const N: usize>(script: &str, paths: [&Path; N]) -> Result<Value> {
-    let answer = Invocation::of("python3")
-        .args(["-I", "-c", script])
-        .args(paths)
-        .run()?;
+    run_python(Invocation::of("python3"), script, paths)
+}
+
+fn run_python<const N: usize>(
+    python: Invocation,
+    script: &str,
+    paths: [&Path; N],
+) -> Result<Value> {
+    let answer = python.args(["-I", "-c", script]).args(paths).run()?;
     let answer = answer.good()?;
     serde_json::from_slice(&answer.stdout).context("Python prints JSON")
 }

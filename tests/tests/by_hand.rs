@@ -104,6 +104,11 @@ fn is_exported_and_verified(network: &Network<'_>, id: &str) -> Result<()> {
     );
     let verdict = network.ask("verify received.asice --trust node-b/trust/trust.json")?;
     ensure!(verdict.to_string().contains("TOTAL-PASSED"), "{verdict}");
+    let pdf = &verdict["pdfs"][0];
+    ensure!(
+        pdf["name"] == "quyet-dinh.pdf" && pdf["judgement"].is_null(),
+        "a PDF file without signatures: {verdict}"
+    );
 
     network.ask(&format!("export --node node-b {id} --all -o all"))?;
     let files = material::files_below(&network.join("all"))?;

@@ -3,6 +3,8 @@
 //!
 //! Three algorithms are in use: ECDSA P-256 with SHA-256 (the default), RSA PKCS#1 v1.5
 //! with SHA-256 from 2048 bits, and Ed25519 (RFC 8410; in CMS with SHA-512, RFC 8419).
+//! RSA with SHA-384 or SHA-512 and ECDSA P-384 with SHA-384 are verified besides, for
+//! signatures from elsewhere.
 //! Adding one means adding a row to `CMS_ALGORITHMS` and an arm to
 //! `PublicKey::verify`.
 
@@ -19,10 +21,14 @@ pub use public_key::{MAX_RSA_BITS, MIN_RSA_BITS, PublicKeyKind, SignatureError};
 pub(crate) const ID_EC_PUBLIC_KEY: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 pub(crate) const PRIME256V1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+pub(crate) const SECP384R1: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
 pub(crate) const RSA_ENCRYPTION: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
 pub(crate) const ID_ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 const ECDSA_WITH_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.2");
+const ECDSA_WITH_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.4.3.3");
+const SHA384_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.12");
+const SHA512_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.13");
 const SHA256_WITH_RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.11");
 const ID_SHA256: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.1");
 const ID_SHA384: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101.3.4.2.2");
@@ -34,8 +40,14 @@ const ID_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101
 pub enum SignatureAlgorithm {
     /// ECDSA on P-256 with SHA-256, signature as DER `Ecdsa-Sig-Value`.
     EcdsaP256Sha256,
+    /// ECDSA on P-384 with SHA-384, signature as DER `Ecdsa-Sig-Value`.
+    EcdsaP384Sha384,
     /// RSA PKCS#1 v1.5 with SHA-256.
     RsaPkcs1Sha256,
+    /// RSA PKCS#1 v1.5 with SHA-384.
+    RsaPkcs1Sha384,
+    /// RSA PKCS#1 v1.5 with SHA-512.
+    RsaPkcs1Sha512,
     /// Ed25519; its CMS attributes use SHA-512 (RFC 8419 §3.1).
     Ed25519,
 }
@@ -45,7 +57,10 @@ impl SignatureAlgorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::EcdsaP256Sha256 => "ECDSA P-256 with SHA-256",
+            Self::EcdsaP384Sha384 => "ECDSA P-384 with SHA-384",
             Self::RsaPkcs1Sha256 => "RSA PKCS#1 v1.5 with SHA-256",
+            Self::RsaPkcs1Sha384 => "RSA PKCS#1 v1.5 with SHA-384",
+            Self::RsaPkcs1Sha512 => "RSA PKCS#1 v1.5 with SHA-512",
             Self::Ed25519 => "Ed25519",
         }
     }
@@ -54,7 +69,8 @@ impl SignatureAlgorithm {
     pub fn digest(self) -> DigestAlgorithm {
         match self {
             Self::EcdsaP256Sha256 | Self::RsaPkcs1Sha256 => DigestAlgorithm::Sha256,
-            Self::Ed25519 => DigestAlgorithm::Sha512,
+            Self::EcdsaP384Sha384 | Self::RsaPkcs1Sha384 => DigestAlgorithm::Sha384,
+            Self::RsaPkcs1Sha512 | Self::Ed25519 => DigestAlgorithm::Sha512,
         }
     }
 
@@ -62,7 +78,10 @@ impl SignatureAlgorithm {
     pub(crate) fn identifier(self) -> Vec<u8> {
         let (oid, parameters): (_, &[u8]) = match self {
             Self::EcdsaP256Sha256 => (ECDSA_WITH_SHA256, &[]),
+            Self::EcdsaP384Sha384 => (ECDSA_WITH_SHA384, &[]),
             Self::RsaPkcs1Sha256 => (SHA256_WITH_RSA, &[asn1::NULL, 0]),
+            Self::RsaPkcs1Sha384 => (SHA384_WITH_RSA, &[asn1::NULL, 0]),
+            Self::RsaPkcs1Sha512 => (SHA512_WITH_RSA, &[asn1::NULL, 0]),
             Self::Ed25519 => (ID_ED25519, &[]),
         };
         asn1::sequence(&[&asn1::object_identifier(&oid), parameters])
@@ -87,7 +106,7 @@ impl SignatureAlgorithm {
 pub enum DigestAlgorithm {
     /// SHA-256.
     Sha256,
-    /// SHA-384: only in `ESSCertIDv2` of foreign signatures.
+    /// SHA-384: only in foreign signatures.
     Sha384,
     /// SHA-512.
     Sha512,
@@ -146,7 +165,7 @@ impl<'a> AlgorithmIdentifier<'a> {
 }
 
 /// Which pairs of digest and signature algorithm a `SignerInfo` may carry.
-pub(crate) const CMS_ALGORITHMS: [CmsAlgorithm; 4] = [
+pub(crate) const CMS_ALGORITHMS: [CmsAlgorithm; 9] = [
     CmsAlgorithm {
         oid: ECDSA_WITH_SHA256,
         parameters: Parameters::Absent,
@@ -162,6 +181,31 @@ pub(crate) const CMS_ALGORITHMS: [CmsAlgorithm; 4] = [
         oid: RSA_ENCRYPTION,
         parameters: Parameters::AbsentOrNull,
         algorithm: SignatureAlgorithm::RsaPkcs1Sha256,
+    },
+    CmsAlgorithm {
+        oid: SHA384_WITH_RSA,
+        parameters: Parameters::AbsentOrNull,
+        algorithm: SignatureAlgorithm::RsaPkcs1Sha384,
+    },
+    CmsAlgorithm {
+        oid: RSA_ENCRYPTION,
+        parameters: Parameters::AbsentOrNull,
+        algorithm: SignatureAlgorithm::RsaPkcs1Sha384,
+    },
+    CmsAlgorithm {
+        oid: SHA512_WITH_RSA,
+        parameters: Parameters::AbsentOrNull,
+        algorithm: SignatureAlgorithm::RsaPkcs1Sha512,
+    },
+    CmsAlgorithm {
+        oid: RSA_ENCRYPTION,
+        parameters: Parameters::AbsentOrNull,
+        algorithm: SignatureAlgorithm::RsaPkcs1Sha512,
+    },
+    CmsAlgorithm {
+        oid: ECDSA_WITH_SHA384,
+        parameters: Parameters::Absent,
+        algorithm: SignatureAlgorithm::EcdsaP384Sha384,
     },
     CmsAlgorithm {
         oid: ID_ED25519,

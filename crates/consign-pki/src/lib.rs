@@ -10,6 +10,7 @@
 //! | [`cms`] | detached CAdES signatures, levels B-B and B-T |
 //! | [`timestamp`] | RFC 3161: asking for time-stamps, granting and checking them |
 //! | [`asic`] | ASiC-E containers |
+//! | [`pdf`] | signatures inside PDF files, found by their bytes |
 //! | [`encryption`], [`wrap`] | age with exactly one X25519 stanza; the text inside a wrap |
 //!
 //! Invariants: no clock, no network, no files; times are arguments, in Unix seconds. New
@@ -28,6 +29,7 @@ pub mod encryption;
 mod fixture;
 pub mod issue;
 pub mod path;
+pub mod pdf;
 mod pem;
 pub mod seal;
 pub mod statement;

@@ -10,7 +10,7 @@
 //! revocation lists decide, and the certificate says whose seal it is; with roots alone,
 //! nothing says whether a seal was revoked: INDETERMINATE.
 
-mod seal;
+pub(crate) mod seal;
 
 use std::io::{Read, Seek};
 
@@ -30,6 +30,9 @@ pub const SEAL_USAGE: &str = consign_pki::issue::PLACEHOLDER_SEAL_EKU;
 
 /// What stands before the code in the organizationIdentifier (X.520) of seals.
 pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
+
+/// What [`judge`] does not check: [`crate::pdf`] does, as a verdict of its own.
+pub const PDF_SIGNATURES: &str = "signatures inside PDF files";
 
 /// Which zip profile a container must keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -110,10 +113,7 @@ pub fn judge<R: Read + Seek>(
         files: Vec::new(),
         seals: Vec::new(),
     };
-    judgement
-        .report
-        .not_checked
-        .push("signatures inside PDF files");
+    judgement.report.not_checked.push(PDF_SIGNATURES);
     let report = &mut judgement.report;
     let Some(mut container) = open(container, policy, report) else {
         return judgement;
@@ -182,7 +182,7 @@ fn malformed(
 }
 
 /// An error and what caused it, on one line.
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(source) = cause {

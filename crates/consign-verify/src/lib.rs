@@ -8,6 +8,7 @@
 pub mod container;
 pub mod directory;
 pub mod exchange;
+pub mod pdf;
 pub mod report;
 pub mod statement;
 pub mod time_stamp;

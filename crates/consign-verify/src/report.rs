@@ -71,6 +71,19 @@ pub struct Check {
 }
 
 impl Check {
+    /// A check that holds.
+    pub(crate) const fn passed(name: &'static str, clause: &'static str, detail: String) -> Self {
+        let outcome = CheckOutcome::Passed;
+        Self {
+            name,
+            clause,
+            outcome,
+            code: None,
+            sub_indication: None,
+            detail,
+        }
+    }
+
     /// A check that does not hold.
     pub(crate) const fn failed(
         name: &'static str,
@@ -166,14 +179,7 @@ impl Report {
     }
 
     pub(crate) fn passed(&mut self, name: &'static str, clause: &'static str, detail: String) {
-        self.push(Check {
-            name,
-            clause,
-            outcome: CheckOutcome::Passed,
-            code: None,
-            sub_indication: None,
-            detail,
-        });
+        self.push(Check::passed(name, clause, detail));
     }
 
     pub(crate) fn push(&mut self, check: Check) {

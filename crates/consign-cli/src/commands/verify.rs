@@ -1,7 +1,8 @@
 //! `consign verify`: judges a file with what is on this disk, and nothing else.
 //!
 //! It never touches the network. A container is judged first by the canonical profile;
-//! a statement is a `.json` file with its `.sig` beside it.
+//! a statement is a `.json` file with its `.sig` beside it. Signatures inside PDF files are
+//! verdicts of their own, also where the file lies in a container.
 
 mod answer;
 mod statement;
@@ -9,12 +10,14 @@ mod trust;
 pub(crate) mod wording;
 
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 use consign_domain::{Date, Timestamp};
+use consign_runtime::files;
 use consign_verify::container::{self, JudgedAt, Policy, Profile, SealTrust};
+use consign_verify::pdf::{self, MAX_PDF, PDF_BEGIN};
 
 use super::{Outcome, absolute, now};
 use crate::failure::Failure;
@@ -22,24 +25,29 @@ use crate::output::Output;
 use answer::Answer;
 pub(crate) use trust::Trust;
 
-/// Judge a container or a signed statement, offline.
+/// Judge a container, a signed PDF file or a signed statement, offline.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign verify letter.asice --trust trust/trust.json
   consign verify letter.asice --trust trust.pem          roots alone: INDETERMINATE at best
   consign verify letter.asice --trust trust.pem --crl issuing.crl --crl root.crl
+  consign verify letter.pdf --trust roots.pem --crl issuing.crl --crl root.crl
   consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
 
+Signatures inside PDF files are verdicts of their own: of each signature, and of the file, which is
+TOTAL-PASSED as an original (a person signed it, and last an agency) or a scanned copy (an agency).
+PDF files in a container are judged too, by its trust; the exit code is the container's alone.
+
 Exit codes: 0 TOTAL-PASSED, 10 TOTAL-FAILED, 11 INDETERMINATE, 12 malformed (which is not forged).")]
 pub(crate) struct Verify {
-    /// A container (.asice), or a statement (.json, with its signature in .sig beside it)
+    /// A container (.asice), a PDF file, or a statement (.json, with its signature in .sig beside it)
     file: PathBuf,
     /// trust.json, with the signed directory in directory/ beside it; or roots in PEM
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
-    /// A revocation list, DER or PEM. Without a directory all that the path needs; those in crl/
-    /// beside trust.json are then taken by themselves
+    /// A revocation list, DER or PEM. Without a directory, and for PDF files, all that the path
+    /// needs; those in crl/ beside trust.json are then taken by themselves
     #[arg(long = "crl", value_name = "FILE")]
     lists: Vec<PathBuf>,
     /// Root certificates, PEM, of time-stamp authorities other than the network's own
@@ -69,6 +77,7 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);
     let answer = match statement_signature(verify) {
         Some(signature) => statement::judge(&verify.file, &signature, &trust, at.time())?,
+        None if begins_as_pdf(&verify.file)? => judge_pdf(verify, &trust, at)?,
         None => judge_container(verify, &trust, at)?,
     };
     answer.print(output);
@@ -105,11 +114,40 @@ fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answe
         time_stamp_roots: trust.time_stamp_roots(),
     };
     let judgement = container::judge(BufReader::new(file), &seal_trust, &policy, at);
-    Ok(Answer::of_container(
-        absolute(&verify.file),
-        judgement,
-        trust,
-    ))
+    let path = absolute(&verify.file);
+    if judgement.report.malformed {
+        return Ok(Answer::of_container(path, judgement, trust));
+    }
+    let lists = trust.all_lists()?;
+    let pdf_trust = pdf_trust(trust, &lists);
+    let file = BufReader::new(open(&verify.file)?);
+    let contained = pdf::judge_contained(file, &pdf_trust, &policy, at);
+    Ok(Answer::of_container(path, judgement, trust).with_pdfs(contained))
+}
+
+fn judge_pdf(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
+    let file = files::read_bounded(&verify.file, MAX_PDF)?;
+    let lists = trust.all_lists()?;
+    let judgement = pdf::judge(&file, &pdf_trust(trust, &lists), at);
+    Ok(Answer::of_pdf(absolute(&verify.file), judgement, trust))
+}
+
+/// Roots and lists: the directory knows nothing of those who sign PDF files.
+fn pdf_trust<'a>(trust: &'a Trust, lists: &'a [Vec<u8>]) -> SealTrust<'a> {
+    SealTrust {
+        lists,
+        time_stamp_roots: trust.time_stamp_roots(),
+        ..SealTrust::by_roots(trust.roots())
+    }
+}
+
+fn begins_as_pdf(path: &Path) -> Result<bool, Failure> {
+    let mut begin = Vec::new();
+    let read = open(path)?
+        .take(PDF_BEGIN.len() as u64)
+        .read_to_end(&mut begin);
+    read.map_err(|error| Failure::io("read", path, &error))?;
+    Ok(begin == PDF_BEGIN)
 }
 
 fn open(path: &Path) -> Result<File, Failure> {

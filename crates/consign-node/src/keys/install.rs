@@ -48,7 +48,7 @@ struct Certificate<'a> {
 pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, KeysError> {
     let _lock = directory.lock()?;
     let bundle = Bundle::parse(bundle).map_err(|source| KeysError::Bundle { source })?;
-    let trust = check_trust(directory, &bundle)?;
+    let trust = check_whose(directory, &bundle)?;
     let offered = bundle.directory.as_ref();
     let offered = offered.map(|bundle| verify(bundle, &trust));
     let offered = offered.transpose()?;
@@ -74,14 +74,7 @@ pub(crate) fn put_in_place(
     directory: &NodeDirectory,
     bundle: &Bundle,
 ) -> Result<Installed, KeysError> {
-    let request = read_request(directory)?.ok_or_else(|| NodeError::Missing {
-        path: directory.request_file(),
-        fix: "run: consign node init",
-    })?;
-    if bundle.for_id.into_bytes() != request.id.to_bytes() {
-        return Err(KeysError::OtherNode { node: request.id });
-    }
-    check_trust(directory, bundle)?;
+    check_whose(directory, bundle)?;
     let homes = directory.agencies()?;
     let certificates = check_certificates(directory, &homes, bundle)?;
 
@@ -105,8 +98,15 @@ pub(crate) fn put_in_place(
     })
 }
 
-/// The bundle's trust file, which must be of the network that the node belongs to.
-fn check_trust(directory: &NodeDirectory, bundle: &Bundle) -> Result<TrustStore, KeysError> {
+/// The trust file of a bundle, which must be for this node and of the network it belongs to.
+fn check_whose(directory: &NodeDirectory, bundle: &Bundle) -> Result<TrustStore, KeysError> {
+    let request = read_request(directory)?.ok_or_else(|| NodeError::Missing {
+        path: directory.request_file(),
+        fix: "run: consign node init",
+    })?;
+    if bundle.for_id.into_bytes() != request.id.to_bytes() {
+        return Err(KeysError::OtherNode { node: request.id });
+    }
     let trust =
         TrustStore::parse(bundle.trust.as_bytes()).map_err(|source| KeysError::Trust { source })?;
     let path = directory.trust_dir().join("trust.json");

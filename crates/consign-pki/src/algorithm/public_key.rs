@@ -4,7 +4,7 @@ use aws_lc_rs::signature as aws;
 
 use super::{
     AlgorithmIdentifier, ID_EC_PUBLIC_KEY, ID_ED25519, PRIME256V1, Parameters, RSA_ENCRYPTION,
-    SignatureAlgorithm,
+    SECP384R1, SignatureAlgorithm,
 };
 use crate::asn1::{self, DerError, Element};
 
@@ -19,6 +19,8 @@ pub const MAX_RSA_BITS: usize = 8192;
 pub enum PublicKeyKind {
     /// ECDSA on P-256.
     EcdsaP256,
+    /// ECDSA on P-384.
+    EcdsaP384,
     /// RSA.
     Rsa {
         /// Size of the modulus.
@@ -68,6 +70,8 @@ pub enum SignatureError {
 pub(crate) enum PublicKey<'a> {
     /// Uncompressed point.
     EcdsaP256(&'a [u8]),
+    /// Uncompressed point.
+    EcdsaP384(&'a [u8]),
     /// DER `RSAPublicKey`.
     Rsa {
         der: &'a [u8],
@@ -98,10 +102,19 @@ impl<'a> PublicKey<'a> {
                 tag: asn1::BIT_STRING,
             })
         };
-        let curve = asn1::object_identifier(&PRIME256V1);
-        if algorithm.oid == ID_EC_PUBLIC_KEY && algorithm.parameters == Some(curve.as_slice()) {
+        let is_on = |curve| {
+            let curve = asn1::object_identifier(&curve);
+            algorithm.oid == ID_EC_PUBLIC_KEY && algorithm.parameters == Some(curve.as_slice())
+        };
+        if is_on(PRIME256V1) {
             return match key {
                 [0x04, coordinates @ ..] if coordinates.len() == 64 => Ok(Self::EcdsaP256(key)),
+                _ => Err(malformed()),
+            };
+        }
+        if is_on(SECP384R1) {
+            return match key {
+                [0x04, coordinates @ ..] if coordinates.len() == 96 => Ok(Self::EcdsaP384(key)),
                 _ => Err(malformed()),
             };
         }
@@ -120,6 +133,7 @@ impl<'a> PublicKey<'a> {
     pub(crate) fn kind(&self) -> PublicKeyKind {
         match self {
             Self::EcdsaP256(_) => PublicKeyKind::EcdsaP256,
+            Self::EcdsaP384(_) => PublicKeyKind::EcdsaP384,
             Self::Rsa { bits, .. } => PublicKeyKind::Rsa { bits: *bits },
             Self::Ed25519(_) => PublicKeyKind::Ed25519,
         }
@@ -132,25 +146,36 @@ impl<'a> PublicKey<'a> {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), SignatureError> {
-        match (algorithm, self) {
-            (SignatureAlgorithm::EcdsaP256Sha256, Self::EcdsaP256(point)) => {
-                aws::UnparsedPublicKey::new(&aws::ECDSA_P256_SHA256_ASN1, point)
-                    .verify(message, signature)
-                    .map_err(|_| SignatureError::Wrong)
-            }
-            (SignatureAlgorithm::RsaPkcs1Sha256, Self::Rsa { der, bits }) => {
-                if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(bits) {
-                    return Err(SignatureError::RsaKeySize { bits: *bits });
-                }
-                aws::UnparsedPublicKey::new(&aws::RSA_PKCS1_2048_8192_SHA256, der)
-                    .verify(message, signature)
-                    .map_err(|_| SignatureError::Wrong)
-            }
-            (SignatureAlgorithm::Ed25519, Self::Ed25519(bytes)) => {
-                verify_ed25519(bytes, message, signature)
-            }
-            _ => Err(SignatureError::KeyMismatch { algorithm }),
+        use SignatureAlgorithm as Algorithm;
+        if let Self::Rsa { bits, .. } = self
+            && !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(bits)
+        {
+            return Err(SignatureError::RsaKeySize { bits: *bits });
         }
+        let (how, key): (&'static dyn aws::VerificationAlgorithm, &[u8]) = match (algorithm, self) {
+            (Algorithm::EcdsaP256Sha256, Self::EcdsaP256(key)) => {
+                (&aws::ECDSA_P256_SHA256_ASN1, key)
+            }
+            (Algorithm::EcdsaP384Sha384, Self::EcdsaP384(key)) => {
+                (&aws::ECDSA_P384_SHA384_ASN1, key)
+            }
+            (Algorithm::RsaPkcs1Sha256, Self::Rsa { der, .. }) => {
+                (&aws::RSA_PKCS1_2048_8192_SHA256, der)
+            }
+            (Algorithm::RsaPkcs1Sha384, Self::Rsa { der, .. }) => {
+                (&aws::RSA_PKCS1_2048_8192_SHA384, der)
+            }
+            (Algorithm::RsaPkcs1Sha512, Self::Rsa { der, .. }) => {
+                (&aws::RSA_PKCS1_2048_8192_SHA512, der)
+            }
+            (Algorithm::Ed25519, Self::Ed25519(key)) => {
+                return verify_ed25519(key, message, signature);
+            }
+            _ => return Err(SignatureError::KeyMismatch { algorithm }),
+        };
+        aws::UnparsedPublicKey::new(how, key)
+            .verify(message, signature)
+            .map_err(|_| SignatureError::Wrong)
     }
 }
 

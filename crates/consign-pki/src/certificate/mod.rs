@@ -17,6 +17,9 @@ pub const MAX_CERTIFICATE: usize = 16 * 1024;
 /// Most certificates read from one bundle.
 pub const MAX_BUNDLE: usize = 64;
 
+/// givenName, surname, pseudonym and serialNumber.
+const PERSONAL: [&str; 4] = ["2.5.4.42", "2.5.4.4", "2.5.4.65", "2.5.4.5"];
+
 /// What a certificate may cost to read.
 const SCAN_LIMITS: ScanLimits = ScanLimits {
     max_bytes: MAX_CERTIFICATE,
@@ -56,6 +59,9 @@ pub struct CertificateDetails {
     pub organization_identifier: Option<String>,
     /// commonName of the subject.
     pub common_name: Option<String>,
+    /// Whether the subject has a name or number that only a person has: givenName, surname,
+    /// pseudonym or serialNumber (ETSI EN 319 412-2 §4.2.4).
+    pub names_person: bool,
     /// Serial number in lowercase hexadecimal, without leading zero bytes.
     pub serial_hex: String,
     /// First second of validity, Unix time.
@@ -120,6 +126,7 @@ impl CertificateDetails {
             organization: attribute(subject, "2.5.4.10"),
             organization_identifier: attribute(subject, "2.5.4.97"),
             common_name: attribute(subject, "2.5.4.3"),
+            names_person: PERSONAL.iter().any(|oid| has(subject, oid)),
             serial_hex: serial_hex(parts.serial),
             not_before: parts.not_before,
             not_after: parts.not_after,
@@ -176,6 +183,12 @@ fn attribute(name: &X509Name<'_>, oid: &str) -> Option<String> {
         .find(|attribute| attribute.attr_type().to_id_string() == oid)
         .and_then(|attribute| attribute.as_str().ok())
         .map(str::to_owned)
+}
+
+/// Whether an attribute is there, in whatever encoding.
+fn has(name: &X509Name<'_>, oid: &str) -> bool {
+    name.iter_attributes()
+        .any(|attribute| attribute.attr_type().to_id_string() == oid)
 }
 
 fn serial_hex(serial: &[u8]) -> String {

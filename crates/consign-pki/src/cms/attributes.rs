@@ -82,14 +82,13 @@ impl<'a> Attributes<'a> {
         Ok(Some(seconds))
     }
 
-    /// The first `ESSCertIDv2`, which names the signer's certificate.
-    pub(super) fn signing_certificate(&self) -> Result<EssCertificateId<'a>, CmsError> {
+    /// The first `ESSCertIDv2`, which names the signer's certificate; `None` where the
+    /// attribute is absent.
+    pub(super) fn signing_certificate(&self) -> Result<Option<EssCertificateId<'a>>, CmsError> {
         let name = "signing-certificate-v2";
-        let value = self.mandatory(SIGNING_CERTIFICATE_V2, name)?;
-        match EssCertificateId::read_first(value) {
-            Ok(id) => Ok(id),
-            Err(_) => Err(CmsError::AttributeValue { name }),
-        }
+        let value = self.single(SIGNING_CERTIFICATE_V2, name)?;
+        let id = value.map(EssCertificateId::read_first).transpose();
+        id.map_err(|_| CmsError::AttributeValue { name })
     }
 
     fn mandatory(&self, oid: ObjectIdentifier, name: &'static str) -> Result<&'a [u8], CmsError> {

@@ -28,8 +28,8 @@ use crate::seal::SealError;
 pub use sign::sign_detached;
 pub(crate) use sign::sign_enclosed;
 pub use stamp::with_time_stamp;
-pub use verify::parse_and_verify;
 pub(crate) use verify::verify_enclosed;
+pub use verify::{parse_and_verify, parse_and_verify_cms};
 
 /// Largest CMS structure read, in bytes.
 pub const MAX_CMS: usize = 256 * 1024;
@@ -82,8 +82,11 @@ const TOKEN: Form = Form {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CadesSignature {
-    /// The signer's certificate, named by a digest that the signature covers.
+    /// The signer's certificate, named by a digest that the signature covers; by issuer and
+    /// serial number alone where `names_certificate` says so.
     pub signer_certificate: Vec<u8>,
+    /// Whether `signing-certificate-v2` is there. Only [`parse_and_verify_cms`] lets it be absent.
+    pub names_certificate: bool,
     /// Further certificates carried along. **Not covered by the signature.**
     pub other_certificates: Vec<Vec<u8>>,
     /// Certificate revocation lists carried along. **Not covered by the signature.**
@@ -225,6 +228,22 @@ pub enum CmsError {
     /// When signing: the key did not sign.
     #[error("the seal key did not sign")]
     Seal(#[from] SealError),
+}
+
+impl CmsError {
+    /// Whether the signature rests on a digest that proves nothing any more (SHA-1 and older),
+    /// or on an RSA key of a size that is not accepted.
+    pub fn is_weak(&self) -> bool {
+        // MD2, MD5, SHA-1.
+        const WEAK: [&str; 3] = ["1.2.840.113549.2.2", "1.2.840.113549.2.5", "1.3.14.3.2.26"];
+        match self {
+            Self::Algorithms { digest, signature } => {
+                WEAK.contains(&digest.as_str()) || crate::path::is_weak(signature)
+            }
+            Self::Signature(SignatureError::RsaKeySize { .. }) => true,
+            _ => false,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -223,6 +223,38 @@ fn refusal(change: impl FnOnce(&mut Parts)) -> CmsError {
 }
 
 #[test]
+fn cms_need_not_name_its_certificate_and_says_whether_it_does() {
+    let mut parts = Parts::new();
+    let named = parse_and_verify_cms(&parts.build(), CONTENT).unwrap();
+    assert!(named.names_certificate);
+    parts.set_attribute(SIGNING_CERTIFICATE_V2, None);
+    let unnamed = parse_and_verify_cms(&parts.build(), CONTENT).unwrap();
+    assert!(!unnamed.names_certificate);
+    assert_eq!(unnamed.signer_certificate, named.signer_certificate);
+    // Where it is there, it must hold.
+    parts.set_attribute(SIGNING_CERTIFICATE_V2, Some(&[5, 0]));
+    let wrong = parse_and_verify_cms(&parts.build(), CONTENT);
+    let name = "signing-certificate-v2";
+    assert_eq!(wrong, Err(CmsError::AttributeValue { name }));
+}
+
+#[test]
+fn what_proves_nothing_any_more_is_told_from_what_is_not_known() {
+    let algorithms = |digest: &str, signature: &str| CmsError::Algorithms {
+        digest: digest.to_owned(),
+        signature: signature.to_owned(),
+    };
+    let sha256 = "2.16.840.1.101.3.4.2.1";
+    assert!(algorithms("1.3.14.3.2.26", "1.2.840.113549.1.1.1").is_weak());
+    assert!(algorithms(sha256, "1.2.840.113549.1.1.5").is_weak());
+    assert!(CmsError::Signature(SignatureError::RsaKeySize { bits: 1024 }).is_weak());
+    // RSA-PSS, SHA3-256, and a signature that is wrong.
+    assert!(!algorithms(sha256, "1.2.840.113549.1.1.10").is_weak());
+    assert!(!algorithms("2.16.840.1.101.3.4.2.8", "1.2.840.113549.1.1.1").is_weak());
+    assert!(!CmsError::Signature(SignatureError::Wrong).is_weak());
+}
+
+#[test]
 fn taking_apart_and_putting_together_verifies() {
     variant(|_| {}).unwrap();
 }

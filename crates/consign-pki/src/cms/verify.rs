@@ -13,6 +13,12 @@ use crate::certificate::CertificateParts;
 ///
 /// Returns what the signature says; whether its certificate can be trusted is not judged.
 pub fn parse_and_verify(p7s: &[u8], content: &[u8]) -> Result<CadesSignature, CmsError> {
+    parse_and_verify_cms(p7s, content)?.naming()
+}
+
+/// The same for a signature that is CMS and need not be CAdES: it may do without
+/// `signing-certificate-v2`, and [`CadesSignature::names_certificate`] says whether it does.
+pub fn parse_and_verify_cms(p7s: &[u8], content: &[u8]) -> Result<CadesSignature, CmsError> {
     asn1::scan(p7s, SCAN_LIMITS)?;
     SignedData::read(p7s, &DETACHED)?.verify(content, &DETACHED)
 }
@@ -22,7 +28,18 @@ pub(crate) fn verify_enclosed(token: &[u8]) -> Result<(CadesSignature, &[u8]), C
     asn1::scan(token, SCAN_LIMITS)?;
     let signed_data = SignedData::read(token, &TOKEN)?;
     let content = signed_data.content.ok_or(CmsError::NotEnclosed)?;
-    Ok((signed_data.verify(content, &TOKEN)?, content))
+    let signature = signed_data.verify(content, &TOKEN)?.naming()?;
+    Ok((signature, content))
+}
+
+impl CadesSignature {
+    /// Itself, if it names its certificate as CAdES asks (EN 319 122-1 §5.2.2).
+    fn naming(self) -> Result<Self, CmsError> {
+        let name = "signing-certificate-v2";
+        let names_certificate = self.names_certificate;
+        let missing = CmsError::AttributeMissing { name };
+        names_certificate.then_some(self).ok_or(missing)
+    }
 }
 
 impl SignedData<'_> {
@@ -41,9 +58,10 @@ impl SignedData<'_> {
         }
         let signing_time = attributes.signing_time()?;
         let (certificate, parts) = signer.find_certificate(&self.certificates)?;
-        attributes
-            .signing_certificate()?
-            .check(certificate, &parts)?;
+        let named = attributes.signing_certificate()?;
+        if let Some(named) = &named {
+            named.check(certificate, &parts)?;
+        }
         let message = asn1::encode(asn1::SET, &[signer.signed_attributes.value]);
         PublicKey::from_spki(parts.spki)
             .and_then(|key| key.verify(algorithm, &message, signer.signature))
@@ -63,6 +81,7 @@ impl SignedData<'_> {
                 .iter()
                 .map(|list| list.to_vec())
                 .collect(),
+            names_certificate: named.is_some(),
             signing_time,
             algorithm,
             signature_value: signer.signature.to_vec(),

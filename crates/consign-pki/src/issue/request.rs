@@ -99,6 +99,10 @@ fn seal_sized(key: PublicKey<'_>) -> Result<(), SignatureError> {
         PublicKey::Rsa { bits, .. } if bits > crate::seal::MAX_SEAL_RSA_BITS => {
             Err(SignatureError::RsaKeySize { bits })
         }
+        // Verified where others use it, and not issued here.
+        PublicKey::EcdsaP384(_) => Err(SignatureError::UnsupportedKey {
+            oid: crate::algorithm::SECP384R1.to_string(),
+        }),
         _ => Ok(()),
     }
 }

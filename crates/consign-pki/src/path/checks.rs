@@ -100,7 +100,7 @@ pub(super) fn algorithm(certificate: &Certificate<'_>) -> Result<(), PathError> 
 }
 
 /// Whether signatures by an algorithm, dotted, prove nothing any more.
-pub(super) fn is_weak(algorithm: &str) -> bool {
+pub(crate) fn is_weak(algorithm: &str) -> bool {
     WEAK_ALGORITHMS.contains(&algorithm)
 }
 

@@ -14,6 +14,7 @@ pub mod revocation;
 mod validator;
 
 use crate::asn1::DerError;
+pub(crate) use checks::is_weak;
 use revocation::{MAX_LIST, RevocationGap, Revoked};
 
 /// Most intermediate certificates looked at.

@@ -291,7 +291,7 @@ fn check_revocation(known: RevocationCheck, trust: &SealTrust<'_>, report: &mut 
 }
 
 /// A path that does not hold fails, unless what was given cannot decide.
-fn path_fault(
+pub(crate) fn path_fault(
     name: &'static str,
     clause: &'static str,
     error: &PathError,

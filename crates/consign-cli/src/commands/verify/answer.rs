@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use consign_domain::document::Document;
 use consign_domain::statement::StatementKind;
 use consign_domain::{ErrorCode, NetworkId};
-use consign_verify::container::{Judgement, SealInfo};
+use consign_verify::container::{Judgement, PDF_SIGNATURES, SealInfo};
+use consign_verify::pdf::{ContainedPdf, PdfJudgement, PdfSignatureJudgement, Standing};
 use consign_verify::{Indication, Report};
 use serde::Serialize;
 use serde_json::Value;
@@ -19,7 +20,7 @@ use crate::output::{Output, Tone};
 #[derive(Debug, Serialize)]
 pub(crate) struct Answer {
     file: PathBuf,
-    /// `container`, `envelope`, `evidence`, `status`, `directory` or `unknown`.
+    /// `container`, `pdf`, `envelope`, `evidence`, `status`, `directory` or `unknown`.
     kind: &'static str,
     verdict: Indication,
     malformed: bool,
@@ -30,6 +31,12 @@ pub(crate) struct Answer {
     document: Option<Document>,
     files: Vec<FileAnswer>,
     seals: Vec<SealInfo>,
+    /// What the signatures inside a PDF file make of it; null for anything else.
+    standing: Option<Standing>,
+    /// The signatures inside a PDF file.
+    signatures: Vec<PdfSignatureJudgement>,
+    /// The PDF files in a container, each with a verdict of its own.
+    pdfs: Vec<ContainedPdf>,
     /// The statement's fields; null for a container.
     statement: Value,
     trust: TrustAnswer,
@@ -71,6 +78,26 @@ impl Answer {
             files,
             judgement.seals,
         )
+    }
+
+    pub(crate) fn of_pdf(file: PathBuf, judgement: PdfJudgement, trust: &Trust) -> Self {
+        let good = match judgement.standing {
+            Standing::Original => "signed by a person, and by an agency last and over all",
+            _ => "signed by an agency last and over all, which is enough for a scanned copy",
+        };
+        let mut answer = Self::new(file, "pdf", judgement.report, good.to_owned(), trust);
+        answer.standing = Some(judgement.standing);
+        answer.signatures = judgement.signatures;
+        answer
+    }
+
+    /// With the PDF files of a container.
+    pub(crate) fn with_pdfs(mut self, pdfs: Vec<ContainedPdf>) -> Self {
+        self.report
+            .not_checked
+            .retain(|what| *what != PDF_SIGNATURES);
+        self.pdfs = pdfs;
+        self
     }
 
     pub(crate) fn of_statement(
@@ -119,6 +146,9 @@ impl Answer {
             document: None,
             files: Vec::new(),
             seals: Vec::new(),
+            standing: None,
+            signatures: Vec::new(),
+            pdfs: Vec::new(),
             statement: Value::Null,
             trust: TrustAnswer::of(trust),
         }
@@ -149,12 +179,7 @@ impl Answer {
         if output.is_json() {
             return;
         }
-        let tone = match self.verdict {
-            Indication::TotalPassed => Tone::Good,
-            Indication::TotalFailed => Tone::Bad,
-            Indication::Indeterminate => Tone::Doubtful,
-        };
-        let verdict = output.paint(tone, self.verdict);
+        let verdict = output.paint(wording::tone(self.verdict), self.verdict);
         output.line(format_args!("{verdict}: {}", self.sentence));
         let heading = |text| output.line(format_args!("\n{}", output.paint(Tone::Strong, text)));
         heading("Checks");
@@ -162,7 +187,12 @@ impl Answer {
         for line in wording::report_value(&report, output) {
             output.line(format_args!("  {line}"));
         }
-        heading("Not checked");
+        for line in wording::signatures(&self.signatures, output) {
+            output.line(line);
+        }
+        if !self.report.not_checked.is_empty() {
+            heading("Not checked");
+        }
         for what in &self.report.not_checked {
             output.line(format_args!("  {what}"));
         }
@@ -180,6 +210,12 @@ impl Answer {
                 "  {}  {}  {} bytes",
                 file.sha256, file.name, file.size
             ));
+        }
+        if !self.pdfs.is_empty() {
+            heading("Signatures inside PDF files, which are verdicts of their own");
+        }
+        for line in wording::pdfs(&self.pdfs, output) {
+            output.line(format_args!("  {line}"));
         }
         let fields = wording::statement(&self.statement);
         if !fields.is_empty() {
@@ -252,6 +288,9 @@ mod tests {
             document: None,
             files: Vec::new(),
             seals: Vec::new(),
+            standing: None,
+            signatures: Vec::new(),
+            pdfs: Vec::new(),
             statement: Value::Null,
             trust,
         };

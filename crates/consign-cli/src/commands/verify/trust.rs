@@ -109,6 +109,16 @@ impl Trust {
         &self.lists
     }
 
+    /// The same, with those that lie in `crl/` beside the trust file.
+    pub(crate) fn all_lists(&self) -> Result<Vec<Vec<u8>>, Failure> {
+        // Without a directory they are among them already.
+        let beside = match self.directory {
+            Some(_) => lists_in(&self.path.with_file_name("crl"))?,
+            None => Vec::new(),
+        };
+        Ok([self.lists.as_slice(), &beside].concat())
+    }
+
     /// The trust file, if it was one.
     pub(crate) const fn store(&self) -> Option<&TrustStore> {
         self.store.as_ref()

@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use consign_domain::document::Document;
+use consign_verify::Indication;
+use consign_verify::pdf::{ContainedPdf, PdfSignatureJudgement};
 use serde_json::Value;
 
 use crate::output::{Output, Tone};
@@ -98,6 +100,52 @@ pub(crate) fn report_value(report: &Value, output: Output) -> Vec<String> {
         format!("{}  {name:<20} {detail}{faults}", output.paint(tone, word))
     };
     checks.unwrap_or(&empty).iter().map(line).collect()
+}
+
+/// How a verdict is shown.
+pub(crate) const fn tone(verdict: Indication) -> Tone {
+    match verdict {
+        Indication::TotalPassed => Tone::Good,
+        Indication::TotalFailed => Tone::Bad,
+        Indication::Indeterminate => Tone::Doubtful,
+    }
+}
+
+/// Each signature of a PDF file with its checks.
+pub(crate) fn signatures(signatures: &[PdfSignatureJudgement], output: Output) -> Vec<String> {
+    let mut lines = Vec::new();
+    for one in signatures {
+        let heading = format!("Signature {} ({})", one.number, one.role.as_str());
+        let verdict = output.paint(tone(one.report.indication), one.report.indication);
+        let heading = output.paint(Tone::Strong, heading);
+        lines.push(format!("\n{heading}: {verdict}"));
+        let report = serde_json::to_value(&one.report).unwrap_or(Value::Null);
+        let checks = report_value(&report, output);
+        lines.extend(checks.iter().map(|line| format!("  {line}")));
+        for (what, time) in [("claimed", one.claimed_time), ("proven", one.proven_time)] {
+            let time = time.map(|time| field(what, &time.to_string()));
+            lines.extend(time.map(|line| format!("  {line}")));
+        }
+    }
+    lines
+}
+
+/// The PDF files in a container with their verdicts.
+pub(crate) fn pdfs(pdfs: &[ContainedPdf], output: Output) -> Vec<String> {
+    let mut lines = Vec::new();
+    for pdf in pdfs {
+        let Some(judgement) = &pdf.judgement else {
+            lines.push(format!("{}: no signatures", pdf.name));
+            continue;
+        };
+        let verdict = judgement.report.indication;
+        let verdict = output.paint(tone(verdict), verdict);
+        lines.push(format!("{}: {verdict}", pdf.name));
+        let report = serde_json::to_value(&judgement.report).unwrap_or(Value::Null);
+        let checks = report_value(&report, output);
+        lines.extend(checks.iter().map(|line| format!("  {line}")));
+    }
+    lines
 }
 
 /// A statement's fields: paths and values, as they stand in it.

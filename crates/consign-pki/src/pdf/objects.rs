@@ -1,0 +1,113 @@
+//! Where objects begin (ISO 32000-2 §7.3.10), by a search through the bytes.
+
+use super::lexer::{is_regular, is_space};
+use super::{Addition, MAX_DICTIONARY, PdfSignature, dictionary};
+
+/// `12 0 obj`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) number: u32,
+    pub(super) begin: usize,
+    /// Where what follows the keyword begins.
+    pub(super) body: usize,
+}
+
+/// The next `/ByteRange`, from a place on.
+pub(super) fn byte_range(file: &[u8], from: usize) -> Option<usize> {
+    names(file, b"/ByteRange", from).next()
+}
+
+/// Where a whole name stands.
+fn names<'f>(file: &'f [u8], name: &'f [u8], from: usize) -> impl Iterator<Item = usize> + 'f {
+    hits(file, name, from).filter(move |at| {
+        let next = file.get(at.saturating_add(name.len()));
+        next.is_none_or(|byte| !is_regular(*byte))
+    })
+}
+
+/// Where a text stands, from a place on.
+fn hits<'f>(file: &'f [u8], text: &'f [u8], from: usize) -> impl Iterator<Item = usize> + 'f {
+    let rest = file.get(from..).unwrap_or_default();
+    let windows = rest.windows(text.len()).enumerate();
+    windows
+        .filter(move |(_, window)| window.first() == text.first() && *window == text)
+        .map(move |(at, _)| at.saturating_add(from))
+}
+
+/// The last object header before `offset`, not before `from` nor further away than a
+/// signature dictionary is long.
+pub(super) fn header_before(file: &[u8], from: usize, offset: usize) -> Option<Header> {
+    let from = from.max(offset.saturating_sub(MAX_DICTIONARY));
+    let region = file.get(from..offset)?;
+    let mut ends = region.windows(3).enumerate().rev();
+    ends.find_map(|(at, window)| {
+        (window == b"obj")
+            .then(|| header(file, from, at.saturating_add(from)))
+            .flatten()
+    })
+}
+
+/// The header whose keyword stands at `keyword`.
+fn header(file: &[u8], from: usize, keyword: usize) -> Option<Header> {
+    let body = keyword.saturating_add(3);
+    if file.get(body).is_some_and(|byte| is_regular(*byte)) {
+        return None;
+    }
+    let before = file.get(from..keyword)?;
+    let (_, rest) = number_at_end(before)?;
+    let (number, rest) = number_at_end(rest)?;
+    if rest.last().is_some_and(|byte| is_regular(*byte)) {
+        return None;
+    }
+    Some(Header {
+        number: u32::try_from(number).ok()?,
+        begin: from.saturating_add(rest.len()),
+        body,
+    })
+}
+
+/// Digits followed by white space at the end of some bytes, and what is before them.
+fn number_at_end(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    /// More than anybody writes.
+    const MAX_SPACE: usize = 16;
+    let spaces = bytes.iter().rev().take_while(|byte| is_space(**byte));
+    let spaces = spaces.take(MAX_SPACE).count();
+    let bytes = bytes.get(..bytes.len().saturating_sub(spaces))?;
+    let digits = bytes.iter().rev().take_while(|byte| byte.is_ascii_digit());
+    let digits = digits.take(MAX_SPACE).count();
+    let (rest, digits) = bytes.split_at_checked(bytes.len().saturating_sub(digits))?;
+    let number = dictionary::whole(digits).filter(|_| spaces > 0)?;
+    Some((number, rest))
+}
+
+/// Marks the signatures whose object number stands in the file more than once.
+pub(super) fn mark_redefined(file: &[u8], signatures: &mut [PdfSignature]) {
+    if signatures.is_empty() {
+        return;
+    }
+    for keyword in hits(file, b"obj", 0) {
+        let from = keyword.saturating_sub(64);
+        let Some(found) = header(file, from, keyword) else {
+            continue;
+        };
+        for signature in &mut *signatures {
+            let other = found.begin != signature.header;
+            signature.is_redefined |= other && found.number == signature.object;
+        }
+    }
+}
+
+/// What added bytes seem to be.
+pub(super) fn addition(bytes: &[u8]) -> Addition {
+    let has = |name: &[u8]| names(bytes, name, 0).next().is_some();
+    if bytes.iter().all(|byte| is_space(*byte)) {
+        return Addition::Nothing;
+    }
+    let validation = has(b"/DSS") || has(b"/VRI") || has(b"/DocTimeStamp");
+    let others: [&[u8]; 5] = [b"/Page", b"/XObject", b"/ObjStm", b"/Font", b"/Sig"];
+    if validation && !others.into_iter().any(has) {
+        Addition::ValidationData
+    } else {
+        Addition::Other
+    }
+}

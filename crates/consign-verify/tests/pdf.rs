@@ -1,0 +1,56 @@
+//! What the verdict on a PDF file says without a signature to judge. Those with signatures are
+//! in the whole-network tests, which have pyHanko.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
+use consign_domain::ErrorCode;
+use consign_verify::Indication;
+use consign_verify::container::{JudgedAt, SealTrust};
+use consign_verify::pdf::{MAX_PDF, PdfJudgement, Standing, judge};
+
+fn judged(file: &[u8]) -> PdfJudgement {
+    let at = "2026-11-23T02:30:00Z".parse().unwrap();
+    judge(file, &SealTrust::by_roots(&[]), JudgedAt::Now(at))
+}
+
+#[test]
+fn a_file_without_signatures_is_undecided() {
+    let judgement = judged(b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n%%EOF\n");
+    assert_eq!(judgement.report.indication, Indication::Indeterminate);
+    assert!(!judgement.report.malformed);
+    assert_eq!(judgement.standing, Standing::None);
+    let decisive = judgement.report.decisive().unwrap();
+    assert_eq!(decisive.name, "pdf-roles");
+    assert_eq!(decisive.detail, "no signature in the file");
+}
+
+#[test]
+fn a_signature_dictionary_that_is_not_sound_is_malformed() {
+    for file in [
+        &b"PK\x03\x04"[..],
+        b"%PDF-1.7\n/ByteRange [0 1 2 3]\n%%EOF\n",
+        b"%PDF-1.7\n1 0 obj\n<< /SubFilter /ETSI.CAdES.detached /Contents <3000> \
+          /ByteRange [0 9 20 2] >>\nendobj\n%%EOF\n",
+    ] {
+        let judgement = judged(file);
+        assert_eq!(judgement.report.indication, Indication::TotalFailed);
+        assert!(judgement.report.malformed);
+        let decisive = judgement.report.decisive().unwrap();
+        assert_eq!(decisive.code, Some(ErrorCode::SignatureInvalid));
+        assert_eq!(decisive.sub_indication, Some("FORMAT_FAILURE"));
+        assert!(judgement.signatures.is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_is_too_large_is_not_read() {
+    let mut file = b"%PDF-1.7\n".to_vec();
+    file.resize(MAX_PDF + 1, b' ');
+    let judgement = judged(&file);
+    assert_eq!(judgement.report.indication, Indication::TotalFailed);
+    let decisive = judgement.report.decisive().unwrap();
+    assert!(decisive.detail.contains("more than"), "{decisive:?}");
+}
