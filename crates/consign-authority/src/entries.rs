@@ -212,8 +212,10 @@ pub(crate) fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, moment
 /// A statement key that is replaced is retired, at once or, where keys overlap, the next time
 /// after it has ended.
 fn list_statement_key(list: &mut Vec<StatementKeyEntry>, key: StatementKeyEntry, moment: Moment) {
-    let is_current = |one: &StatementKeyEntry| one.id == key.id && one.state == KeyState::Active;
-    if list.iter().any(is_current) {
+    let is_current =
+        |one: &&mut StatementKeyEntry| one.id == key.id && one.state == KeyState::Active;
+    if let Some(current) = list.iter_mut().find(is_current) {
+        prolong(&mut current.validity, key.validity, moment.now);
         return;
     }
     for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
@@ -232,8 +234,10 @@ fn list_encryption_key(
     key: EncryptionKeyEntry,
     now: Timestamp,
 ) {
-    let is_current = |one: &EncryptionKeyEntry| one.id == key.id && one.state == KeyState::Active;
-    if list.iter().any(is_current) {
+    let is_current =
+        |one: &&mut EncryptionKeyEntry| one.id == key.id && one.state == KeyState::Active;
+    if let Some(current) = list.iter_mut().find(is_current) {
+        prolong(&mut current.validity, key.validity, now);
         return;
     }
     for one in list.iter_mut().filter(|one| one.state == KeyState::Active) {
@@ -241,6 +245,18 @@ fn list_encryption_key(
         end(&mut one.validity, now);
     }
     list.push(key);
+}
+
+/// Another life for a key that is asked for again when a third of its life or less is left, as
+/// certificates have it.
+fn prolong(current: &mut Validity, asked: Validity, now: Timestamp) {
+    let (Some(until), Some(_)) = (current.until, asked.until) else {
+        return;
+    };
+    let third = until.distance(current.from) / 3;
+    if current.contains(now) && now >= until.minus_seconds(third) {
+        current.until = asked.until;
+    }
 }
 
 pub(crate) fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, now: Timestamp) {

@@ -263,7 +263,7 @@ impl Admission {
     /// Whether others will believe what the hub signs now: the directory lists it with
     /// its certificate, and its statement key as active.
     fn may_sign(&self, directory: &Directory, now: Timestamp) -> Result<(), Refused> {
-        let listed = lists_hub(directory, self.signer.hub, self.signer.certificate, now);
+        let listed = lists_hub(directory, self.signer.hub, self.signer.certificate(), now);
         if listed && self.signer.counts(directory, now) {
             self.muted.store(false, Ordering::Relaxed);
             return Ok(());

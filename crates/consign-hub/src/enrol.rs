@@ -4,17 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::ErrorCode;
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
+use consign_domain::{ErrorCode, Timestamp};
 use consign_enrol::{Answer, Authority, EnrolFault, Offer};
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
 use consign_runtime::shutdown::Shutdown;
-use consign_runtime::tls::TlsIdentity;
 use consign_verify::{Directory, TrustStore};
 use tracing::{info, warn};
 
 use crate::directory::{self, Directories, DirectoryFault};
+use crate::renewal::Renewal;
 use crate::setup::{Installed, SetupError, init_as, install};
 
 /// How often the authority is asked for a newer directory.
@@ -93,7 +93,7 @@ pub async fn enrol(
 #[derive(Debug)]
 pub(crate) struct Follower {
     pub(crate) directories: Arc<Directories>,
-    pub(crate) identity: TlsIdentity,
+    pub(crate) renewal: Renewal,
     pub(crate) trust: TrustStore,
     pub(crate) clock: Clock,
     /// The hub's own place for directories.
@@ -102,7 +102,7 @@ pub(crate) struct Follower {
 
 impl Follower {
     /// Follows the authority that the directory in force names, until the hub stops.
-    pub(crate) async fn follow(self, shutdown: Shutdown) {
+    pub(crate) async fn follow(mut self, shutdown: Shutdown) {
         let mut told = false;
         loop {
             let pause = tokio::select! {
@@ -126,14 +126,20 @@ impl Follower {
     }
 
     /// Asks for as long as the authority answers; gives why it does not.
-    async fn ask(&self) -> EnrolFault {
+    async fn ask(&mut self) -> EnrolFault {
         let asked = async {
             let directory = self.directories.current();
-            let mut authority = Authority::listed(&directory, &self.identity, &self.clock).await?;
+            let mut authority =
+                Authority::listed(&directory, &self.renewal.identity, &self.clock).await?;
             loop {
                 let have = self.directories.current().version().value();
                 if let Some(offer) = authority.directory(have).await? {
                     self.take(offer).await;
+                }
+                let now = Timestamp::from_unix_saturating(self.clock.now());
+                let current = self.directories.current();
+                if let Err(fault) = self.renewal.look(&mut authority, &current, now).await {
+                    warn!(%fault, "the hub's next certificate cannot be used");
                 }
                 tokio::time::sleep(ASK).await;
             }

@@ -33,6 +33,7 @@ use crate::flow::Calls;
 use crate::identity::{HubSigner, Keys, TimeStampKey};
 use crate::reading::Reading;
 use crate::relay::{HubStatus, Relay};
+use crate::renewal::Renewal;
 use crate::service::Service;
 use crate::stamping::Stamping;
 use crate::storage::Storage;
@@ -102,7 +103,7 @@ struct Prepared {
     lock: DirectoryLock,
     behind: Behind,
     directories: Arc<Directories>,
-    signer: HubSigner,
+    signer: Arc<HubSigner>,
     time_stamps: Option<TimeStampKey>,
     tls: ServerTls,
     follower: Option<Follower>,
@@ -125,7 +126,7 @@ impl Prepared {
         let now = Timestamp::from_unix_saturating(clock.now());
         // Named before the store is opened, which may take long.
         let newest = Directories::open(&config.directory, trust.clone(), None)?;
-        let signer = HubSigner::new(keys, &newest.current(), now)?;
+        let signer = Arc::new(HubSigner::new(keys, &newest.current(), now)?);
         let storage = open(&config.data, clock)?;
         let known = storage.store().directory()?;
         let directories = Arc::new(Directories::open(&config.directory, trust.clone(), known)?);
@@ -139,7 +140,12 @@ impl Prepared {
             .starts_with(&config.home)
             .then(|| Follower {
                 directories: Arc::clone(&directories),
-                identity,
+                renewal: Renewal::new(
+                    identity,
+                    Arc::clone(&signer),
+                    config.home.clone(),
+                    config.keys.clone(),
+                ),
                 trust,
                 clock: clock.clone(),
                 place: config.directory.clone(),
@@ -164,7 +170,7 @@ impl Prepared {
         listener: TcpListener,
         address: SocketAddr,
     ) -> Hub {
-        let (signer, behind) = (Arc::new(self.signer), Arc::new(self.behind));
+        let (signer, behind) = (self.signer, Arc::new(self.behind));
         let (store, fatal) = (self.storage.store(), Shutdown::new());
         let reading = Reading::new(Arc::clone(&store));
         let admission = Admission::new(Parts {

@@ -1,6 +1,9 @@
 //! Who this hub is: its keys from files, its name and id from the directory.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 
 use consign_domain::directory::KeyState;
 use consign_domain::statement::{Evidence, Signer, Statement};
@@ -212,7 +215,7 @@ pub(crate) struct HubSigner {
     pub(crate) network: NetworkId,
     pub(crate) hub: HubId,
     /// SHA-256 of the hub's TLS certificate.
-    pub(crate) certificate: Digest,
+    certificate: ArcSwap<Digest>,
     code: PartyCode,
     key_id: KeyId,
     key: StatementKey,
@@ -242,11 +245,21 @@ impl HubSigner {
         Ok(Self {
             network: directory.head().network,
             hub: entry.id,
-            certificate,
+            certificate: ArcSwap::from_pointee(certificate),
             code: entry.code.clone(),
             key_id,
             key: keys.statement,
         })
+    }
+
+    /// SHA-256 of the TLS certificate that the hub shows.
+    pub(crate) fn certificate(&self) -> Digest {
+        **self.certificate.load()
+    }
+
+    /// Takes note that the hub shows another certificate.
+    pub(crate) fn show(&self, certificate: Digest) {
+        self.certificate.store(Arc::new(certificate));
     }
 
     /// How the hub names itself in a statement made under a directory version.

@@ -38,6 +38,7 @@ mod outgoing;
 mod reading;
 mod relay;
 mod release;
+mod renewal;
 mod resume;
 mod service;
 mod setup;

@@ -39,7 +39,7 @@ pub(crate) const REQUEST: &str = "request.json";
 /// The line of the example that `init` replaces.
 const LISTEN: &str = "listen = \"127.0.0.1:4433\"";
 /// Everyone may read what is not secret.
-const PUBLIC: u32 = 0o644;
+pub(crate) const PUBLIC: u32 = 0o644;
 /// A private key in PEM.
 const MAX_KEY: usize = 64 * 1024;
 

@@ -2,7 +2,10 @@
 //!
 //! Programs hand documents to their node over its socket, as the command line does; the node
 //! seals and sends them. A document is done when its recipient's node has opened and judged it,
-//! and the recipient's receipt is at the sender's node.
+//! and the recipient's receipt is at the sender's node. Meanwhile nodes may renew their keys, as
+//! they do once a year by themselves.
+
+mod renewal;
 
 use std::time::{Duration, Instant};
 
@@ -27,6 +30,8 @@ use super::statistics::{Latencies, mib, rounded};
 use super::{BenchError, Place, Progress, Setting, Watch};
 use crate::network::{Network, Plan};
 use crate::sample;
+
+use renewal::Renewal;
 
 /// How long one document may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -57,6 +62,9 @@ pub struct Report {
     pub hub_peak_rss_mib: f64,
     /// The most that any node had.
     pub node_peak_rss_mib: f64,
+    /// How often a node has gone on to new TLS, statement and encryption keys meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewals: Option<u64>,
     /// Documents.
     pub documents: u64,
     /// From the first until the last was opened.
@@ -87,7 +95,12 @@ struct Sent {
 ///
 /// # Errors
 /// [`BenchError`].
-pub async fn run(setting: &Setting, place: &Place, watch: Watch<'_>) -> Result<Report, BenchError> {
+pub async fn run(
+    setting: &Setting,
+    renew_seconds: Option<u64>,
+    place: &Place,
+    watch: Watch<'_>,
+) -> Result<Report, BenchError> {
     let network = block_in_place(|| found(setting, place, watch))?;
     let hub = Process::start(&setting.program, "hub", &network.hub()).await?;
     let mut nodes = Vec::new();
@@ -105,16 +118,27 @@ pub async fn run(setting: &Setting, place: &Place, watch: Watch<'_>) -> Result<R
         let first = pass(desk, file.clone()).await?;
         opened(first).await?;
     }
+    let renewal = match renew_seconds {
+        Some(seconds) => Some(Renewal::begin(&network, &desks, seconds).await?),
+        None => None,
+    };
     let before = readings(&hub, &nodes)?;
     let begun = Instant::now();
     let micros = drive(setting, &desks, &file, begun, watch).await?;
     let seconds = begun.elapsed().as_secs_f64();
     let after = readings(&hub, &nodes)?;
+    let renewals = match renewal {
+        Some(renewal) => Some(renewal.end().await?),
+        None => None,
+    };
     for node in nodes {
         node.stop().await?;
     }
     hub.stop().await?;
-    Ok(report(micros, seconds, &before, &after, place))
+    Ok(Report {
+        renewals,
+        ..report(micros, seconds, &before, &after, place)
+    })
 }
 
 fn found(setting: &Setting, place: &Place, watch: Watch<'_>) -> Result<Network, BenchError> {
@@ -316,6 +340,7 @@ fn report(
         ),
         hub_peak_rss_mib: mib(hub.2),
         node_peak_rss_mib: mib(peak),
+        renewals: None,
         documents,
         seconds: rounded(seconds, 2),
         nodes: nodes.len(),

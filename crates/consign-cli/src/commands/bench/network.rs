@@ -34,6 +34,10 @@ pub(crate) struct Network {
     /// How long documents are sent
     #[arg(long, value_name = "S", default_value_t = 10, value_parser = value_parser!(u64).range(1..=3600))]
     seconds: u64,
+    /// Meanwhile one node after the other renews its TLS, statement and encryption keys, every
+    /// so many seconds; none where it is left out
+    #[arg(long, value_name = "S", value_parser = value_parser!(u64).range(1..=3600))]
+    renew_every: Option<u64>,
     /// An empty directory on a disk, which is kept; a fresh one in the present directory, which is
     /// removed, where it is left out
     #[arg(long, value_name = "DIR")]
@@ -53,6 +57,12 @@ pub(super) async fn run(arguments: Network, output: Output) -> Outcome {
     let place = Place::new(arguments.dir.as_deref())?;
     let bars = Bars::new();
     let watch = |progress| bars.show(progress);
-    let report = Box::pin(network::run(&setting, &place, &watch)).await?;
+    let report = Box::pin(network::run(
+        &setting,
+        arguments.renew_every,
+        &place,
+        &watch,
+    ))
+    .await?;
     show(&report, &bars, output)
 }
