@@ -1,6 +1,7 @@
-//! The README's commands for founding a network, run as they stand there.
+//! The commands for founding a network, run as they stand in the README and in the guide.
 
 use std::fs;
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use consign_tests::network::{ARRIVAL, free_port};
@@ -10,28 +11,32 @@ use consign_tests::service::Service;
 use consign_tests::waiting::until;
 use consign_tests::{Scratch, material};
 
-/// Where the commands stand.
-const HEADING: &str = "## Found a network by hand";
-
 #[test]
 fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
-    in_scratch("README", |scratch| {
+    follow("README.md", "## Found a network by hand", 3)
+}
+
+#[test]
+fn the_commands_of_the_guide_work_as_they_stand() -> Result<()> {
+    follow("docs/NETWORK.md", "## By invitation", 4)
+}
+
+/// Runs the first block below a heading of a file; it starts so many services.
+fn follow(file: &str, heading: &str, expected: usize) -> Result<()> {
+    in_scratch(file.trim_end_matches(".md"), |scratch| {
         scratch.write("quyet-dinh.pdf", material::pdf("README"))?;
-        let port = free_port()?.to_string();
+        let (port, authority) = (free_port()?.to_string(), free_port()?.to_string());
         let mut services = Vec::new();
         let mut id = None;
-        let commands = commands()?;
-        ensure!(
-            commands.len() > 12,
-            "the README founds a network: {commands:?}"
-        );
+        let commands = commands(file, heading)?;
+        ensure!(commands.len() > 12, "{file} founds a network: {commands:?}");
         for command in commands {
-            let command = command.replace("7443", &port);
+            let command = command.replace("7443", &port).replace("7440", &authority);
             let command = match &id {
                 Some(id) => command.replace(" ID", &format!(" {id}")),
                 None => command,
             };
-            if command.contains(" run ") {
+            if command.contains(" run ") || command.contains(" serve ") {
                 services.push(start(scratch, &command)?);
                 continue;
             }
@@ -43,19 +48,25 @@ fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
             let answer = sh(scratch, &format!("{command} --json"))?;
             if command.starts_with("consign send ") {
                 let sent = answer.json()?;
-                id = Some(sent["id"].as_str().context("an id")?.to_owned());
+                let sent = sent.get("id").and_then(serde_json::Value::as_str);
+                id = Some(sent.context("an id")?.to_owned());
             }
         }
-        ensure!(services.len() == 3, "a hub and two nodes ran");
+        ensure!(
+            services.len() == expected,
+            "{} services ran",
+            services.len()
+        );
         ensure!(id.is_some(), "a document was sent");
         Ok(())
     })
 }
 
-/// The lines of the heading's first block, without comments.
-fn commands() -> Result<Vec<String>> {
-    let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"))?;
-    let (_, section) = readme.split_once(HEADING).context("the heading is there")?;
+/// The lines of a heading's first block, without comments.
+fn commands(file: &str, heading: &str) -> Result<Vec<String>> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let text = fs::read_to_string(path)?;
+    let (_, section) = text.split_once(heading).context("the heading is there")?;
     let (_, block) = section.split_once("```sh\n").context("a block follows")?;
     let (block, _) = block.split_once("```").context("the block ends")?;
     let lines = block.replace("\\\n", " ");

@@ -198,7 +198,8 @@ pub(crate) fn list_certificate(list: &mut Vec<TlsEntry>, listed: &Listed, moment
     if list.iter().any(|one| one.certificate == certificate.sha256) {
         return;
     }
-    let validity = certificate_span(list.is_empty(), listed, moment.now);
+    let begins_early = list.is_empty() || moment.overlap_seconds > 0;
+    let validity = certificate_span(begins_early, listed, moment.now);
     if !listed.renewal {
         let ended = moment.end_of_replaced();
         end_all(list.iter_mut().map(|one| &mut one.validity), ended);

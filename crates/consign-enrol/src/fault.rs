@@ -22,8 +22,11 @@ pub enum EnrolFault {
     #[error("the authority's answer is not one; use the version of consign that it has")]
     Protocol,
     /// The directory names no service of the authority.
-    #[error("the directory names no service of the authority; renew by files: node renew --file")]
+    #[error("the directory names no service of the authority; renew by files: authority issue")]
     NoService,
+    /// It did not answer in time.
+    #[error("the authority did not answer in time")]
+    Late,
     /// No certificate to connect with could be made.
     #[error("no certificate to connect with can be made")]
     Certificate(#[from] IssueError),
@@ -39,6 +42,7 @@ impl EnrolFault {
     /// The code to answer with.
     pub fn code(&self) -> ErrorCode {
         match self {
+            Self::Late => ErrorCode::Unreachable,
             Self::Connect(fault) if fault.is_transient() => ErrorCode::Unreachable,
             Self::Connect(_) => ErrorCode::PeerUnknown,
             Self::Refused { status } => status_of(status),
@@ -51,6 +55,7 @@ impl EnrolFault {
     /// Whether trying the same again can help without anybody doing anything.
     pub fn is_transient(&self) -> bool {
         match self {
+            Self::Late => true,
             Self::Connect(fault) => fault.is_transient(),
             Self::Refused { status } => status_of(status).is_retryable(),
             _ => false,

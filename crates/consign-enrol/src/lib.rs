@@ -22,8 +22,8 @@ use consign_proto::v1::{self, directory_reply, enrol_reply};
 use consign_runtime::clock::Clock;
 use consign_runtime::tls::{self, Party, PeerIdentity, PeerPolicy, PeerRefusal, TlsIdentity};
 use consign_verify::Directory;
+use tonic::Streaming;
 use tonic::transport::Channel;
-use tonic::{Request, Streaming};
 
 pub use due::{Life, is_due};
 pub use fault::EnrolFault;
@@ -156,7 +156,8 @@ impl Authority {
         let request = v1::InvitationsRequest {
             secrets: secrets.iter().map(bytes_of).collect(),
         };
-        let reply = self.0.invitations(timed(request)).await?.into_inner();
+        let asked = async { Ok(self.0.invitations(request).await?.into_inner()) };
+        let reply = within(asked).await?;
         if reply.invitations.len() != secrets.len() {
             return Err(EnrolFault::Protocol);
         }
@@ -176,7 +177,7 @@ impl Authority {
             request: Bytes::copy_from_slice(request),
             secrets: secrets.iter().map(bytes_of).collect(),
         };
-        answer(self.0.enrol(timed(request)).await?.into_inner()).await
+        within(async { answer(self.0.enrol(request).await?.into_inner()).await }).await
     }
 
     /// Asks for new keys to be listed.
@@ -193,7 +194,8 @@ impl Authority {
             request: Bytes::copy_from_slice(request),
             proofs: proofs.collect(),
         };
-        match answer(self.0.renew(timed(request)).await?.into_inner()).await? {
+        let asked = async { answer(self.0.renew(request).await?.into_inner()).await };
+        match within(asked).await? {
             Answer::Bundle(bundle) => Ok(bundle),
             Answer::Waiting(_) => Err(EnrolFault::Protocol),
         }
@@ -204,37 +206,41 @@ impl Authority {
     /// # Errors
     /// [`EnrolFault`].
     pub async fn directory(&mut self, have: u64) -> Result<Option<Offer>, EnrolFault> {
-        let request = timed(v1::DirectoryRequest {
+        let request = v1::DirectoryRequest {
             have,
             head: Bytes::new(),
-        });
-        let mut replies = self.0.directory(request).await?.into_inner();
-        let (mut head, mut entries, mut lists) = (None, Vec::new(), Vec::new());
-        while let Some(reply) = replies.message().await? {
-            match (reply.message, &head) {
-                (Some(directory_reply::Message::Current(true)), None) => return Ok(None),
-                (Some(directory_reply::Message::Head(message)), None) => {
-                    let signed = consign_proto::signed(Some(message), "head");
-                    head = Some(signed.map_err(|_| EnrolFault::Protocol)?);
-                }
-                (Some(directory_reply::Message::Entries(lines)), Some(_))
-                    if entries.len().saturating_add(lines.len()) <= MAX_DIRECTORY =>
-                {
-                    entries.extend_from_slice(&lines);
-                }
-                (Some(directory_reply::Message::List(list)), Some(_)) if lists.len() < LISTS => {
-                    lists.push(list);
-                }
-                _ => return Err(EnrolFault::Protocol),
-            }
-        }
-        let head = head.ok_or(EnrolFault::Protocol)?;
-        Ok(Some(Offer {
-            head,
-            entries,
-            lists,
-        }))
+        };
+        within(async { offer(self.0.directory(request).await?.into_inner()).await }).await
     }
+}
+
+/// A directory, message by message. Bounded.
+async fn offer(mut replies: Streaming<v1::DirectoryReply>) -> Result<Option<Offer>, EnrolFault> {
+    let (mut head, mut entries, mut lists) = (None, Vec::new(), Vec::new());
+    while let Some(reply) = replies.message().await? {
+        match (reply.message, &head) {
+            (Some(directory_reply::Message::Current(true)), None) => return Ok(None),
+            (Some(directory_reply::Message::Head(message)), None) => {
+                let signed = consign_proto::signed(Some(message), "head");
+                head = Some(signed.map_err(|_| EnrolFault::Protocol)?);
+            }
+            (Some(directory_reply::Message::Entries(lines)), Some(_))
+                if entries.len().saturating_add(lines.len()) <= MAX_DIRECTORY =>
+            {
+                entries.extend_from_slice(&lines);
+            }
+            (Some(directory_reply::Message::List(list)), Some(_)) if lists.len() < LISTS => {
+                lists.push(list);
+            }
+            _ => return Err(EnrolFault::Protocol),
+        }
+    }
+    let head = head.ok_or(EnrolFault::Protocol)?;
+    Ok(Some(Offer {
+        head,
+        entries,
+        lists,
+    }))
 }
 
 /// A certificate of one's own making.
@@ -285,10 +291,10 @@ async fn answer(mut replies: Streaming<v1::EnrolReply>) -> Result<Answer, EnrolF
     Ok(Answer::Bundle(bundle))
 }
 
-fn timed<T>(message: T) -> Request<T> {
-    let mut request = Request::new(message);
-    request.set_timeout(DEADLINE);
-    request
+/// The whole answer comes in time, or none.
+async fn within<T>(asked: impl Future<Output = Result<T, EnrolFault>>) -> Result<T, EnrolFault> {
+    let answered = tokio::time::timeout(DEADLINE, asked).await;
+    answered.map_err(|_| EnrolFault::Late)?
 }
 
 fn bytes_of(id: &[u8; 16]) -> Bytes {

@@ -94,6 +94,8 @@ pub async fn enrol(
 pub(crate) struct Follower {
     pub(crate) directories: Arc<Directories>,
     pub(crate) renewal: Renewal,
+    /// Whether it was said that the authority does not answer.
+    pub(crate) told: bool,
     pub(crate) trust: TrustStore,
     pub(crate) clock: Clock,
     /// The hub's own place for directories.
@@ -103,15 +105,19 @@ pub(crate) struct Follower {
 impl Follower {
     /// Follows the authority that the directory in force names, until the hub stops.
     pub(crate) async fn follow(mut self, shutdown: Shutdown) {
-        let mut told = false;
         loop {
+            let now = Timestamp::from_unix_saturating(self.clock.now());
+            let current = self.directories.current();
+            if let Err(fault) = self.renewal.take_up(&current, now) {
+                warn!(%fault, "the hub's next certificate cannot be used");
+            }
             let pause = tokio::select! {
                 () = shutdown.wait() => return,
                 fault = self.ask() => match fault {
                     // Without a service of the authority the operator brings directories.
                     EnrolFault::NoService => AGAIN,
                     fault => {
-                        if !std::mem::replace(&mut told, true) {
+                        if !std::mem::replace(&mut self.told, true) {
                             warn!(%fault, "the authority gives no directory, asking again");
                         }
                         AGAIN
@@ -133,9 +139,12 @@ impl Follower {
                 Authority::listed(&directory, &self.renewal.identity, &self.clock).await?;
             loop {
                 let have = self.directories.current().version().value();
-                if let Some(offer) = authority.directory(have).await? {
-                    self.take(offer).await;
+                if let Some(offer) = authority.directory(have).await?
+                    && !self.take(offer).await
+                {
+                    return Err(EnrolFault::Protocol);
                 }
+                self.told = false;
                 let now = Timestamp::from_unix_saturating(self.clock.now());
                 let current = self.directories.current();
                 if let Err(fault) = self.renewal.look(&mut authority, &current, now).await {
@@ -154,7 +163,7 @@ impl Follower {
     }
 
     /// Puts a directory where the hub looks for it, which judges it as every other.
-    async fn take(&self, offer: Offer) {
+    async fn take(&self, offer: Offer) -> bool {
         let (trust, place) = (self.trust.clone(), self.place.clone());
         let taken = blocking(move || {
             let refused = |source| DirectoryFault::Refused { version: 0, source };
@@ -165,11 +174,17 @@ impl Follower {
             Ok::<_, DirectoryFault>(directory.version())
         });
         match taken.await {
-            Ok(version) => info!(
-                version = version.value(),
-                "the authority has a newer directory"
-            ),
-            Err(fault) => warn!(%fault, "the authority's directory is not taken"),
+            Ok(version) => {
+                info!(
+                    version = version.value(),
+                    "the authority has a newer directory"
+                );
+                true
+            }
+            Err(fault) => {
+                warn!(%fault, "the authority's directory is not taken");
+                false
+            }
         }
     }
 }

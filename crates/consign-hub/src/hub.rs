@@ -140,6 +140,7 @@ impl Prepared {
             .starts_with(&config.home)
             .then(|| Follower {
                 directories: Arc::clone(&directories),
+                told: false,
                 renewal: Renewal::new(
                     identity,
                     Arc::clone(&signer),

@@ -121,7 +121,11 @@ impl Renewal {
     }
 
     /// Shows the certificate that was put by, once the old one is about to end.
-    fn take_up(&self, directory: &Directory, now: Timestamp) -> Result<(), RenewalFault> {
+    pub(crate) fn take_up(
+        &self,
+        directory: &Directory,
+        now: Timestamp,
+    ) -> Result<(), RenewalFault> {
         let (from, until) = self.identity.validity();
         let last = until.saturating_sub(until.saturating_sub(from) / 12);
         let next = self.keys.join(NEXT);

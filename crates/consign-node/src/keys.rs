@@ -33,8 +33,8 @@ use crate::layout::AgencyHome;
 
 pub(crate) use init::read_request;
 pub use init::{NewAgency, init};
+pub(crate) use install::put_in_place;
 pub use install::{Installed, install};
-pub(crate) use install::{put_in_place, signed_head};
 pub(crate) use renew::{forget_ended, identity_in_force, next_request};
 
 /// Largest key or certificate file.

@@ -8,8 +8,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::directory::Validity;
+use consign_domain::directory::{EntryState, KeyState, Validity};
 use consign_domain::enrolment::Bundle;
+use consign_domain::statement::{DirectoryHead, Statement as _};
 use consign_domain::{Digest, DirectoryVersion, KeyId, Timestamp};
 use consign_enrol::{Authority, EnrolFault, Life, Proof, is_due};
 use consign_runtime::shutdown::Shutdown;
@@ -18,11 +19,12 @@ use thiserror::Error;
 use tracing::{info, warn};
 
 use crate::keys::{self, AgencyKeys, KeysError};
-use crate::link::DirectoryRefusal;
 use crate::office::{Office, blocking};
 
 /// How often it is looked whether anything is due.
 const LOOK: Duration = Duration::from_secs(60);
+/// How long a renewal waits for the hub to have the directory.
+const ARRIVAL: Duration = Duration::from_secs(20);
 /// How long a failed renewal is left alone; a third of the keys' life is left.
 const AGAIN: Duration = Duration::from_secs(600);
 
@@ -36,9 +38,6 @@ pub enum RenewalFault {
     /// The authority did not list them.
     #[error(transparent)]
     Authority(#[from] EnrolFault),
-    /// The directory that lists them is not taken.
-    #[error(transparent)]
-    Directory(#[from] DirectoryRefusal),
 }
 
 impl RenewalFault {
@@ -47,7 +46,6 @@ impl RenewalFault {
         match self {
             Self::Keys(fault) => fault.code(),
             Self::Authority(fault) => fault.code(),
-            Self::Directory(fault) => fault.code(),
         }
     }
 }
@@ -55,33 +53,39 @@ impl RenewalFault {
 /// Keeps the keys fresh until the node stops.
 pub(crate) async fn keep_fresh(office: Arc<Office>, shutdown: Shutdown) {
     let mut directory = office.keeper.subscribe();
-    let mut pause = LOOK;
+    let mut looks = tokio::time::interval(LOOK);
+    let mut rests_until = None;
     loop {
-        tokio::select! {
+        let looks_now = tokio::select! {
             () = shutdown.wait() => return,
-            changed = directory.changed() => {
-                if changed.is_err() {
-                    return;
-                }
-                if let Err(fault) = take_up(&office).await {
-                    warn!(%fault, "the keys that the directory lists cannot be read");
-                }
-                continue;
-            }
-            () = tokio::time::sleep(pause) => {}
+            changed = directory.changed() => match changed {
+                Ok(()) => false,
+                Err(_) => return,
+            },
+            _ = looks.tick() => true,
+        };
+        // Also without a newer directory: keys may begin to count a little later.
+        if let Err(fault) = take_up(&office).await {
+            warn!(%fault, "the keys that the directory lists cannot be read");
         }
-        pause = LOOK;
-        if !due(&office) || office.keeper.newest().authority().is_none() {
+        let now = office.clock.monotonic();
+        let rests = rests_until.is_some_and(|until| now < until);
+        let serves = office.keeper.newest().authority().is_some();
+        if !looks_now || rests || !serves || !due(&office) {
             continue;
         }
-        if let Err(fault) = renew(&office).await {
+        let renewed = tokio::select! {
+            renewed = renew(&office) => renewed,
+            () = shutdown.wait() => return,
+        };
+        if let Err(fault) = renewed {
             warn!(code = %fault.code(), %fault, "keys are not renewed, those in force go on");
-            pause = AGAIN;
+            rests_until = Some(now + AGAIN);
         }
     }
 }
 
-/// Whether any key is at two thirds of its life.
+/// Whether the newest of any of its keys is at two thirds of its life.
 fn due(office: &Office) -> bool {
     let (directory, now) = (office.keeper.newest(), office.now());
     let certificate = Digest::from_bytes(office.identity.fingerprint().0);
@@ -89,26 +93,34 @@ fn due(office: &Office) -> bool {
         // Nobody is asked for what the directory does not know.
         return false;
     };
-    let listed = node.tls.iter().find(|tls| tls.certificate == certificate);
-    let mut lives: Vec<Validity> = listed.map(|tls| tls.validity).into_iter().collect();
-    for desk in office.desks() {
-        let keys = desk.keys.load();
-        let id = KeyId::from_bytes(keys.statement.public().key_id());
-        let statement = directory.key(desk.id().into(), id);
-        lives.extend(statement.map(|key| key.entry.validity));
-        let entry = directory.agency(desk.id());
-        let encryption = entry.and_then(|agency| agency.encryption_key_at(now));
-        lives.extend(encryption.map(|key| key.validity));
+    let mut lives = vec![newest(node.tls.iter().map(|tls| tls.validity))];
+    let desks = office.desks().iter();
+    for agency in desks.filter_map(|desk| directory.agency(desk.id())) {
+        if agency.node != node.id || agency.state != EntryState::Active {
+            continue;
+        }
+        let statement = agency.statement_keys.iter();
+        let statement = statement.filter(|key| key.state == KeyState::Active);
+        lives.push(newest(statement.map(|key| key.validity)));
+        let encryption = agency.encryption_keys.iter();
+        let encryption = encryption.filter(|key| key.state == KeyState::Active);
+        lives.push(newest(encryption.map(|key| key.validity)));
     }
     let seed = node.id.to_bytes();
-    lives.into_iter().any(|life| {
+    lives.into_iter().flatten().any(|life| {
         let from = life.from;
         life.until
             .is_some_and(|until| is_due(Life { from, until }, seed, now))
     })
 }
 
-/// Makes the next keys and has the authority list them. Says under which version they count.
+/// The span that began last.
+fn newest(spans: impl Iterator<Item = Validity>) -> Option<Validity> {
+    spans.max_by_key(|span| span.from)
+}
+
+/// Makes the next keys and has the authority list them. Says under which version they count: the
+/// node goes on to them when its hub gives it that version, since the hub then knows them too.
 ///
 /// # Errors
 /// [`RenewalFault`]; the keys in force go on, and the next attempt uses what was made.
@@ -116,7 +128,8 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     let _turn = office.renewing.lock().await;
     let directory = office.keeper.newest();
     let (place, listed) = (office.directory.clone(), Arc::clone(&directory));
-    let request = blocking(move || keys::next_request(&place, &listed)).await?;
+    let at = office.now();
+    let request = blocking(move || keys::next_request(&place, &listed, at)).await?;
     let proofs: Vec<Proof> = office
         .desks()
         .iter()
@@ -132,20 +145,32 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     let mut authority = Authority::listed(&directory, &office.identity, &office.clock).await?;
     let bundle = authority.renew(&request, &proofs).await?;
     let bundle = Bundle::parse(&bundle).map_err(|source| KeysError::Bundle { source })?;
-    let place = office.directory.clone();
-    let (bundle, placed) = blocking(move || {
-        let placed = keys::put_in_place(&place, &bundle);
-        (bundle, placed)
-    })
-    .await;
-    placed?;
-    if let Some(directory) = &bundle.directory {
-        office.keeper.offer(directory).await?;
+    if bundle.trust.as_bytes() != office.keeper.trust().to_bytes() {
+        // Whom this node believes is decided by people.
+        return Err(KeysError::OtherNetwork.into());
     }
+    let place = office.directory.clone();
+    let version = listed_by(&bundle)?;
+    blocking(move || keys::put_in_place(&place, &bundle)).await?;
+    arrived(office, version).await;
     take_up(office).await?;
-    let version = office.keeper.newest().version();
     info!(version = version.value(), "keys renewed");
     Ok(version)
+}
+
+/// The version of a bundle's directory.
+fn listed_by(bundle: &Bundle) -> Result<DirectoryVersion, EnrolFault> {
+    let directory = bundle.directory.as_ref().ok_or(EnrolFault::Protocol)?;
+    let head = DirectoryHead::parse(directory.head.as_bytes());
+    Ok(head.map_err(|_| EnrolFault::Protocol)?.version())
+}
+
+/// Waits a while for the hub to give a version.
+async fn arrived(office: &Office, version: DirectoryVersion) {
+    let mut directory = office.keeper.subscribe();
+    let here = directory.wait_for(|newest| newest.version() >= version);
+    // Where it comes later, the keys are taken up then.
+    let _later = tokio::time::timeout(ARRIVAL, here).await;
 }
 
 /// Goes on to the keys that the newest directory has this node use.

@@ -208,8 +208,8 @@ impl Stamps {
             time_stamp_roots: trust.time_stamp_roots(),
             ..SealTrust::by_roots(trust.roots())
         };
-        let proven = time_stamp::judge(&token, signature, &trust)?;
         let now = Timestamp::from_unix_saturating(self.clock.now());
+        let proven = time_stamp::judge(&token, signature, &trust, now)?;
         if proven.time.distance(now) > MAX_SKEW_SECONDS {
             let stamped = proven.time;
             return Err(StampFault::Clock { stamped, now });

@@ -290,6 +290,12 @@ impl Directory {
             .then_some(node)
     }
 
+    /// The node that lists, or once listed, a TLS certificate (SHA-256 of its DER), in whatever
+    /// state.
+    pub fn node_of_certificate(&self, certificate: Digest) -> Option<&NodeEntry> {
+        self.nodes.get(self.tls_nodes.get(&certificate)?)
+    }
+
     /// The active hub that a TLS certificate (SHA-256 of its DER) belongs to at a moment.
     pub fn hub_by_certificate(&self, certificate: Digest, at: Timestamp) -> Option<&HubEntry> {
         let hub = self.hubs.get(self.tls_hubs.get(&certificate)?)?;

@@ -102,8 +102,14 @@ pub fn judge(file: &[u8], trust: &SealTrust<'_>, at: JudgedAt) -> PdfJudgement {
     for check in coverage.into_iter().cloned() {
         judgement.report.push(check);
     }
+    let report = &mut judgement.report;
     for signature in &judgement.signatures {
-        judgement.report.push(signature.as_check());
+        report.push(signature.as_check());
+        if signature.signs() && signature.later_bytes > 0 && signature.report.is_passed() {
+            let (number, bytes) = (signature.number, signature.later_bytes);
+            let detail = format!("{bytes} bytes were added after signature {number}");
+            report.push(Check::noted("pdf-coverage", CLAUSE, detail));
+        }
     }
     judgement.standing = Standing::of(&judgement.signatures);
     judgement.report.push(judgement.standing.as_check(count));
@@ -224,7 +230,7 @@ fn judge_document_stamp(
     let (name, clause) = ("pdf-time-stamp", "EN 319 142-1 §5.4.3, RFC 3161");
     judgement.role = Role::TimeStamp;
     let report = &mut judgement.report;
-    match time_stamp::judge(&signature.cms, signed, trust) {
+    match time_stamp::judge(&signature.cms, signed, trust, at.time()) {
         Ok(stamp) if stamp.time <= at.time() => {
             let (time, who) = (stamp.latest.min(at.time()), stamp.authority);
             report.passed(name, clause, format!("all before existed at {time}: {who}"));
@@ -250,14 +256,27 @@ fn judge_document_stamp(
 /// What came after each signature, of those that lie in `judged` from the last one back.
 fn judge_coverage(found: &Pdf<'_>, judged: &mut [PdfSignatureJudgement]) {
     let mut closed_by: Option<(usize, Indication)> = None;
+    let mut last: Option<Organization> = None;
     for one in judged.iter_mut().filter(|one| one.signs()) {
         match closed_by {
             None => one.check_end(found.after(one.end)),
             Some(later) => one.check_closed(found.after(one.end).0, later),
         }
+        let organization = one.signing_organization();
+        match &last {
+            None => last = Some(organization),
+            // What another organisation added, this one did not see.
+            Some(last) if one.role == Role::Agency && *last != organization => {
+                one.check_other_organization();
+            }
+            Some(_) => {}
+        }
         closed_by = Some((one.number, one.report.indication));
     }
 }
+
+/// An organisation as a certificate names it: identifier and name.
+type Organization = (Option<String>, Option<String>);
 
 /// The outcome that a verdict is for the whole.
 const fn outcome(indication: Indication) -> CheckOutcome {

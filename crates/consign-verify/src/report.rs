@@ -135,6 +135,14 @@ impl Check {
     }
 }
 
+/// Whether a character may hide or reorder others, or steer a terminal.
+fn hides(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
+            | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+}
+
 /// All that was checked, in order, what was not, and the verdict.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -182,7 +190,12 @@ impl Report {
         self.push(Check::passed(name, clause, detail));
     }
 
-    pub(crate) fn push(&mut self, check: Check) {
+    /// Adds a check. What it quotes may be the words of whoever made the file, who could
+    /// otherwise write over what is printed.
+    pub(crate) fn push(&mut self, mut check: Check) {
+        if check.detail.contains(hides) {
+            check.detail = check.detail.replace(hides, "\u{fffd}");
+        }
         match check.outcome {
             CheckOutcome::Failed => self.indication = Indication::TotalFailed,
             CheckOutcome::Indeterminate if self.indication == Indication::TotalPassed => {

@@ -35,8 +35,9 @@ pub enum TimeStampFault {
     Authority(#[from] PathError),
 }
 
-/// Judges a token over the bytes that it is said to stamp. Revocation lists that say nothing of
-/// the authority leave it as it is.
+/// Judges a token over the bytes that it is said to stamp, with what is known at a time.
+/// Revocation lists that say nothing of the authority leave it as it is; one that says that
+/// others may have had its key ends all its tokens, since they could have been dated back.
 ///
 /// # Errors
 /// [`TimeStampFault`].
@@ -44,6 +45,7 @@ pub fn judge(
     token: &[u8],
     stamped: &[u8],
     trust: &SealTrust<'_>,
+    at: Timestamp,
 ) -> Result<ProvenTime, TimeStampFault> {
     let stamp = timestamp::verify(token, stamped)?;
     let roots = [trust.roots, trust.time_stamp_roots].concat();
@@ -51,17 +53,23 @@ pub fn judge(
         &stamp.signature.signer_certificate,
         &stamp.signature.other_certificates,
     );
-    let validate = |crls: &[Vec<u8>]| {
+    let validate = |crls: &[Vec<u8>], time: u64| {
         let purpose = PathPurpose {
             crls: crls.to_vec(),
             ..PathPurpose::time_stamping()
         };
-        path::validate(own, others, &roots, stamp.time, &purpose)
+        path::validate(own, others, &roots, time, &purpose)
     };
-    match validate(trust.lists) {
-        Err(PathError::RevocationUnknown { .. }) => validate(&[]),
+    match validate(trust.lists, stamp.time) {
+        Err(PathError::RevocationUnknown { .. }) => validate(&[], stamp.time),
         valid => valid,
     }?;
+    if !trust.lists.is_empty()
+        && let Err(fault @ PathError::Revoked { revoked, .. }) = validate(trust.lists, at.as_unix())
+        && revoked.reason.is_compromise()
+    {
+        return Err(fault.into());
+    }
     let details = CertificateDetails::from_der(own).ok();
     let until = details.as_ref().map_or(0, |details| details.not_after);
     let name = details.and_then(|details| details.common_name);

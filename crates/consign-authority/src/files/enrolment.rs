@@ -1,10 +1,10 @@
 //! Enrolment by invitation, or by an operator's word.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
-use consign_domain::directory::AgencyEntry;
 use consign_domain::enrolment::{AgencyRequest, Bundle, Request};
-use consign_domain::{Digest, PartyCode, Timestamp};
+use consign_domain::{AgencyId, Digest, PartyCode, Timestamp};
 
 use super::invitations::{self, Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 use super::layout::Layout;
@@ -29,12 +29,6 @@ pub struct Known {
     pub invitee: Invitee,
     /// The id of a party that is registered already.
     pub id: Option<[u8; 16]>,
-}
-
-/// The invitations that a request came with.
-struct Tickets {
-    secrets: Vec<[u8; 16]>,
-    invitations: Vec<Invitation>,
 }
 
 impl Authority {
@@ -115,17 +109,41 @@ impl Authority {
             return self.without_invitation(request, &parsed, now);
         }
         let find = |secret| invitations::find(&self.layout, secret, Some(digest), now);
-        let tickets = Tickets {
-            secrets: secrets.to_vec(),
-            invitations: secrets.iter().map(find).collect::<Result<_, _>>()?,
-        };
-        let options = self.covered(&parsed, &tickets.invitations, now)?;
-        let outcome = self.prepare(&parsed, &options, Purpose::Enrol, now)?;
-        for (secret, invitation) in tickets.secrets.iter().zip(tickets.invitations) {
-            invitations::mark(&self.layout, secret, invitation, digest)?;
+        let invitations: Vec<Invitation> = secrets.iter().map(find).collect::<Result<_, _>>()?;
+        if invitations.iter().all(|invitation| invitation.done) {
+            return self.once_more(&parsed, &invitations, now);
+        }
+        let (options, for_agencies) = self.covered(&parsed, &invitations, now)?;
+        let outcome = self.prepare(&parsed, &options, &for_agencies, Purpose::Enrol, now)?;
+        for (secret, invitation) in secrets.iter().zip(&invitations) {
+            invitations::mark(&self.layout, secret, invitation, digest, false)?;
         }
         let bundle = self.carry_out(outcome)?;
+        for (secret, invitation) in secrets.iter().zip(&invitations) {
+            invitations::mark(&self.layout, secret, invitation, digest, true)?;
+        }
         Ok(Enrolment::Answered(Box::new(bundle)))
+    }
+
+    /// The answer to a request that was carried out before: it changes nothing.
+    fn once_more(
+        &mut self,
+        parsed: &Request,
+        invitations: &[Invitation],
+        now: Timestamp,
+    ) -> Result<Enrolment, AuthorityError> {
+        let (options, none) = (IssueOptions::default(), BTreeMap::new());
+        match self.prepare(parsed, &options, &none, Purpose::Enrol, now) {
+            Ok(outcome) if outcome.records.is_empty() && outcome.issued.is_empty() => {
+                let bundle = self.carry_out(outcome)?;
+                Ok(Enrolment::Answered(Box::new(bundle)))
+            }
+            _ => {
+                let mut codes = invitations.iter().map(|one| one.invitee.code());
+                let code = codes.next().ok_or(AuthorityError::InvitationUnknown)?;
+                Err(AuthorityError::InvitationUsed { code })
+            }
+        }
     }
 
     /// What is registered with these very keys is answered; everything else waits.
@@ -135,8 +153,9 @@ impl Authority {
         parsed: &Request,
         now: Timestamp,
     ) -> Result<Enrolment, AuthorityError> {
-        let options = IssueOptions::default();
-        let prepared = self.prepare(parsed, &options, Purpose::Enrol, now);
+        pending::check_size(request)?;
+        let (options, none) = (IssueOptions::default(), BTreeMap::new());
+        let prepared = self.prepare(parsed, &options, &none, Purpose::Enrol, now);
         match prepared {
             Ok(outcome) if outcome.records.is_empty() && outcome.issued.is_empty() => {
                 let bundle = self.carry_out(outcome)?;
@@ -179,84 +198,88 @@ impl Authority {
         pending::count(&self.layout)
     }
 
-    /// How a request is carried out by its invitations: each party that is new, or whose keys
-    /// change, must be invited as what it says to be.
+    /// How a request is carried out by its invitations: each party that is new, or of which
+    /// anything changes, must be invited as what it says to be, and each invitation must be for
+    /// one of them.
     fn covered(
         &self,
         request: &Request,
         invitations: &[Invitation],
         now: Timestamp,
-    ) -> Result<IssueOptions, AuthorityError> {
+    ) -> Result<(IssueOptions, BTreeMap<AgencyId, IssueOptions>), AuthorityError> {
+        let mut for_agencies = BTreeMap::new();
         match request {
             Request::Hub(hub) => {
-                let is_meant = |invitation: &Invitation| matches!(&invitation.invitee, Invitee::Hub { code, address } if *code == hub.code && *address == hub.address);
-                if !invitations.iter().any(is_meant) {
+                let [invitation] = invitations else {
+                    return Err(not_invited(hub.code.to_string()));
+                };
+                let is_meant = matches!(
+                    &invitation.invitee,
+                    Invitee::Hub { code, address } if *code == hub.code && *address == hub.address
+                );
+                if !is_meant {
                     return Err(not_invited(hub.code.to_string()));
                 }
                 let holder = self.register.code_holder(&hub.code);
-                Ok(IssueOptions {
+                let options = IssueOptions {
                     hub: None,
                     replace: holder == Some(hub.id.to_bytes()),
-                })
+                };
+                Ok((options, for_agencies))
             }
             Request::Node(node) => {
-                let mut options = IssueOptions::default();
-                for agency in &node.agencies {
-                    let before = self.register.agency(agency.id);
-                    match invitations.iter().find_map(|one| invites(one, agency)) {
-                        Some(hub) => {
-                            options.replace |= before.is_some();
-                            options.hub = options.hub.or(hub);
-                        }
-                        None if before.is_some_and(|before| is_same(before, agency, now)) => {}
-                        None => return Err(not_invited(agency.code.to_string())),
-                    }
+                for invitation in invitations {
+                    let mut agencies = node.agencies.iter();
+                    let meant = agencies.find(|agency| invites(invitation, agency));
+                    let code = || invitation.invitee.code().to_string();
+                    let agency = meant.ok_or_else(|| not_invited(code()))?;
+                    let options = self.invited_as(invitation, agency, now)?;
+                    for_agencies.insert(agency.id, options);
                 }
-                let tls_changes = || self.node_key_differs(node);
-                if options.replace && self.register.node(node.id).is_some() && tls_changes() {
-                    return Err(not_invited(format!("node {}", node.name)));
+                let uncovered = |agency: &&AgencyRequest| {
+                    let is_new = self.register.agency(agency.id).is_none();
+                    is_new && !for_agencies.contains_key(&agency.id)
+                };
+                match node.agencies.iter().find(uncovered) {
+                    Some(agency) => Err(not_invited(agency.code.to_string())),
+                    None => Ok((IssueOptions::default(), for_agencies)),
                 }
-                Ok(options)
             }
             _ => Err(AuthorityError::RequestKind),
         }
     }
 
-    /// Whether a request brings another TLS key than the node has.
-    fn node_key_differs(&self, node: &consign_domain::enrolment::NodeRequest) -> bool {
-        let record = self.register.get(node.id.to_bytes());
-        let newest = record.and_then(|record| record.certificates.last());
-        let usage = crate::error::KeyUsage::Tls;
-        let asked = crate::applicant::proven_request(&node.tls, usage, node.name.as_str());
-        match (newest, asked) {
-            (Some(newest), Ok(asked)) => newest.key != asked.key,
-            _ => true,
+    /// What an invitation lets a request do to its agency: enter it, or replace its keys and
+    /// place where it has this code now. It is never for another agency's id.
+    fn invited_as(
+        &self,
+        invitation: &Invitation,
+        agency: &AgencyRequest,
+        now: Timestamp,
+    ) -> Result<IssueOptions, AuthorityError> {
+        let before = self.register.agency(agency.id);
+        let holder = self.register.code_holder(&agency.code.clone().into());
+        let is_its_own = match before {
+            None => holder.is_none(),
+            Some(before) => before.code_at(now) == Some(&agency.code),
+        };
+        match &invitation.invitee {
+            Invitee::Agency { hub, .. } if is_its_own => Ok(IssueOptions {
+                hub: hub.clone(),
+                replace: before.is_some(),
+            }),
+            _ => Err(not_invited(agency.code.to_string())),
         }
     }
 }
 
-/// The hub that an invitation names, if it invites an agency as what it says to be.
-fn invites(invitation: &Invitation, agency: &AgencyRequest) -> Option<Option<PartyCode>> {
-    match &invitation.invitee {
-        Invitee::Agency {
-            code,
-            name,
-            parent,
-            hub,
-        } => (*code == agency.code && *name == agency.name && *parent == agency.parent)
-            .then(|| hub.clone()),
-        Invitee::Hub { .. } => None,
-    }
-}
-
-/// Whether a request says of an agency what is registered.
-fn is_same(before: &AgencyEntry, request: &AgencyRequest, now: Timestamp) -> bool {
-    let statement = before.statement_keys.last();
-    let encryption = before.encryption_keys.last();
-    before.code_at(now) == Some(&request.code)
-        && before.name_at(now) == Some(request.name.as_str())
-        && statement.is_some_and(|key| key.public.as_str() == request.statement.to_string())
-        && encryption.is_some_and(|key| key.public.as_str() == request.encryption.as_str())
+/// Whether an invitation is for an agency as what it says to be.
+fn invites(invitation: &Invitation, agency: &AgencyRequest) -> bool {
+    matches!(
+        &invitation.invitee,
+        Invitee::Agency { code, name, parent, .. }
+            if *code == agency.code && *name == agency.name && *parent == agency.parent
+    )
 }
 
 fn not_invited(party: String) -> AuthorityError {

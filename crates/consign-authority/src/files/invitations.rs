@@ -12,7 +12,7 @@ use consign_domain::text::Line;
 use consign_domain::{AgencyCode, Digest, PartyCode, Timestamp};
 use consign_pki::seal::{FileSealKey, KeyKind, SealSigner as _};
 use consign_runtime::entropy;
-use consign_runtime::files::{self, Action, PRIVATE, PRIVATE_DIRECTORY};
+use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE, PRIVATE_DIRECTORY};
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
@@ -103,6 +103,9 @@ pub struct Invitation {
     /// SHA-256 of the request that it was used for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used: Option<Digest>,
+    /// Whether that request was carried out: it changes nothing a second time.
+    #[serde(default)]
+    pub done: bool,
 }
 
 /// An invitation, for people.
@@ -154,6 +157,7 @@ pub(super) fn invite(
         made: now,
         expires: now.plus_seconds(options.days.saturating_mul(DAY)),
         used: None,
+        done: false,
     };
     files::create_dir_durable(&layout.invitations(), PRIVATE_DIRECTORY)?;
     let path = place(layout, &token.secret);
@@ -258,16 +262,19 @@ pub(super) fn find(
     }
 }
 
-/// Marks an invitation as used for a request. Durable on return.
+/// Marks an invitation as used for a request, and whether that was carried out. Durable on
+/// return.
 pub(super) fn mark(
     layout: &Layout,
     secret: &[u8; 16],
-    invitation: Invitation,
+    invitation: &Invitation,
     request: Digest,
+    done: bool,
 ) -> Result<(), AuthorityError> {
     let used = Invitation {
         used: Some(request),
-        ..invitation
+        done,
+        ..invitation.clone()
     };
     Ok(files::publish(
         &place(layout, secret),
@@ -301,6 +308,7 @@ pub(super) fn withdraw(
     code: &PartyCode,
     now: Timestamp,
 ) -> Result<usize, AuthorityError> {
+    let _lock = DirectoryLock::wait(layout.dir())?;
     let mut withdrawn = 0;
     for path in store::json_files(&layout.invitations())? {
         let invitation = read(&path)?;

@@ -28,13 +28,13 @@ mod service;
 mod store;
 mod versions;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use consign_domain::directory::{Entry, EntryState};
 use consign_domain::enrolment::{Bundle, BundleTag, DirectoryBundle, Request, SealBundle};
 use consign_domain::text::Line;
-use consign_domain::{DirectoryVersion, NodeId, PartyCode, Timestamp};
+use consign_domain::{AgencyId, DirectoryVersion, NodeId, PartyCode, Timestamp};
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::issue::{CertificateAuthority, Validity};
 use consign_pki::statement::StatementKey;
@@ -60,6 +60,8 @@ pub use pending::PendingRequest;
 pub use reform::Rename;
 pub use renewal::RenewalProof;
 
+/// How long the root's revocation list is good: its key is kept offline, and brought once a year.
+const ROOT_LIST_SECONDS: u64 = 400 * DAY;
 /// Mode of files that anyone may read.
 const PUBLIC: u32 = 0o644;
 /// Mode of directories that anyone may enter.
@@ -197,7 +199,7 @@ impl Authority {
         now: Timestamp,
     ) -> Result<Bundle, AuthorityError> {
         let request = parse(request)?;
-        let outcome = self.prepare(&request, options, Purpose::Enrol, now)?;
+        let outcome = self.prepare(&request, options, &BTreeMap::new(), Purpose::Enrol, now)?;
         self.carry_out(outcome)
     }
 
@@ -206,17 +208,18 @@ impl Authority {
         &self,
         request: &Request,
         options: &IssueOptions,
+        for_agencies: &BTreeMap<AgencyId, IssueOptions>,
         purpose: Purpose,
         now: Timestamp,
     ) -> Result<Outcome, AuthorityError> {
         let mut serials = entropy::serial_number;
-        let issuance = self.issuance(options, purpose, now, &mut serials);
+        let issuance = self.issuance((options, for_agencies), purpose, now, &mut serials);
         issuance.carry_out(request)
     }
 
     fn issuance<'a>(
         &'a self,
-        options: &'a IssueOptions,
+        (options, for_agencies): (&'a IssueOptions, &'a BTreeMap<AgencyId, IssueOptions>),
         purpose: Purpose,
         now: Timestamp,
         serials: Serials<'a>,
@@ -227,6 +230,7 @@ impl Authority {
             authority: &self.issuing,
             authority_validity: self.issuing_validity,
             options,
+            for_agencies,
             purpose,
             now,
             serials,
@@ -303,8 +307,9 @@ impl Authority {
         Ok(self.published(&directory, true))
     }
 
-    /// Signs the revocation lists, which have the number of the directory's version and run out
-    /// with its head. The root's is left as it is where its key is kept elsewhere.
+    /// Signs the revocation lists, which have the number of the directory's version. The issuing
+    /// authority's runs out with the head; the root's is good for longer, and is left as it is
+    /// where its key is kept elsewhere.
     fn publish_lists(&self, directory: &Directory, now: Timestamp) -> Result<(), AuthorityError> {
         let validity = Validity {
             not_before: now.as_unix(),
@@ -317,6 +322,10 @@ impl Authority {
         let list = self.issuing.revocation_list(&revoked, number, validity);
         store::keep_list(&self.layout.issuing_list(), &list.map_err(fault)?)?;
         if let Some(root) = store::root_authority(&self.layout)? {
+            let validity = Validity {
+                not_after: now.plus_seconds(ROOT_LIST_SECONDS).as_unix(),
+                ..validity
+            };
             let list = root.revocation_list(&[], number, validity);
             store::keep_list(&self.layout.root_list(), &list.map_err(fault)?)?;
         }

@@ -34,11 +34,7 @@ pub struct PendingRequest {
 
 /// Keeps a request until an operator decides; gives what the operator knows it by.
 pub(super) fn keep(layout: &Layout, request: &[u8]) -> Result<String, AuthorityError> {
-    if request.len() > MAX_PENDING_REQUEST {
-        return Err(AuthorityError::PendingTooLarge {
-            limit: MAX_PENDING_REQUEST,
-        });
-    }
+    check_size(request)?;
     let reference = reference(request);
     let path = path(layout, &reference);
     if path.exists() {
@@ -50,6 +46,16 @@ pub(super) fn keep(layout: &Layout, request: &[u8]) -> Result<String, AuthorityE
     files::create_dir_durable(&layout.pending(), PRIVATE_DIRECTORY)?;
     files::publish(&path, request, PRIVATE)?;
     Ok(reference)
+}
+
+/// Refuses a request that is too large to wait.
+pub(super) fn check_size(request: &[u8]) -> Result<(), AuthorityError> {
+    if request.len() > MAX_PENDING_REQUEST {
+        return Err(AuthorityError::PendingTooLarge {
+            limit: MAX_PENDING_REQUEST,
+        });
+    }
+    Ok(())
 }
 
 /// All requests that wait, by reference.

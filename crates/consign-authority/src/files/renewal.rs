@@ -5,7 +5,9 @@
 //! the signature of the party's statement key in force as well, so that who steals a node's TLS
 //! key cannot put keys of its own under its agencies. A key that was replaced never comes back.
 
-use consign_domain::directory::{EntryState, KeyState, StatementKeyEntry};
+use std::collections::BTreeMap;
+
+use consign_domain::directory::{Entry, EntryState, KeyState, StatementKeyEntry, TlsEntry};
 use consign_domain::enrolment::{Bundle, Request};
 use consign_domain::{Digest, KeyId, PartyId, Timestamp};
 use consign_pki::statement::StatementPublicKey;
@@ -38,7 +40,8 @@ struct Wanted<'a> {
 
 impl Authority {
     /// Lists new keys beside those in force, which end after an overlap. `peer` is whose TLS
-    /// certificate the request came under.
+    /// certificate, by its SHA-256, the request came under: it must count by what is entered now,
+    /// also where that is not published yet.
     ///
     /// # Errors
     /// [`AuthorityError`]; a refused request changes nothing.
@@ -46,16 +49,35 @@ impl Authority {
         &mut self,
         request: &[u8],
         proofs: &[RenewalProof],
-        peer: [u8; 16],
+        peer: ([u8; 16], Digest),
         now: Timestamp,
     ) -> Result<Bundle, AuthorityError> {
         let parsed = parse(request)?;
-        for wanted in self.wanted(&parsed, peer, now)? {
+        self.check_peer(peer, now)?;
+        for wanted in self.wanted(&parsed, peer.0, now)? {
             self.check_keys(&wanted, request, proofs, now)?;
         }
         let options = IssueOptions::default();
-        let outcome = self.prepare(&parsed, &options, Purpose::Renew, now)?;
+        let outcome = self.prepare(&parsed, &options, &BTreeMap::new(), Purpose::Renew, now)?;
         self.carry_out(outcome)
+    }
+
+    fn check_peer(
+        &self,
+        (peer, certificate): ([u8; 16], Digest),
+        now: Timestamp,
+    ) -> Result<(), AuthorityError> {
+        let tls = match self.register.get(peer).map(|record| &record.entry) {
+            Some(Entry::Node(node)) => node.tls.as_slice(),
+            Some(Entry::Hub(hub)) => hub.tls.as_slice(),
+            _ => &[],
+        };
+        let counts = |tls: &TlsEntry| tls.certificate == certificate && tls.validity.contains(now);
+        if tls.iter().any(counts) {
+            return Ok(());
+        }
+        let rule = "the certificate that it came under does not count any more";
+        Err(refused("the request", rule))
     }
 
     fn wanted<'a>(

@@ -1,11 +1,12 @@
 //! What the authority's service needs of its directory.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use consign_domain::text::Line;
-use consign_domain::{DirectoryVersion, SignedStatement, Timestamp};
+use consign_domain::{Digest, DirectoryVersion, SignedStatement, Timestamp};
 use consign_pki::issue::create_request;
 use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
@@ -18,6 +19,11 @@ use crate::applicant::proven_request;
 use crate::error::{AuthorityError, KeyUsage};
 use crate::issuance::{IssueOptions, Purpose};
 use crate::publication::Version;
+use crate::register::CertificateRecord;
+use crate::settings::DAY;
+
+/// How long before its end a certificate of the service gives way to the next, in seconds.
+const SHOWN_SECONDS: u64 = 30 * DAY;
 
 /// The TLS identity of the authority's service, in PEM.
 pub struct ServiceIdentity {
@@ -52,14 +58,28 @@ impl Authority {
             source,
         })?;
         let proven = proven_request(&STANDARD.encode(request), KeyUsage::Tls, party)?;
-        let (options, mut serials) = (IssueOptions::default(), entropy::serial_number);
-        let issuance = self.issuance(&options, Purpose::Enrol, now, &mut serials);
+        let (options, none) = (IssueOptions::default(), BTreeMap::new());
+        let mut serials = entropy::serial_number;
+        let issuance = self.issuance((&options, &none), Purpose::Enrol, now, &mut serials);
         let outcome = issuance.service(&proven, address)?;
         let bundle = self.carry_out(outcome)?;
         Ok(ServiceIdentity {
-            chain: bundle.tls,
+            chain: match self.known_certificate(proven.key, now) {
+                Some(known) => self.chain(&known)?,
+                None => bundle.tls,
+            },
             key: key.to_pkcs8_pem(),
         })
+    }
+
+    /// The oldest certificate of the service's key that is good for a while: hubs know the
+    /// service by certificates of the directory that they have, and get newer ones from it alone.
+    fn known_certificate(&self, key: Digest, now: Timestamp) -> Option<CertificateRecord> {
+        let record = self.register.get(self.settings.authority.to_bytes())?;
+        let good = |one: &&CertificateRecord| {
+            one.key == key && one.until > now.plus_seconds(SHOWN_SECONDS)
+        };
+        record.certificates.iter().find(good).cloned()
     }
 
     /// The revocation lists made with the newest version: the issuing authority's, the root's.

@@ -8,7 +8,7 @@ mod changes;
 mod place;
 mod service;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
 use consign_domain::directory::{Entry, EntryState};
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest, Request};
@@ -81,6 +81,8 @@ pub(crate) struct Issuance<'a> {
     /// The issuing certificate's dates.
     pub(crate) authority_validity: Validity,
     pub(crate) options: &'a IssueOptions,
+    /// What holds for single agencies in the place of `options`.
+    pub(crate) for_agencies: &'a BTreeMap<AgencyId, IssueOptions>,
     pub(crate) purpose: Purpose,
     pub(crate) now: Timestamp,
     pub(crate) serials: Serials<'a>,
@@ -133,7 +135,7 @@ impl Issuance<'_> {
             let place = Place {
                 parent,
                 node: request.id,
-                hub: self.hub_for(register.agency(agency.id))?,
+                hub: self.hub_for(agency.id, register.agency(agency.id))?,
             };
             let (record, certificate) = self.agency(agency, place)?;
             records.push(record);
@@ -158,7 +160,7 @@ impl Issuance<'_> {
         let (register, now) = (self.register, self.now);
         let before = register.agency(request.id);
         let days = self.settings.lives.key_days;
-        let validity = entries::key_validity(before.is_none(), now, days);
+        let validity = entries::key_validity(self.begins_early(before.is_none()), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;
         self.claim(request.statement, KeyUsage::Statement, id, &party)?;
         let encryption = applicant::encryption_key(&request.encryption, validity, &party)?;
@@ -170,7 +172,7 @@ impl Issuance<'_> {
             changes.agency(before, request, place, now);
             changes.note("seal key", self.key_differs(id, &seal));
         }
-        changes.settle(self.options.replace, self.purpose)?;
+        changes.settle(self.options_for(request.id).replace, self.purpose)?;
         let same_subject = before.is_some_and(|before| {
             before.code_at(now) == Some(&request.code)
                 && before.name_at(now) == Some(request.name.as_str())
@@ -197,7 +199,7 @@ impl Issuance<'_> {
         let (register, now) = (self.register, self.now);
         let before = register.hub(request.id);
         let days = self.settings.lives.key_days;
-        let validity = entries::key_validity(before.is_none(), now, days);
+        let validity = entries::key_validity(self.begins_early(before.is_none()), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;
         self.claim(request.statement, KeyUsage::Statement, id, &party)?;
         let mut changes = Changes::of(&party);
@@ -254,6 +256,15 @@ impl Issuance<'_> {
             record.time_stamps.push(listed.certificate.clone());
         }
         Ok(Some(listed.certificate))
+    }
+
+    fn options_for(&self, agency: AgencyId) -> &IssueOptions {
+        self.for_agencies.get(&agency).unwrap_or(self.options)
+    }
+
+    /// Keys that are renewed count at once, also for clocks that lag.
+    fn begins_early(&self, is_new: bool) -> bool {
+        is_new || self.purpose == Purpose::Renew
     }
 
     fn moment(&self) -> Moment {

@@ -12,8 +12,12 @@ use crate::error::AuthorityError;
 
 impl Issuance<'_> {
     /// The hub of an agency.
-    pub(super) fn hub_for(&self, before: Option<&AgencyEntry>) -> Result<HubId, AuthorityError> {
-        let named = self.options.hub.as_ref();
+    pub(super) fn hub_for(
+        &self,
+        agency: AgencyId,
+        before: Option<&AgencyEntry>,
+    ) -> Result<HubId, AuthorityError> {
+        let named = self.options_for(agency).hub.as_ref();
         if let (None, Some(before)) = (named, before) {
             return Ok(before.hub);
         }

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use consign_domain::enrolment::MAX_REQUEST;
-use consign_domain::{DirectoryVersion, ErrorCode, KeyId, PartyId};
+use consign_domain::{Digest, DirectoryVersion, ErrorCode, KeyId, PartyId};
 use consign_proto::v1::{self, directory_reply, enrol_reply};
 use consign_proto::{Malformed, id16, status_after, status_from_code};
 use consign_runtime::tls::PeerInfo;
@@ -20,6 +19,8 @@ use crate::files::{Enrolment, Invitee, Known, RenewalProof};
 
 /// Invitations or proofs that come with one request.
 const MAX_TOGETHER: usize = 1_000;
+/// Largest request, in bytes: about a thousand agencies.
+const MAX_ASKED: usize = 2 << 20;
 /// Bytes of a bundle or directory in one message.
 const PART: usize = 256 * 1024;
 /// When to come again where too much waits.
@@ -90,8 +91,8 @@ impl v1::authority_server::Authority for Calls {
         request: Request<v1::RenewRequest>,
     ) -> Result<Response<Self::RenewStream>, Status> {
         let peer = request.extensions().get::<PeerInfo>();
-        let peer = peer.map(|peer| peer.identity.0);
-        let Some(peer) = peer.filter(|peer| *peer != NOBODY) else {
+        let peer = peer.map(|peer| (peer.identity.0, Digest::from_bytes(peer.fingerprint.0)));
+        let Some(peer) = peer.filter(|(peer, _)| *peer != NOBODY) else {
             let text = "the directory does not list the certificate; enrol first";
             return Err(status_from_code(ErrorCode::PeerUnknown, text));
         };
@@ -112,30 +113,29 @@ impl v1::authority_server::Authority for Calls {
         request: Request<v1::DirectoryRequest>,
     ) -> Result<Response<Self::DirectoryStream>, Status> {
         let have = DirectoryVersion::new(request.into_inner().have).ok();
-        let newest = self.place.directory.load_full();
+        let newest = self.place.published.load_full();
         let message = |message| {
             let message = Some(message);
             Ok(v1::DirectoryReply { message })
         };
-        let newer = newest.filter(|newest| have.is_none_or(|have| have < newest.version()));
+        let newer =
+            newest.filter(|newest| have.is_none_or(|have| have < newest.directory.version()));
         let Some(newest) = newer else {
             let current = message(directory_reply::Message::Current(true));
             return Ok(Response::new(Box::pin(tokio_stream::once(current))));
         };
-        let head = consign_proto::signed_message(newest.signed_head());
+        let head = consign_proto::signed_message(newest.directory.signed_head());
         let mut parts = vec![message(directory_reply::Message::Head(head))];
-        for lines in lines(newest.entries()) {
-            parts.push(message(directory_reply::Message::Entries(lines)));
-        }
-        for list in self.place.lists.load().iter() {
-            parts.push(message(directory_reply::Message::List(list.clone())));
-        }
+        let shared = |lines: &Bytes| message(directory_reply::Message::Entries(lines.clone()));
+        parts.extend(newest.lines.iter().map(shared));
+        let shared = |list: &Bytes| message(directory_reply::Message::List(list.clone()));
+        parts.extend(newest.lists.iter().map(shared));
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
     }
 }
 
 /// A directory's lines, whole, in pieces of about [`PART`] bytes.
-fn lines(entries: &[u8]) -> Vec<Bytes> {
+pub(super) fn lines(entries: &[u8]) -> Vec<Bytes> {
     let mut pieces: Vec<Vec<u8>> = Vec::new();
     for line in entries.split_inclusive(|byte| *byte == b'\n') {
         match pieces.last_mut() {
@@ -210,8 +210,8 @@ fn proof(proof: &v1::RenewalProof) -> Result<RenewalProof, Malformed> {
 }
 
 fn bounded(request: &Bytes) -> Result<Vec<u8>, Status> {
-    if request.len() > MAX_REQUEST {
-        let text = format!("a request has at most {MAX_REQUEST} bytes");
+    if request.len() > MAX_ASKED {
+        let text = format!("a request has at most {MAX_ASKED} bytes here; go by files");
         return Err(status_from_code(ErrorCode::TooLarge, text));
     }
     Ok(request.to_vec())

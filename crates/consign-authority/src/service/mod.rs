@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::{ArcSwap, ArcSwapOption};
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use consign_domain::text::Line;
 use consign_domain::{Digest, ErrorCode, Timestamp};
@@ -44,7 +44,7 @@ use work::Desk;
 /// How long what still runs may take when the service stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Largest request with its invitations or proofs, in bytes.
-const MAX_MESSAGE: usize = 12 << 20;
+const MAX_MESSAGE: usize = 3 << 20;
 
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -133,10 +133,18 @@ struct Place {
     address: Line<260>,
     identity: TlsIdentity,
     trust: TrustStore,
-    /// The newest directory, for telling known callers from others.
-    directory: ArcSwapOption<Directory>,
+    /// The newest directory, for telling known callers from others and for handing on.
+    published: ArcSwapOption<Published>,
+}
+
+/// A version of the directory as it is handed on: shared, and cut once.
+#[derive(Debug)]
+struct Published {
+    directory: Directory,
+    /// Its lines in pieces.
+    lines: Vec<Bytes>,
     /// The revocation lists made with it.
-    lists: ArcSwap<Vec<Bytes>>,
+    lists: Vec<Bytes>,
 }
 
 impl AuthorityService {
@@ -190,8 +198,7 @@ impl AuthorityService {
             address: self.address,
             identity: self.identity,
             trust: self.trust,
-            directory: ArcSwapOption::empty(),
-            lists: ArcSwap::default(),
+            published: ArcSwapOption::empty(),
         });
         let look = Arc::clone(&place);
         blocking(move || look.refresh()).await?;
@@ -241,8 +248,8 @@ impl Place {
 
     /// Takes note of a newer version on disk. Blocks.
     fn refresh(&self) -> Result<(), AuthorityError> {
-        let have = self.directory.load();
-        let have = have.as_ref().map(|directory| directory.version());
+        let have = self.published.load();
+        let have = have.as_ref().map(|published| published.directory.version());
         let Some((head, entries)) = Authority::newest_version(&self.dir, have)? else {
             return Ok(());
         };
@@ -250,9 +257,11 @@ impl Place {
             Ok(directory) => {
                 // They are written before their version.
                 let lists = Authority::newest_lists(&self.dir)?;
-                let lists = lists.into_iter().map(Bytes::from).collect();
-                self.lists.store(Arc::new(lists));
-                self.directory.store(Some(Arc::new(directory)));
+                self.published.store(Some(Arc::new(Published {
+                    lines: calls::lines(directory.entries()),
+                    lists: lists.into_iter().map(Bytes::from).collect(),
+                    directory,
+                })));
             }
             Err(fault) => error!(%fault, "the published directory does not verify"),
         }
@@ -265,8 +274,9 @@ impl Place {
         Arc::new(move |fingerprint, _, now| {
             let certificate = Digest::from_bytes(fingerprint.0);
             let at = Timestamp::from_unix_saturating(now);
-            let directory = place.directory.load();
-            let known = directory.as_ref().and_then(|directory| {
+            let published = place.published.load();
+            let known = published.as_ref().and_then(|published| {
+                let directory = &published.directory;
                 let node = directory.node_by_certificate(certificate, at);
                 let hub = || directory.hub_by_certificate(certificate, at);
                 node.map(|node| node.id.to_bytes())

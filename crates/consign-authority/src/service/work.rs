@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use consign_domain::Digest;
 use consign_domain::enrolment::Bundle;
 use consign_runtime::shutdown::Shutdown;
+use consign_runtime::tls::TlsIdentity;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
@@ -13,7 +15,7 @@ use crate::error::AuthorityError;
 use crate::files::{Authority, Enrolment, Known, RenewalProof};
 
 /// How much may wait; more is told to come again.
-const WAITING: usize = 512;
+const WAITING: usize = 64;
 /// How much is done together.
 const TOGETHER: usize = 64;
 
@@ -25,7 +27,7 @@ pub(super) enum Order {
     /// Enrol with these invitations.
     Enrol(Vec<u8>, Vec<[u8; 16]>),
     /// Renew, by whoever shows a listed certificate.
-    Renew(Vec<u8>, Vec<RenewalProof>, [u8; 16]),
+    Renew(Vec<u8>, Vec<RenewalProof>, ([u8; 16], Digest)),
     /// Publish what there is, if it is time.
     Publish,
 }
@@ -35,7 +37,8 @@ pub(super) enum Order {
 pub(super) enum Answer {
     Invited(Vec<Known>),
     Enrolled(Enrolment),
-    Published,
+    /// The identity that the service shows from now on.
+    Published(TlsIdentity),
 }
 
 /// An order and who waits for its answer.
@@ -110,8 +113,12 @@ fn carry_out(place: &Place, batch: Vec<Job>) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut changes = false;
     for (order, reply) in batch {
-        changes |= !matches!(order, Order::Invited(_));
         let answer = one(&mut authority, place, order);
+        // What was refused, or waits, publishes nothing.
+        changes |= matches!(
+            answer,
+            Ok(Answer::Enrolled(Enrolment::Answered(_)) | Answer::Published(_))
+        );
         answers.push((answer, reply));
     }
     let published = if changes {
@@ -140,11 +147,24 @@ fn carry_out(place: &Place, batch: Vec<Job>) {
                 warn!(%fault, "the published directory cannot be read");
             }
             for (answer, reply) in answers {
+                // Shown only now, when the directory that lists it is published.
+                if let Ok(Answer::Published(identity)) = &answer {
+                    place.identity.replace(identity);
+                }
                 // Who asked may have gone; the same request again is answered the same.
                 let _gone = reply.send(answer);
             }
         }
-        Err(fault) => refuse_all(answers.into_iter().map(|(_, reply)| reply), fault),
+        Err(fault) => {
+            let mut waiting = Vec::new();
+            for (answer, reply) in answers {
+                match answer {
+                    Ok(Answer::Enrolled(_) | Answer::Published(_)) => waiting.push(reply),
+                    answer => drop(reply.send(answer)),
+                }
+            }
+            refuse_all(waiting.into_iter(), fault);
+        }
     }
 }
 
@@ -174,8 +194,7 @@ fn one(authority: &mut Authority, place: &Place, order: Order) -> Result<Answer,
         }
         Order::Publish => {
             let identity = super::identity(authority, &place.address, now)?;
-            place.identity.replace(&identity);
-            Ok(Answer::Published)
+            Ok(Answer::Published(identity))
         }
     }
 }

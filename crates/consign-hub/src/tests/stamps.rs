@@ -30,7 +30,12 @@ async fn its_stamps_count_by_the_root_of_the_network() {
         let request = Request::over(SEAL, [nonce; 8]);
         let answer = ask(&mut client, request.to_der()).await.unwrap();
         let token = token_of(&answer, &request).unwrap();
-        let proven = time_stamp::judge(&token, SEAL, &SealTrust::by_roots(world.trust.roots()));
+        let proven = time_stamp::judge(
+            &token,
+            SEAL,
+            &SealTrust::by_roots(world.trust.roots()),
+            world.now(),
+        );
         let proven = proven.unwrap();
         assert_eq!(proven.time, world.now());
         assert_eq!(proven.authority, "hub-1 time-stamps");
@@ -42,7 +47,7 @@ async fn its_stamps_count_by_the_root_of_the_network() {
     let answer = ask(&mut client, request.to_der()).await.unwrap();
     let token = token_of(&answer, &request).unwrap();
     let trust = SealTrust::by_roots(stranger.trust.roots());
-    assert!(time_stamp::judge(&token, SEAL, &trust).is_err());
+    assert!(time_stamp::judge(&token, SEAL, &trust, world.now()).is_err());
     hub.stop().await.unwrap();
 }
 

@@ -168,7 +168,7 @@ fn verify(bundle: &DirectoryBundle, trust: &TrustStore) -> Result<Directory, Key
 }
 
 /// The head of a bundle's directory; `None` where its signature is none.
-pub(crate) fn signed_head(bundle: &DirectoryBundle) -> Option<SignedStatement> {
+fn signed_head(bundle: &DirectoryBundle) -> Option<SignedStatement> {
     Some(SignedStatement {
         statement: bundle.head.clone().into_bytes().into(),
         signature: unhex(&bundle.signature)?,

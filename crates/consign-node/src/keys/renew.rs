@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use consign_domain::enrolment::{NodeRequest, Request};
+use consign_domain::directory::{AgencyEntry, EntryState};
+use consign_domain::enrolment::{AgencyRequest, Request};
+use consign_domain::text::Line;
 use consign_domain::{Digest, KeyId, NodeId, Timestamp};
 use consign_pki::encryption::EncryptionIdentity;
 use consign_pki::issue::create_request;
@@ -84,7 +86,7 @@ pub(crate) fn identity_in_force(
     let keys = directory.root().join("keys");
     for key in kept(&keys, "tls")? {
         if let Ok(older) = identity(&key.with_extension("pem"), &key)
-            && since(&older) > from
+            && (best.is_err() || since(&older) > from)
         {
             (from, best) = (since(&older), Ok(older));
         }
@@ -109,6 +111,7 @@ fn identity(certificate: &Path, key: &Path) -> Result<TlsIdentity, KeysError> {
 pub(crate) fn next_request(
     directory: &NodeDirectory,
     listed: &Directory,
+    at: Timestamp,
 ) -> Result<Vec<u8>, KeysError> {
     let before = read_request(directory)?.ok_or_else(|| NodeError::Missing {
         path: directory.request_file(),
@@ -131,14 +134,25 @@ pub(crate) fn next_request(
         // A crash came between the key and the request.
         request.tls = STANDARD.encode(create_request(&tls, &before.id.to_string())?);
     }
-    for home in homes
-        .iter()
-        .filter(|home| listed.agency(home.id()).is_some())
-    {
+    if let Some(node) = listed.node(before.id) {
+        request.name = node.name.clone();
+    }
+    request.agencies.clear();
+    for home in &homes {
+        let served =
+            |agency: &&AgencyEntry| agency.node == before.id && agency.state == EntryState::Active;
+        let Some(agency) = listed.agency(home.id()).filter(served) else {
+            // Of others nothing is renewed, and nothing about them keeps these from it.
+            continue;
+        };
         if is_listed(home)? {
             next_agency_keys(home)?;
         }
-        put_agency(&mut request, home)?;
+        let seal = before.agencies.iter().find(|asked| asked.id == home.id());
+        let seal = seal.map(|asked| asked.seal.clone());
+        request
+            .agencies
+            .push(as_listed(home, seal, agency, listed, at)?);
     }
     let bytes = Request::Node(request.clone()).to_bytes();
     if request != before {
@@ -156,20 +170,28 @@ fn certificate_is_listed(directory: &NodeDirectory, listed: &Directory, node: No
     entry.is_some_and(|node| node.tls.iter().any(|tls| tls.certificate == certificate))
 }
 
-/// The request's part for an agency, made anew where its newest keys are others.
-fn put_agency(request: &mut NodeRequest, home: &AgencyHome) -> Result<(), KeysError> {
-    let now = agency_request(home)?;
-    let mut known = request.agencies.iter_mut();
-    match known.find(|agency| agency.id == home.id()) {
-        Some(before)
-            if before.statement == now.statement && before.encryption == now.encryption => {}
-        Some(before) => {
-            before.statement = now.statement;
-            before.encryption = now.encryption;
-        }
-        None => request.agencies.push(now),
+/// The request's part for an agency: its newest keys, and code, name and parent as the directory
+/// has them now, since a renewal changes none of these.
+fn as_listed(
+    home: &AgencyHome,
+    seal: Option<String>,
+    agency: &AgencyEntry,
+    listed: &Directory,
+    at: Timestamp,
+) -> Result<AgencyRequest, KeysError> {
+    let mut request = agency_request(home)?;
+    if let Some(seal) = seal {
+        request.seal = seal;
     }
-    Ok(())
+    if let Some(code) = agency.code_at(at) {
+        request.code = code.clone();
+    }
+    if let Some(name) = agency.name_at(at).and_then(|name| Line::new(name).ok()) {
+        request.name = name;
+    }
+    let above = agency.parent.and_then(|parent| listed.agency(parent));
+    request.parent = above.and_then(|parent| parent.code_at(at).cloned());
+    Ok(request)
 }
 
 /// Puts the TLS key and its certificate aside and makes the next key.
@@ -252,12 +274,20 @@ pub(crate) fn forget_ended(
             }
         }
     }
+    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let newest = newest.map(|newest| Digest::from_bytes(newest.fingerprint().0));
+    let takes_over = newest.is_ok_and(|newest| listed.node_by_certificate(newest, at).is_some());
     for path in kept(&directory.root().join("keys"), "tls")? {
         let Ok(identity) = identity(&path.with_extension("pem"), &path) else {
             continue;
         };
         let certificate = Digest::from_bytes(identity.fingerprint().0);
-        if listed.node_by_certificate(certificate, at).is_none() {
+        let entry = listed.node_of_certificate(certificate);
+        let has_ended = entry.iter().flat_map(|node| &node.tls).any(|tls| {
+            let ended = tls.validity.until.is_some_and(|until| until <= at);
+            tls.certificate == certificate && ended
+        });
+        if takes_over && has_ended {
             remove(&path)?;
             remove(&path.with_extension("pem"))?;
             removed += 1;

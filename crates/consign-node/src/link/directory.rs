@@ -16,12 +16,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use consign_domain::enrolment::DirectoryBundle;
 use consign_domain::{DirectoryVersion, ErrorCode, Timestamp};
 use consign_proto::v1::directory_reply::Message;
 use consign_proto::v1::{DirectoryRequest, hub_client::HubClient};
 use consign_proto::{Malformed, status_of};
-use consign_verify::directory::changes::{self, Change, ChangeError};
+use consign_verify::directory::changes::{self, ChangeError};
 use consign_verify::directory::{Known, SuccessionError, follows};
 use consign_verify::{Directory, DirectoryError, TrustStore};
 use thiserror::Error;
@@ -31,7 +30,6 @@ use tracing::{info, warn};
 
 use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
-use crate::keys::signed_head;
 use crate::revocation_lists::RevocationLists;
 
 /// Why a directory that was offered is not taken.
@@ -207,33 +205,6 @@ impl Keeper {
         let keeper = Arc::clone(self);
         let checked = tokio::task::spawn_blocking(move || keeper.take(offer)).await;
         checked.map_err(|_| DirectoryRefusal::Interrupted)?
-    }
-
-    /// Takes the directory of a bundle, unless it is here already.
-    pub(crate) async fn offer(
-        self: &Arc<Self>,
-        bundle: &DirectoryBundle,
-    ) -> Result<bool, DirectoryRefusal> {
-        let head = signed_head(bundle).ok_or(DirectoryRefusal::Protocol {
-            rule: "its signature is not 64 bytes",
-        })?;
-        let _turn = self.turn.lock().await;
-        if head.digest() == self.newest().signed_head().digest() {
-            return Ok(false);
-        }
-        let offer = Offer {
-            between: Vec::new(),
-            head,
-            changes: vec![Change::Insert(Bytes::from(bundle.entries.clone()))],
-            lists: Vec::new(),
-        };
-        let keeper = Arc::clone(self);
-        let checked = tokio::task::spawn_blocking(move || keeper.take(offer)).await;
-        match checked.map_err(|_| DirectoryRefusal::Interrupted)? {
-            // The hub's was quicker.
-            Err(DirectoryRefusal::Succession(SuccessionError::Rollback { .. })) => Ok(false),
-            taken => taken,
-        }
     }
 
     /// [`sync`](Self::sync), unless `version` is here already.

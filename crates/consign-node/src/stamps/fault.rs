@@ -63,6 +63,9 @@ pub enum StampFault {
     Entropy(#[from] EntropyError),
 }
 
+/// How much is said of a fault, in characters.
+const MAX_WORDS: usize = 1_000;
+
 impl StampFault {
     /// With its causes, on one line.
     pub(super) fn words(&self) -> String {
@@ -72,7 +75,11 @@ impl StampFault {
             text = format!("{text}: {source}");
             cause = source.source();
         }
-        text
+        // Part of it may be what the authority said.
+        let shown = text
+            .chars()
+            .map(|one| if one.is_control() { ' ' } else { one });
+        shown.take(MAX_WORDS).collect()
     }
 
     /// How long it is waited at least before the authority is asked again.

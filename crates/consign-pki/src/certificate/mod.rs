@@ -18,7 +18,7 @@ pub const MAX_CERTIFICATE: usize = 16 * 1024;
 pub const MAX_BUNDLE: usize = 64;
 
 /// givenName, surname, pseudonym and serialNumber.
-const PERSONAL: [&str; 4] = ["2.5.4.42", "2.5.4.4", "2.5.4.65", "2.5.4.5"];
+const PERSONAL: [&str; 3] = ["2.5.4.42", "2.5.4.4", "2.5.4.65"];
 
 /// What a certificate may cost to read.
 const SCAN_LIMITS: ScanLimits = ScanLimits {
@@ -182,7 +182,7 @@ fn attribute(name: &X509Name<'_>, oid: &str) -> Option<String> {
     name.iter_attributes()
         .find(|attribute| attribute.attr_type().to_id_string() == oid)
         .and_then(|attribute| attribute.as_str().ok())
-        .map(str::to_owned)
+        .map(|text| text.replace(char::is_control, "\u{fffd}"))
 }
 
 /// Whether an attribute is there, in whatever encoding.

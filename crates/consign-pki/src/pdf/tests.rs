@@ -332,7 +332,8 @@ fn an_object_number_that_is_there_twice_is_told() {
 #[test]
 fn what_follows_is_measured_and_told_by_its_names() {
     for (addition, expected) in [
-        ("\n \r\n", Addition::Nothing),
+        ("\r\n", Addition::Nothing),
+        ("\n \r\n", Addition::Other),
         (
             "7 0 obj\n<< /DSS 8 0 R >>\nendobj\n",
             Addition::ValidationData,

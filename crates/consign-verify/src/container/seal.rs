@@ -143,7 +143,7 @@ fn proven_time(
     let mut proven: Option<Timestamp> = None;
     for token in signature.time_stamp_tokens.iter().take(MAX_STAMPS) {
         let seal = &layer.signature_name;
-        match time_stamp::judge(token, &signature.signature_value, trust) {
+        match time_stamp::judge(token, &signature.signature_value, trust, at.time()) {
             // It may be a second later than it says, and is no later than what is known.
             Ok(stamp) if stamp.time <= at.time() => {
                 let time = stamp.latest.min(at.time());
@@ -309,7 +309,7 @@ pub(crate) fn path_fault(
         }
         PathError::Revoked { .. } if unproven => Some("REVOKED_NO_POE"),
         PathError::Untrusted if trust.directory.is_none() => Some("NO_CERTIFICATE_CHAIN_FOUND"),
-        PathError::RevocationUnknown { .. } => Some("TRY_LATER"),
+        PathError::RevocationUnknown { .. } | PathError::TooMuch { .. } => Some("TRY_LATER"),
         _ => None,
     };
     let detail = with_causes(error);

@@ -8,7 +8,8 @@ use crate::report::Check;
 
 /// For whom a certificate speaks, by its subject alone.
 ///
-/// A person: givenName, surname, pseudonym or serialNumber is there (EN 319 412-2 §4.2.4).
+/// A person: givenName, surname or pseudonym is there (EN 319 412-2 §4.2.4; a serialNumber, which
+/// makes names unique, machines and organisations may have too).
 /// An agency: none of these, and organizationIdentifier is there (EN 319 412-3 §4.2.1), or
 /// the common name is the organisation's own. A name beside an organisation's may be a
 /// person's or a department's: it counts as neither.
@@ -62,10 +63,14 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// The agency must have signed last: what came after its signature would be another's word.
+    /// Every signature must have passed, and the agency must have signed last: what came after
+    /// its signature would be another's word.
     pub(super) fn of(signatures: &[PdfSignatureJudgement]) -> Self {
         let signers = || signatures.iter().filter(|one| one.signs());
         let counts = |one: &PdfSignatureJudgement, role| one.role == role && one.report.is_passed();
+        if signers().any(|one| !one.report.is_passed()) {
+            return Self::None;
+        }
         let by_agency = signers()
             .next_back()
             .is_some_and(|last| counts(last, Role::Agency));

@@ -142,7 +142,8 @@ impl PdfSignatureJudgement {
     }
 
     /// The signer's name, with its organisation's where that is another.
-    fn who(&self) -> String {
+    /// Whose it is, by the certificate.
+    pub fn who(&self) -> String {
         let name = self.name.as_deref();
         let organization = self.organization.as_deref();
         match (name, organization.filter(|one| Some(*one) != name)) {
@@ -177,7 +178,7 @@ impl PdfSignatureJudgement {
         let (name, clause) = ("pdf-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
         let mut proven: Vec<Timestamp> = stamped.into_iter().collect();
         for token in cms.time_stamp_tokens.iter().take(MAX_STAMPS) {
-            match time_stamp::judge(token, &cms.signature_value, trust) {
+            match time_stamp::judge(token, &cms.signature_value, trust, at.time()) {
                 Ok(stamp) if stamp.time <= at.time() => {
                     let (time, who) = (stamp.latest.min(at.time()), stamp.authority);
                     let detail = format!("existed at {time}: {who}");
@@ -304,6 +305,20 @@ impl PdfSignatureJudgement {
         }
         let detail = format!("{added}, signature {by} covers what came next, and is {verdict}");
         self.undecided(name, CLAUSE, detail);
+    }
+
+    /// The organisation that the certificate names.
+    pub(super) fn signing_organization(&self) -> (Option<String>, Option<String>) {
+        (
+            self.organization_identifier.clone(),
+            self.organization.clone(),
+        )
+    }
+
+    /// For an agency whose file another organisation signed last.
+    pub(super) fn check_other_organization(&mut self) {
+        let detail = "another organisation signed last, and may have changed what this one signed";
+        self.undecided("pdf-coverage", CLAUSE, detail.to_owned());
     }
 
     /// What the standard calls so: the signature holds, and something about it does not fit.

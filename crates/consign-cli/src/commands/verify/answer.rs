@@ -6,7 +6,7 @@ use consign_domain::document::Document;
 use consign_domain::statement::StatementKind;
 use consign_domain::{ErrorCode, NetworkId};
 use consign_verify::container::{Judgement, PDF_SIGNATURES, SealInfo};
-use consign_verify::pdf::{ContainedPdf, PdfJudgement, PdfSignatureJudgement, Standing};
+use consign_verify::pdf::{ContainedPdf, PdfJudgement, PdfSignatureJudgement, Role, Standing};
 use consign_verify::{Indication, Report};
 use serde::Serialize;
 use serde_json::Value;
@@ -81,11 +81,25 @@ impl Answer {
     }
 
     pub(crate) fn of_pdf(file: PathBuf, judgement: PdfJudgement, trust: &Trust) -> Self {
-        let good = match judgement.standing {
-            Standing::Original => "signed by a person, and by an agency last and over all",
-            _ => "signed by an agency last and over all, which is enough for a scanned copy",
+        let by = |role| {
+            let signers = judgement
+                .signatures
+                .iter()
+                .filter(move |one| one.role == role);
+            let names: Vec<String> = signers.map(PdfSignatureJudgement::who).collect();
+            names.join(", ")
         };
-        let mut answer = Self::new(file, "pdf", judgement.report, good.to_owned(), trust);
+        let agency = by(Role::Agency);
+        let good = match judgement.standing {
+            Standing::Original => {
+                format!(
+                    "signed by {}, and last and over all by {agency}",
+                    by(Role::Person)
+                )
+            }
+            _ => format!("signed last and over all by {agency}: enough for a scanned copy"),
+        };
+        let mut answer = Self::new(file, "pdf", judgement.report, good, trust);
         answer.standing = Some(judgement.standing);
         answer.signatures = judgement.signatures;
         answer
