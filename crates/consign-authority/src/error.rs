@@ -10,6 +10,7 @@ use consign_domain::text::TextError;
 use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
 use consign_pki::encryption::EncryptionError;
 use consign_pki::issue::IssueError;
+use consign_pki::seal::SealError;
 use consign_pki::statement::StatementKeyError;
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::{FileError, LockError};
@@ -436,6 +437,9 @@ pub enum DamageError {
     /// A key or certificate of the authority.
     #[error("not the authority's key or certificate")]
     Authority(#[from] IssueError),
+    /// A key of the authority.
+    #[error("not a key that signs certificates")]
+    Key(#[from] SealError),
     /// The directory key.
     #[error("not the directory key")]
     DirectoryKey(#[from] StatementKeyError),

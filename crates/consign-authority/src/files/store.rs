@@ -2,12 +2,14 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use consign_domain::limits::MAX_ENTRY;
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, NetworkId, PartyCode, PartyId, Timestamp};
 use consign_pki::certificate::{self, CertificateDetails};
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
+use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy::{self, EntropyError};
 use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE_DIRECTORY};
@@ -48,7 +50,9 @@ pub(super) fn found(
         lives,
         hub: None,
     };
-    let (root, issuing) = certificate_authorities(&settings, now)?;
+    let [root_key, issuing_key] = [new_key()?, new_key()?];
+    let keys = [Arc::clone(&root_key), Arc::clone(&issuing_key)];
+    let (root, issuing) = certificate_authorities(&settings, keys, now)?;
     let directory_key = StatementKey::from_seed(entropy::bytes()?);
     let trust = TrustStore::new(
         settings.network,
@@ -64,8 +68,8 @@ pub(super) fn found(
         files::create_dir_durable(&place, PUBLIC_DIRECTORY)?;
     }
     let key_pem = directory_key.to_pkcs8_pem();
-    files::write_private(&layout.root_key(), root.key_pem().as_bytes())?;
-    files::write_private(&layout.issuing_key(), issuing.key_pem().as_bytes())?;
+    files::write_private(&layout.root_key(), root_key.to_pkcs8_pem().as_bytes())?;
+    files::write_private(&layout.issuing_key(), issuing_key.to_pkcs8_pem().as_bytes())?;
     files::write_private(&layout.directory_key(), key_pem.as_bytes())?;
     let root_pem = root.certificate_pem();
     publish(&layout.root_pem(), root_pem.as_bytes())?;
@@ -101,8 +105,7 @@ pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
 
 pub(super) fn issuing_authority(layout: &Layout) -> Result<CertificateAuthority, AuthorityError> {
     let path = layout.issuing_key();
-    let key = read_key(&path)?;
-    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, &key)
+    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, signer(&path)?)
         .map_err(|source| damaged(&path, source))
 }
 
@@ -114,7 +117,7 @@ pub(super) fn root_authority(
     if !path.exists() {
         return Ok(None);
     }
-    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, &read_key(&path)?);
+    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, signer(&path)?);
     root.map(Some).map_err(|source| damaged(&path, source))
 }
 
@@ -220,6 +223,7 @@ fn check_vacant(layout: &Layout) -> Result<(), AuthorityError> {
 
 fn certificate_authorities(
     settings: &Settings,
+    [root_key, issuing_key]: [Arc<FileSealKey>; 2],
     now: Timestamp,
 ) -> Result<(CertificateAuthority, CertificateAuthority), AuthorityError> {
     let found = |source| AuthorityError::Found { source };
@@ -232,15 +236,27 @@ fn certificate_authorities(
         not_after: now.plus_seconds(days.saturating_mul(DAY)).as_unix(),
     };
     let lives = settings.lives;
-    let root = CertificateAuthority::create_root(&name("Consign root"), validity(lives.root_days))
-        .map_err(found)?;
-    let issuing = CertificateAuthority::create_issuing(
-        &root,
-        &name("Consign issuing authority"),
-        validity(lives.issuing_days),
-    )
-    .map_err(found)?;
+    let valid = validity(lives.root_days);
+    let root = CertificateAuthority::create_root(root_key, &name("Consign root"), valid);
+    let root = root.map_err(found)?;
+    let issuing = name("Consign issuing authority");
+    let valid = validity(lives.issuing_days);
+    let issuing = CertificateAuthority::create_issuing(&root, issuing_key, &issuing, valid);
+    let issuing = issuing.map_err(found)?;
     Ok((root, issuing))
+}
+
+fn new_key() -> Result<Arc<FileSealKey>, AuthorityError> {
+    let key = FileSealKey::generate(KeyKind::EcdsaP256);
+    let key = key.map_err(|fault| AuthorityError::Found {
+        source: fault.into(),
+    });
+    Ok(Arc::new(key?))
+}
+
+fn signer(path: &Path) -> Result<Arc<FileSealKey>, AuthorityError> {
+    let key = FileSealKey::from_pkcs8_pem(&read_key(path)?);
+    Ok(Arc::new(key.map_err(|source| damaged(path, source))?))
 }
 
 pub(super) fn read_key(path: &Path) -> Result<String, AuthorityError> {

@@ -42,7 +42,7 @@ impl Draft {
         }
     }
 
-    fn sign(self, authority: &CertificateAuthority) -> Vec<u8> {
+    fn sign(self, authority: &crate::fixture::Authority) -> Vec<u8> {
         let key = KeyPair::from_pem(&authority.key_pem()).unwrap();
         let issuer = Issuer::from_ca_cert_der(&authority.certificate_der().into(), key).unwrap();
         self.sign_as(&issuer)
