@@ -8,6 +8,8 @@
 //! Randomness: ECDSA nonces and new keys come from the generator inside aws-lc-rs, which
 //! cannot be replaced; RSA PKCS#1 v1.5 and Ed25519 signatures use none.
 
+pub mod raw;
+
 use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
