@@ -8,9 +8,9 @@ use consign_domain::enrolment::EnrolmentError;
 use consign_domain::statement::StatementError;
 use consign_domain::text::TextError;
 use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
+use consign_keys::KeyringError;
 use consign_pki::encryption::EncryptionError;
 use consign_pki::issue::IssueError;
-use consign_pki::seal::SealError;
 use consign_pki::statement::StatementKeyError;
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::{FileError, LockError};
@@ -404,6 +404,14 @@ pub enum AuthorityError {
         #[source]
         source: DirectoryError,
     },
+    /// A key is not opened.
+    #[error("a key of the authority cannot be used; do what the cause says")]
+    Keyring(#[from] KeyringError),
+    /// The token file names a key, where two are made.
+    #[error(
+        "the authority has two keys in the token, named by itself; leave out key in the token file"
+    )]
+    TokenKeyNamed,
     /// A file could not be read or written.
     #[error("a file of the authority could not be used; check space and permissions")]
     File(#[from] FileError),
@@ -437,9 +445,6 @@ pub enum DamageError {
     /// A key or certificate of the authority.
     #[error("not the authority's key or certificate")]
     Authority(#[from] IssueError),
-    /// A key of the authority.
-    #[error("not a key that signs certificates")]
-    Key(#[from] SealError),
     /// The directory key.
     #[error("not the directory key")]
     DirectoryKey(#[from] StatementKeyError),
@@ -490,12 +495,13 @@ impl std::fmt::Display for KeyUsage {
 
 impl AuthorityError {
     /// The code to answer with.
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFounded { .. } | Self::PartyUnknown { .. } => ErrorCode::NotFound,
             Self::Proof { .. } => ErrorCode::SignatureInvalid,
             Self::Full { .. } => ErrorCode::TooLarge,
             Self::Head { source } => source.code(),
+            Self::Keyring(fault) => fault.code(),
             Self::File(_) => ErrorCode::StorageFailed,
             Self::InvitationUnknown => ErrorCode::InvitationUnknown,
             Self::InvitationUsed { .. } => ErrorCode::InvitationUsed,

@@ -7,9 +7,11 @@ use std::sync::Arc;
 use consign_domain::limits::MAX_ENTRY;
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, NetworkId, PartyCode, PartyId, Timestamp};
+use consign_keys::Keyring;
+use consign_keys::keyring::token_file;
 use consign_pki::certificate::{self, CertificateDetails};
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
-use consign_pki::seal::{FileSealKey, KeyKind};
+use consign_pki::seal::{KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy::{self, EntropyError};
 use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE_DIRECTORY};
@@ -17,7 +19,7 @@ use consign_verify::trust::{MAX_TRUST, TrustStore};
 use serde::Serialize;
 
 use super::layout::Layout;
-use super::{PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
+use super::{NewKeys, PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
 use crate::applicant::key_digest;
 use crate::error::{AuthorityError, DamageError};
 use crate::issuance::Issued;
@@ -36,6 +38,7 @@ pub(super) fn found(
     layout: &Layout,
     name: Line<200>,
     lives: Lives,
+    keys: &NewKeys,
     now: Timestamp,
 ) -> Result<Settings, AuthorityError> {
     files::create_dir_durable(layout.dir(), PUBLIC_DIRECTORY)?;
@@ -50,9 +53,18 @@ pub(super) fn found(
         lives,
         hub: None,
     };
-    let [root_key, issuing_key] = [new_key()?, new_key()?];
-    let keys = [Arc::clone(&root_key), Arc::clone(&issuing_key)];
-    let (root, issuing) = certificate_authorities(&settings, keys, now)?;
+    files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
+    for path in [
+        layout.root_key(),
+        layout.issuing_key(),
+        layout.directory_key(),
+    ] {
+        // Of a founding that was cut short; nothing was ever signed with them.
+        files::remove(&path)?;
+    }
+    let root_key = new_signer(&layout.root_key(), keys)?;
+    let issuing_key = new_signer(&layout.issuing_key(), keys)?;
+    let (root, issuing) = certificate_authorities(&settings, [root_key, issuing_key], now)?;
     let directory_key = StatementKey::from_seed(entropy::bytes()?);
     let trust = TrustStore::new(
         settings.network,
@@ -63,14 +75,11 @@ pub(super) fn found(
         vec![root.certificate_der().to_vec()],
         DirectoryVersion::FIRST,
     );
-    files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
     for place in [layout.entries(), layout.certificates(), layout.directory()] {
         files::create_dir_durable(&place, PUBLIC_DIRECTORY)?;
     }
     let key_pem = directory_key.to_pkcs8_pem();
-    files::write_private(&layout.root_key(), root_key.to_pkcs8_pem().as_bytes())?;
-    files::write_private(&layout.issuing_key(), issuing_key.to_pkcs8_pem().as_bytes())?;
-    files::write_private(&layout.directory_key(), key_pem.as_bytes())?;
+    keys.keyring.write_new(&layout.directory_key(), &key_pem)?;
     let root_pem = root.certificate_pem();
     publish(&layout.root_pem(), root_pem.as_bytes())?;
     publish(&layout.issuing_pem(), issuing.certificate_pem().as_bytes())?;
@@ -103,21 +112,25 @@ pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
     TrustStore::parse(&bytes).map_err(|source| damaged(&path, source))
 }
 
-pub(super) fn issuing_authority(layout: &Layout) -> Result<CertificateAuthority, AuthorityError> {
+pub(super) fn issuing_authority(
+    layout: &Layout,
+    keyring: &Keyring,
+) -> Result<CertificateAuthority, AuthorityError> {
     let path = layout.issuing_key();
-    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, signer(&path)?)
+    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, keyring.signer(&path)?)
         .map_err(|source| damaged(&path, source))
 }
 
 /// The root, if its key is here and not kept elsewhere.
 pub(super) fn root_authority(
     layout: &Layout,
+    keyring: &Keyring,
 ) -> Result<Option<CertificateAuthority>, AuthorityError> {
     let path = layout.root_key();
-    if !path.exists() {
+    if !path.exists() && !token_file(&path).exists() {
         return Ok(None);
     }
-    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, signer(&path)?);
+    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, keyring.signer(&path)?);
     root.map(Some).map_err(|source| damaged(&path, source))
 }
 
@@ -128,9 +141,25 @@ pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> 
     publish(path, list)
 }
 
-pub(super) fn directory_key(layout: &Layout) -> Result<StatementKey, AuthorityError> {
+pub(super) fn directory_key(
+    layout: &Layout,
+    keyring: &Keyring,
+) -> Result<StatementKey, AuthorityError> {
     let path = layout.directory_key();
-    StatementKey::from_pkcs8_pem(&read_key(&path)?).map_err(|source| damaged(&path, source))
+    StatementKey::from_pkcs8_pem(&keyring.read(&path)?).map_err(|source| damaged(&path, source))
+}
+
+/// The key files that are here.
+pub(super) fn key_files(layout: &Layout) -> Result<Vec<PathBuf>, AuthorityError> {
+    let dir = layout.keys();
+    let mut paths = Vec::new();
+    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
+        let path = item.map_err(io_fault(Action::Read, &dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
 }
 
 /// What a certificate of the authority says.
@@ -223,7 +252,7 @@ fn check_vacant(layout: &Layout) -> Result<(), AuthorityError> {
 
 fn certificate_authorities(
     settings: &Settings,
-    [root_key, issuing_key]: [Arc<FileSealKey>; 2],
+    [root_key, issuing_key]: [Arc<dyn SealSigner>; 2],
     now: Timestamp,
 ) -> Result<(CertificateAuthority, CertificateAuthority), AuthorityError> {
     let found = |source| AuthorityError::Found { source };
@@ -246,21 +275,15 @@ fn certificate_authorities(
     Ok((root, issuing))
 }
 
-fn new_key() -> Result<Arc<FileSealKey>, AuthorityError> {
-    let key = FileSealKey::generate(KeyKind::EcdsaP256);
-    let key = key.map_err(|fault| AuthorityError::Found {
-        source: fault.into(),
-    });
-    Ok(Arc::new(key?))
-}
-
-fn signer(path: &Path) -> Result<Arc<FileSealKey>, AuthorityError> {
-    let key = FileSealKey::from_pkcs8_pem(&read_key(path)?);
-    Ok(Arc::new(key.map_err(|source| damaged(path, source))?))
-}
-
-pub(super) fn read_key(path: &Path) -> Result<String, AuthorityError> {
-    text(path, &files::read_private(path, MAX_SMALL)?)
+/// A new key for certificates: a file, or in the token.
+fn new_signer(path: &Path, keys: &NewKeys) -> Result<Arc<dyn SealSigner>, AuthorityError> {
+    let kind = KeyKind::EcdsaP256;
+    let Some(token) = &keys.token else {
+        return Ok(keys.keyring.make(path, kind)?);
+    };
+    let what = path.file_stem().unwrap_or_default().to_string_lossy();
+    let place = token.clone().or_key(format!("consign {what}"));
+    Ok(keys.keyring.make_in_token(path, &place, kind)?)
 }
 
 fn publish(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {

@@ -107,8 +107,9 @@ fn read(reader: &mut Reader<'_>, base: &Path) -> Option<TokenPlace> {
     let token = match serial {
         Some(serial) => {
             let expected = "left out where there is a serial";
-            let both = reader.parsed("token", expected, |_| None::<String>);
-            both.optional();
+            let _fault = reader
+                .parsed("token", expected, |_| None::<String>)
+                .optional();
             Some(TokenName::Serial(serial))
         }
         None => reader.string("token").required().map(TokenName::Label),
