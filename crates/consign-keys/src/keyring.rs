@@ -222,23 +222,6 @@ impl Keyring {
         Ok(texts.len())
     }
 
-    /// Asks for what the keys of these files will need, while a person can be asked.
-    ///
-    /// # Errors
-    /// A passphrase or a PIN is not to be had, or a key is not opened.
-    pub fn prepare(&self, paths: &[PathBuf]) -> Result<(), KeyringError> {
-        for path in paths {
-            if token_file(path).exists() {
-                self.signer(path)?;
-            } else if let Ok(bytes) = files::read_private(path, MAX_KEY_FILE)
-                && protection::is_protected(&Zeroizing::new(bytes))
-            {
-                self.ask(path)?;
-            }
-        }
-        Ok(())
-    }
-
     fn plain(&self, path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, KeyringError> {
         let text = std::str::from_utf8(bytes).map_err(|_| KeyringError::NotText {
             path: path.to_owned(),

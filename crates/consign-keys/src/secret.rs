@@ -31,8 +31,10 @@ pub const SOURCE_FORMS: &str = "\"prompt\", \"file:PATH\" or \"credential:NAME\"
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SecretError {
-    /// Nobody can be asked.
-    #[error("there is no terminal to ask for the {what} at; name file:PATH or credential:NAME")]
+    /// Nobody answered.
+    #[error(
+        "nobody was asked for: {what}; start it at a terminal, or name file:PATH or credential:NAME"
+    )]
     NoTerminal {
         /// What is asked for.
         what: String,

@@ -4,8 +4,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 
 use consign_pki::protection::MAX_PASSPHRASE;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 use zeroize::Zeroizing;
+
+/// Ctrl-C. It ends the line instead of being a signal, which a service that stops in order
+/// would not end the question by, and others would leave the terminal without echo by.
+const CANCEL: u8 = 3;
 
 /// Asks for `what` and gives the line that was typed, without its end.
 pub(crate) fn ask(what: &str) -> io::Result<Zeroizing<String>> {
@@ -25,6 +31,9 @@ fn line(mut terminal: &File) -> io::Result<Zeroizing<Vec<u8>>> {
     let mut typed = Zeroizing::new(Vec::with_capacity(MAX_PASSPHRASE + 1));
     let mut byte = Zeroizing::new([0_u8]);
     while terminal.read(byte.as_mut())? == 1 && *byte != [b'\n'] {
+        if *byte == [CANCEL] {
+            return Err(io::Error::new(io::ErrorKind::Interrupted, "cancelled"));
+        }
         if typed.len() > MAX_PASSPHRASE {
             return Err(io::ErrorKind::InvalidInput.into());
         }
@@ -43,7 +52,10 @@ impl<'a> Quiet<'a> {
     fn new(terminal: &'a File) -> io::Result<Self> {
         let before = tcgetattr(terminal)?;
         let mut quiet = before.clone();
-        quiet.local_modes.remove(LocalModes::ECHO);
+        quiet
+            .local_modes
+            .remove(LocalModes::ECHO | LocalModes::ISIG);
+        quiet.special_codes[SpecialCodeIndex::VEOL] = CANCEL;
         tcsetattr(terminal, OptionalActions::Flush, &quiet)?;
         Ok(Self { terminal, before })
     }

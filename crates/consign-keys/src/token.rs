@@ -13,7 +13,7 @@ mod module;
 mod place;
 mod session;
 
-pub use error::{TokenError, TriesLeft};
+pub use error::{Refusal, TokenError, TriesLeft};
 pub use key::TokenKey;
 pub use place::{TokenName, TokenPlace};
 pub use session::Token;

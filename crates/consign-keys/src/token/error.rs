@@ -183,6 +183,9 @@ pub enum Refusal {
         /// Its return value.
         value: RvError,
     },
+    /// A key that was there is not.
+    #[error("its key is not there any more")]
+    NoKey,
     /// A fault on the way.
     #[error("PKCS#11 failed")]
     Other(#[source] Pkcs11Error),

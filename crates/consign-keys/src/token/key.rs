@@ -8,6 +8,7 @@ use cryptoki::mechanism::Mechanism;
 use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
+use super::error::Refusal;
 use super::{Token, TokenError, TokenPlace};
 
 /// A signing key in a token; its public half is remembered from when it was opened.
@@ -73,7 +74,15 @@ impl TokenKey {
     }
 
     fn sign_in(&self, session: &Session, message: &[u8]) -> Result<Vec<u8>, TokenError> {
-        let key = find(&self.token, session, ObjectClass::PRIVATE_KEY, &self.label)?;
+        let key = find(&self.token, session, ObjectClass::PRIVATE_KEY, &self.label);
+        let key = key.map_err(|fault| match fault {
+            // It was there: some modules show a token that was pulled out as an empty one.
+            TokenError::KeyMissing { name, .. } => TokenError::Gone {
+                name,
+                source: Refusal::NoKey,
+            },
+            fault => fault,
+        })?;
         let signed = match self.algorithm {
             SignatureAlgorithm::RsaPkcs1Sha256 => {
                 session.sign(&Mechanism::RsaPkcs, key, &raw::digest_info(message))
