@@ -35,13 +35,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "consign-hub",
         &[
-            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol", "keys",
+            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol",
         ],
     ),
     (
         "consign-node",
         &[
-            "domain", "log", "pki", "verify", "proto", "runtime", "enrol", "keys",
+            "domain", "log", "pki", "verify", "proto", "runtime", "enrol",
         ],
     ),
     (

@@ -4,6 +4,7 @@
 //! SoftHSM finds its tokens by an environment variable, so each test is a process of its own
 //! with a directory of its own.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ use consign_pki::{certificate, cms};
 const SETTING: &str = "SOFTHSM2_CONF";
 const MARK: &str = "CONSIGN_TOKEN_TEST";
 const PIN: &str = "5678";
+/// What the process says that met the locked token.
+const LOCKED: &str = "the locked token was met";
 const NOW: u64 = 1_750_000_000;
 
 /// Where distributions put SoftHSM.
@@ -32,7 +35,7 @@ const MODULES: [&str; 5] = [
 ];
 
 /// Runs the test of a name anew with a token directory of its own; inside, runs `body` there.
-#[expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails")]
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
 fn with_softhsm(name: &str, body: impl FnOnce(&Path)) {
     if let Some(directory) = std::env::var_os(MARK) {
         return body(Path::new(&directory));
@@ -316,10 +319,11 @@ fn a_locked_token_is_not_tried() {
             .args(["says_what_a_locked_token_says", "--exact", "--nocapture"])
             .output()
             .unwrap();
+        let stderr = String::from_utf8_lossy(&said.stderr);
+        let stdout = String::from_utf8_lossy(&said.stdout);
         assert!(
-            said.status.success(),
-            "{}",
-            String::from_utf8_lossy(&said.stderr)
+            said.status.success() && stdout.contains(LOCKED),
+            "{stdout}\n{stderr}"
         );
     });
 }
@@ -334,6 +338,7 @@ fn says_what_a_locked_token_says() {
         panic!("{opened:?}");
     };
     words(Err::<(), _>(fault), &["locked", "SO PIN"]);
+    writeln!(std::io::stdout(), "{LOCKED}").unwrap();
 }
 
 /// Sets CKF_USER_PIN_LOCKED in the token object: attribute, kind and value of eight bytes each.
@@ -352,6 +357,6 @@ fn lock(tokens: &Path) {
         .windows(4)
         .position(|part| part == &FLAGS[4..])
         .unwrap();
-    bytes[at + 17] |= 0x04;
+    *bytes.get_mut(at + 17).unwrap() |= 0x04;
     std::fs::write(&path, bytes).unwrap();
 }
