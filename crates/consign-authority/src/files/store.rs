@@ -59,7 +59,7 @@ pub(super) fn found(
         layout.issuing_key(),
         layout.directory_key(),
     ] {
-        // Of a founding that was cut short; nobody trusts them. Keys in a token stay there.
+        // Of a founding that was cut short; nothing was ever signed with them. Keys in a token stay there.
         files::remove(&path)?;
         files::remove(&token_file(&path))?;
     }
@@ -237,14 +237,11 @@ pub(super) fn read_text(path: &Path) -> Result<String, AuthorityError> {
 }
 
 /// Refuses to found where anything could be lost. Keys alone are what a crash while
-/// founding leaves, and they are made anew; a trust file may have been given to others.
+/// founding leaves: nothing was ever signed with them, and they are made anew.
 fn check_vacant(layout: &Layout) -> Result<(), AuthorityError> {
     let path = layout.dir().to_owned();
     if layout.settings().exists() {
         return Err(AuthorityError::AlreadyFounded { path });
-    }
-    if layout.trust_json().exists() {
-        return Err(AuthorityError::Headless { path });
     }
     for dir in [layout.entries(), layout.certificates(), layout.directory()] {
         if fs::read_dir(&dir).is_ok_and(|mut items| items.next().is_some()) {
