@@ -1,6 +1,8 @@
 //! An authority's keys under a passphrase: `openssl` opens them with it, and we open those that
 //! `openssl` wrote.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails")]
+
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
