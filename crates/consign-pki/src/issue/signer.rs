@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use rcgen::{PKCS_ECDSA_P256_SHA256, PKCS_ED25519, PKCS_RSA_SHA256, PublicKeyData, SigningKey};
+use rcgen::{
+    PKCS_ECDSA_P256_SHA256, PKCS_ECDSA_P384_SHA384, PKCS_ED25519, PKCS_RSA_SHA256, PKCS_RSA_SHA384,
+    PKCS_RSA_SHA512, PublicKeyData, SigningKey,
+};
 
 use super::IssueError;
 use crate::algorithm::SignatureAlgorithm;
@@ -56,7 +59,10 @@ impl PublicKeyData for IssuerKey {
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         match self.signer.algorithm() {
             SignatureAlgorithm::EcdsaP256Sha256 => &PKCS_ECDSA_P256_SHA256,
+            SignatureAlgorithm::EcdsaP384Sha384 => &PKCS_ECDSA_P384_SHA384,
             SignatureAlgorithm::RsaPkcs1Sha256 => &PKCS_RSA_SHA256,
+            SignatureAlgorithm::RsaPkcs1Sha384 => &PKCS_RSA_SHA384,
+            SignatureAlgorithm::RsaPkcs1Sha512 => &PKCS_RSA_SHA512,
             SignatureAlgorithm::Ed25519 => &PKCS_ED25519,
         }
     }

@@ -4,7 +4,6 @@ use rcgen::{CustomExtension, Issuer, KeyPair, RevocationReason as Reason};
 
 use super::{authority_params, judge, seal};
 use crate::fixture::{Hierarchy, NOW, YEAR};
-use crate::issue::CertificateAuthority;
 use crate::path::revocation::{RevocationGap, RevocationReason, made_by};
 use crate::path::{PathError, PathPurpose, RevocationCheck};
 use crate::seal::KeyKind;
