@@ -22,7 +22,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("consign-verify", &["domain", "log", "pki"]),
     (
         "consign-authority",
-        &["domain", "log", "pki", "verify", "proto", "runtime"],
+        &["domain", "log", "pki", "verify", "proto", "runtime", "keys"],
     ),
     ("consign-proto", &["domain"]),
     (
@@ -31,6 +31,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("consign-store", &["domain", "log"]),
     ("consign-runtime", &["domain"]),
+    ("consign-keys", &["domain", "pki", "runtime"]),
     (
         "consign-hub",
         &[
@@ -72,6 +73,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "enrol",
             "hub",
             "node",
+            "keys",
             "lab",
         ],
     ),
@@ -89,7 +91,9 @@ const MUST_NOT_REACH: &[(&str, &[&str])] = &[
     ("consign-pki", &["tokio", "tonic", "sled"]),
     (
         "consign-verify",
-        &["tokio", "tonic", "sled", "rusqlite", "hyper", "rustls"],
+        &[
+            "tokio", "tonic", "sled", "rusqlite", "hyper", "rustls", "cryptoki",
+        ],
     ),
     ("consign-authority", &["sled", "rusqlite"]),
     ("consign-hub", &["rusqlite"]),
@@ -101,6 +105,7 @@ const ONLY: &[(&str, &str)] = &[
     ("sled", "consign-store"),
     ("rusqlite", "consign-node"),
     ("certval", "consign-pki"),
+    ("cryptoki", "consign-keys"),
 ];
 
 /// Names of packages and, for each, of what it needs to be built for use.

@@ -8,6 +8,7 @@ use consign_domain::enrolment::EnrolmentError;
 use consign_domain::statement::StatementError;
 use consign_domain::text::TextError;
 use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
+use consign_keys::KeyringError;
 use consign_pki::encryption::EncryptionError;
 use consign_pki::issue::IssueError;
 use consign_pki::statement::StatementKeyError;
@@ -403,6 +404,14 @@ pub enum AuthorityError {
         #[source]
         source: DirectoryError,
     },
+    /// A key is not opened.
+    #[error("a key of the authority cannot be used; do what the cause says")]
+    Keyring(#[from] KeyringError),
+    /// The token file names a key, where two are made.
+    #[error(
+        "the authority has two keys in the token, named by itself; leave out key in the token file"
+    )]
+    TokenKeyNamed,
     /// A file could not be read or written.
     #[error("a file of the authority could not be used; check space and permissions")]
     File(#[from] FileError),
@@ -486,12 +495,13 @@ impl std::fmt::Display for KeyUsage {
 
 impl AuthorityError {
     /// The code to answer with.
-    pub const fn code(&self) -> ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::NotFounded { .. } | Self::PartyUnknown { .. } => ErrorCode::NotFound,
             Self::Proof { .. } => ErrorCode::SignatureInvalid,
             Self::Full { .. } => ErrorCode::TooLarge,
             Self::Head { source } => source.code(),
+            Self::Keyring(fault) => fault.code(),
             Self::File(_) => ErrorCode::StorageFailed,
             Self::InvitationUnknown => ErrorCode::InvitationUnknown,
             Self::InvitationUsed { .. } => ErrorCode::InvitationUsed,

@@ -124,6 +124,7 @@ pub(crate) const fn advice(code: ErrorCode) -> &'static str {
         ErrorCode::QuotaExceeded | ErrorCode::Busy => "try again in a while",
         ErrorCode::TimeInFuture => "set the clock of this machine, for example with NTP",
         ErrorCode::StateSecret => "do not send it: state secrets do not travel on this network",
+        ErrorCode::TokenUnavailable => "plug the token in, or unlock it; what waits goes on then",
         ErrorCode::TooLarge => "split the document: a container has less than 4 GiB",
         ErrorCode::IdReused => "leave the id out to send a new document",
         ErrorCode::EnvelopeExpired | ErrorCode::NotCollected => "send the document again",

@@ -173,6 +173,8 @@ error_codes! {
     RefusedByClerk = "refused-by-clerk", Invalid;
     /// The peer cannot be reached.
     Unreachable = "unreachable", Retry;
+    /// The token that keeps a key is not plugged in, is locked, or refuses.
+    TokenUnavailable = "token-unavailable", Retry;
     /// An agency, document or file that the caller named does not exist here.
     NotFound = "not-found", NotFound;
     /// An invitation that the authority did not make.

@@ -16,7 +16,8 @@ use consign_domain::enrolment::{InvitationToken, MAX_BUNDLE};
 use consign_domain::limits::MAX_DIRECTORY;
 use consign_domain::{Digest, KeyId, PartyId, SignedStatement, Timestamp};
 use consign_pki::certificate::CertificateDetails;
-use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
+use consign_pki::issue::{AuthorityName, CertificateAuthority, IssueError, Validity};
+use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_proto::v1::authority_client::AuthorityClient;
 use consign_proto::v1::{self, directory_reply, enrol_reply};
 use consign_runtime::clock::Clock;
@@ -254,8 +255,10 @@ fn nobody(clock: &Clock) -> Result<TlsIdentity, EnrolFault> {
         not_before: now.saturating_sub(3_600),
         not_after: now.saturating_add(86_400),
     };
-    let made = CertificateAuthority::create_root(&name, validity)?;
-    let (chain, key) = (made.certificate_pem(), made.key_pem());
+    let key = FileSealKey::generate(KeyKind::EcdsaP256).map_err(IssueError::Key)?;
+    let key = Arc::new(key);
+    let made = CertificateAuthority::create_root(key.clone(), &name, validity)?;
+    let (chain, key) = (made.certificate_pem(), key.to_pkcs8_pem());
     Ok(TlsIdentity::from_pem(chain.as_bytes(), key.as_bytes())?)
 }
 

@@ -13,13 +13,14 @@ mod renew;
 mod tests;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use consign_domain::statement::Signer;
 use consign_domain::{AgencyCode, AgencyId, ErrorCode, KeyId, NodeId, Timestamp};
 use consign_pki::certificate::{self, CertificateDetails, CertificateError};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
 use consign_pki::issue::IssueError;
-use consign_pki::seal::{FileSealKey, SealError, SealSigner as _};
+use consign_pki::seal::{FileSealKey, SealError, SealSigner};
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::{self, FileError};
@@ -193,7 +194,7 @@ pub struct AgencyKeys {
     /// Its code at enrolment.
     pub enrolled_code: AgencyCode,
     /// The seal key.
-    pub seal: FileSealKey,
+    pub seal: Arc<dyn SealSigner>,
     /// The seal's certificate, DER.
     pub certificate: Vec<u8>,
     /// Its issuers, DER.
@@ -211,8 +212,8 @@ impl AgencyKeys {
     /// [`KeysError`] names the file and the fix.
     pub fn load(home: &AgencyHome) -> Result<Self, KeysError> {
         let directory = home.keys_dir();
-        let seal = read_seal_key(&directory.join(SEAL_KEY))?;
-        let (certificate, chain) = read_chain(&directory.join(SEAL_CERTIFICATE), &seal)?;
+        let seal: Arc<dyn SealSigner> = Arc::new(read_seal_key(&directory.join(SEAL_KEY))?);
+        let (certificate, chain) = read_chain(&directory.join(SEAL_CERTIFICATE), &*seal)?;
         Ok(Self {
             id: home.id(),
             enrolled_code: home.code().clone(),
@@ -301,12 +302,12 @@ fn read_identities(path: &Path) -> Result<Vec<EncryptionIdentity>, KeysError> {
 }
 
 /// A certificate file whose first certificate belongs to `key`, and the issuers after it.
-fn read_chain(path: &Path, key: &FileSealKey) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeysError> {
+fn read_chain(path: &Path, key: &dyn SealSigner) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeysError> {
     let text = text_of(path, files::read_bounded(path, MAX_KEY_FILE), INSTALL)?;
     parse_chain(&text, key).map_err(unusable(path, INSTALL))
 }
 
-fn parse_chain(text: &str, key: &FileSealKey) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeyFault> {
+fn parse_chain(text: &str, key: &dyn SealSigner) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeyFault> {
     let mut certificates = certificate::read_bundle(text)?.into_iter();
     let own = certificates.next().ok_or(KeyFault::Empty)?;
     if CertificateDetails::from_der(&own)?.public_key_der != key.public_key_der() {

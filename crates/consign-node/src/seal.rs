@@ -301,7 +301,7 @@ fn sign(
     stamp: AskStamp<'_>,
 ) -> Result<(Vec<u8>, Option<String>), SealError> {
     let (keys, time) = (context.keys, context.now.as_unix());
-    let p7s = cms::sign_detached(&keys.seal, &keys.certificate, &keys.chain, manifest, time)?;
+    let p7s = cms::sign_detached(&*keys.seal, &keys.certificate, &keys.chain, manifest, time)?;
     let value = cms::parse_and_verify(&p7s, manifest)?.signature_value;
     match stamp(&value, urgency).ok_or(SealError::Stopping)? {
         Stamp::NotAsked => Ok((p7s, None)),

@@ -1,5 +1,7 @@
 //! A small hierarchy for the unit tests of this crate.
 
+use std::sync::Arc;
+
 use crate::issue::{AuthorityName, CertificateAuthority, SealSubject, Validity, create_request};
 use crate::seal::{FileSealKey, KeyKind};
 
@@ -8,15 +10,50 @@ pub(crate) const NOW: u64 = 1_750_000_000;
 pub(crate) const YEAR: u64 = 365 * 86_400;
 
 pub(crate) struct Hierarchy {
-    pub(crate) root: CertificateAuthority,
-    pub(crate) issuing: CertificateAuthority,
+    pub(crate) root: Authority,
+    pub(crate) issuing: Authority,
+}
+
+/// An authority, and its key for what the authority itself would never sign.
+pub(crate) struct Authority {
+    pub(crate) authority: CertificateAuthority,
+    key: Arc<FileSealKey>,
+}
+
+impl Authority {
+    pub(crate) fn key(&self) -> Arc<FileSealKey> {
+        Arc::clone(&self.key)
+    }
+
+    pub(crate) fn key_pem(&self) -> String {
+        self.key.to_pkcs8_pem().to_string()
+    }
+}
+
+impl std::ops::Deref for Authority {
+    type Target = CertificateAuthority;
+
+    fn deref(&self) -> &CertificateAuthority {
+        &self.authority
+    }
+}
+
+/// A new key for an authority.
+pub(crate) fn authority_key() -> Arc<FileSealKey> {
+    Arc::new(FileSealKey::generate(KeyKind::EcdsaP256).unwrap())
 }
 
 impl Hierarchy {
     pub(crate) fn new() -> Self {
-        let root = CertificateAuthority::create_root(&name("Root"), years(20)).unwrap();
-        let issuing =
-            CertificateAuthority::create_issuing(&root, &name("Issuing"), years(10)).unwrap();
+        let key = authority_key();
+        let authority =
+            CertificateAuthority::create_root(key.clone(), &name("Root"), years(20)).unwrap();
+        let root = Authority { authority, key };
+        let key = authority_key();
+        let issuing = name("Issuing");
+        let authority =
+            CertificateAuthority::create_issuing(&root, key.clone(), &issuing, years(10)).unwrap();
+        let issuing = Authority { authority, key };
         Self { root, issuing }
     }
 

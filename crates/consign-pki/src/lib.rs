@@ -3,6 +3,7 @@
 //! | module | what it is for |
 //! |---|---|
 //! | [`seal`] | keys that sign documents (and TLS keys), in files or behind [`seal::SealSigner`] |
+//! | [`protection`] | key files under a passphrase |
 //! | [`statement`] | raw Ed25519 over the exact bytes of statements |
 //! | [`certificate`] | what certificates say; PEM bundles |
 //! | [`issue`] | authorities, certificate requests, profiles |
@@ -31,6 +32,7 @@ pub mod issue;
 pub mod path;
 pub mod pdf;
 mod pem;
+pub mod protection;
 pub mod seal;
 pub mod statement;
 pub mod timestamp;

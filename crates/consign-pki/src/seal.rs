@@ -1,12 +1,16 @@
 //! Seal keys: what signs documents, wherever the key lives.
 //!
-//! [`SealSigner`] is the seam between a key in a file and a key in a token: CMS and
-//! certificate requests only ever see the trait. [`FileSealKey`] keeps the key in memory
+//! [`SealSigner`] is the seam between a key in a file and a key in a token: CMS, certificates
+//! and their requests only ever see the trait. [`FileSealKey`] keeps the key in memory
 //! and reads and writes PKCS#8 version 1 (RFC 5208), the form that every OpenSSL loads.
 //! The same type makes TLS keys, which are P-256 and live in a file as well.
 //!
 //! Randomness: ECDSA nonces and new keys come from the generator inside aws-lc-rs, which
 //! cannot be replaced; RSA PKCS#1 v1.5 and Ed25519 signatures use none.
+
+pub mod raw;
+
+use std::sync::Arc;
 
 use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
@@ -28,8 +32,9 @@ use crate::pem::{self, PemError};
 /// Largest RSA seal key, in bits.
 pub const MAX_SEAL_RSA_BITS: usize = 4096;
 
-/// Something that signs with one seal key.
-pub trait SealSigner: Send + Sync {
+/// Something that signs with one seal key. Signing may take as long as a token takes: it
+/// blocks.
+pub trait SealSigner: std::fmt::Debug + Send + Sync {
     /// The algorithm of every signature this signer makes.
     fn algorithm(&self) -> SignatureAlgorithm;
 
@@ -85,10 +90,34 @@ pub enum SealError {
     /// A key could not be generated.
     #[error("key generation failed")]
     Generation,
-    /// The key or the token did not sign.
+    /// The key did not sign.
     #[error("signing failed")]
     Signing,
+    /// A key that is kept outside of this process did not sign.
+    #[error(transparent)]
+    Keeper(#[from] KeeperFault),
 }
+
+/// Why a key did not sign that is kept outside of this process, as its keeper says it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error(transparent)]
+pub struct KeeperFault(Arc<dyn std::error::Error + Send + Sync>);
+
+impl KeeperFault {
+    /// A fault with its own words and cause.
+    pub fn new(fault: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(fault))
+    }
+}
+
+/// The same occurrence, not the same kind.
+impl PartialEq for KeeperFault {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for KeeperFault {}
 
 /// A seal key held in memory, as read from a file.
 pub struct FileSealKey {

@@ -40,15 +40,6 @@ fn keys_and_requests_load() {
 }
 
 #[test]
-fn keys_of_authorities_load() {
-    let directory = tempfile::tempdir().unwrap();
-    let key = Hierarchy::new().issuing.key_pem();
-    fs::write(directory.path().join("key.pem"), key).unwrap();
-    let arguments = ["pkey", "-in", "key.pem", "-noout", "-check"];
-    succeed("openssl", directory.path(), &arguments);
-}
-
-#[test]
 fn keys_of_openssl_are_read() {
     let directory = tempfile::tempdir().unwrap();
     let kinds: [&[&str]; 3] = [

@@ -10,6 +10,7 @@ use std::path::Path;
 use consign_domain::enrolment::InvitationToken;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, Digest, PartyCode, Timestamp};
+use consign_keys::{Keyring, KeyringError};
 use consign_pki::seal::{FileSealKey, KeyKind, SealSigner as _};
 use consign_runtime::entropy;
 use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE, PRIVATE_DIRECTORY};
@@ -142,7 +143,7 @@ pub(super) fn invite(
     let mut register = Register::default();
     store::load_records(layout, &mut register)?;
     let (invitee, is_registered) = invitee(&register, options, now)?;
-    let key = service_key(layout)?;
+    let key = service_key(layout, &Keyring::default())?;
     let pin = Digest::of(key.public_key_der());
     let mut authority = [0; 16];
     for (to, from) in authority.iter_mut().zip(pin.as_bytes()) {
@@ -219,18 +220,19 @@ fn invitee(
 }
 
 /// The key of the authority's service, which is made if it is missing: invitations name it.
-pub(super) fn service_key(layout: &Layout) -> Result<FileSealKey, AuthorityError> {
+pub(super) fn service_key(
+    layout: &Layout,
+    keyring: &Keyring,
+) -> Result<FileSealKey, AuthorityError> {
     let path = layout.tls_key();
     if !path.exists() {
-        let key =
-            FileSealKey::generate(KeyKind::EcdsaP256).map_err(|source| damaged(&path, source))?;
-        match files::publish_new(&path, key.to_pkcs8_pem().as_bytes(), PRIVATE) {
+        match keyring.make(&path, KeyKind::EcdsaP256) {
             // Somebody else made it meanwhile.
-            Ok(()) | Err(files::FileError::AlreadyExists { .. }) => {}
+            Ok(_) | Err(KeyringError::File(files::FileError::AlreadyExists { .. })) => {}
             Err(fault) => return Err(fault.into()),
         }
     }
-    let text = store::read_key(&path)?;
+    let text = keyring.read(&path)?;
     FileSealKey::from_pkcs8_pem(&text).map_err(|source| damaged(&path, source))
 }
 

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! authority.json          who the authority is; written last, so it marks a whole authority
-//! keys/                   0700: root.key, issuing.key, directory.key, each 0600
+//! keys/                   0700: root.key, issuing.key, directory.key, each 0600 and under a
+//!                         passphrase if so wished; root.toml, issuing.toml: keys in a token
 //! root.pem, issuing.pem   the authority's certificates
 //! entries/<id>.json       one party each: what the next directory says, certificates issued
 //! issued/<serial>.pem     every certificate ever issued
@@ -30,11 +31,13 @@ mod versions;
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use consign_domain::directory::{Entry, EntryState};
 use consign_domain::enrolment::{Bundle, BundleTag, DirectoryBundle, Request, SealBundle};
 use consign_domain::text::Line;
 use consign_domain::{AgencyId, DirectoryVersion, NodeId, PartyCode, Timestamp};
+use consign_keys::{Keyring, TokenPlace};
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::issue::{CertificateAuthority, Validity};
 use consign_pki::statement::StatementKey;
@@ -101,9 +104,51 @@ pub fn init(
     lives: Lives,
     now: Timestamp,
 ) -> Result<Settings, AuthorityError> {
+    init_with(dir, name, lives, &NewKeys::default(), now)
+}
+
+/// Where an authority's new keys are kept.
+#[derive(Debug, Default)]
+pub struct NewKeys {
+    /// What writes the files: under a passphrase if it knows one.
+    pub keyring: Keyring,
+    /// The token for the keys of root and issuing authority. The directory key, Ed25519, is a
+    /// file always: few tokens have the algorithm.
+    pub token: Option<TokenPlace>,
+}
+
+/// [`init`] with keys under a passphrase or in a token. Keys that are in the token already are
+/// used.
+///
+/// # Errors
+/// As [`init`]; or the token.
+pub fn init_with(
+    dir: &Path,
+    name: &str,
+    lives: Lives,
+    keys: &NewKeys,
+    now: Timestamp,
+) -> Result<Settings, AuthorityError> {
     lives.check()?;
+    if keys.token.as_ref().is_some_and(|token| token.key.is_some()) {
+        return Err(AuthorityError::TokenKeyNamed);
+    }
     let name = Line::tidy(name).map_err(|source| AuthorityError::NetworkName { source })?;
-    store::found(&Layout::new(dir), name, lives, now)
+    store::found(&Layout::new(dir), name, lives, keys, now)
+}
+
+/// Puts the authority's keys under the passphrase that `new` knows, or under none, from that of
+/// `old`; gives how many files have changed.
+///
+/// # Errors
+/// A key is not opened, or a file cannot be written; the same again completes it.
+pub fn protect(dir: &Path, old: &Keyring, new: &Keyring) -> Result<usize, AuthorityError> {
+    let layout = Layout::new(dir);
+    store::settings(&layout)?;
+    let _lock = DirectoryLock::wait(dir)?;
+    let mut paths = store::key_files(&layout)?;
+    paths.sort();
+    Ok(old.protect(&paths, new)?)
 }
 
 /// Reads what there is to say about an authority; takes no lock and reads no key.
@@ -141,6 +186,7 @@ pub struct Authority {
     directory_key: StatementKey,
     trust: TrustStore,
     register: Register,
+    keyring: Arc<Keyring>,
     _lock: DirectoryLock,
 }
 
@@ -151,13 +197,21 @@ impl Authority {
     /// # Errors
     /// There is none, or a file is damaged.
     pub fn open(dir: &Path) -> Result<Self, AuthorityError> {
+        Self::open_with(dir, &Arc::default())
+    }
+
+    /// [`open`](Self::open) with what opens its keys.
+    ///
+    /// # Errors
+    /// As there; or a key is not opened.
+    pub fn open_with(dir: &Path, keyring: &Arc<Keyring>) -> Result<Self, AuthorityError> {
         let layout = Layout::new(dir);
         let settings = store::settings(&layout)?;
         let lock = DirectoryLock::wait(dir)?;
-        let issuing = store::issuing_authority(&layout)?;
+        let issuing = store::issuing_authority(&layout, keyring)?;
         let details = CertificateDetails::from_der(issuing.certificate_der())
             .map_err(|source| damaged(&layout.issuing_pem(), source))?;
-        let directory_key = store::directory_key(&layout)?;
+        let directory_key = store::directory_key(&layout, keyring)?;
         let register = store::register(&layout, &settings, &directory_key)?;
         Ok(Self {
             trust: store::trust(&layout)?,
@@ -170,6 +224,7 @@ impl Authority {
             issuing,
             directory_key,
             register,
+            keyring: Arc::clone(keyring),
             _lock: lock,
         })
     }
@@ -321,7 +376,7 @@ impl Authority {
         let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
         let list = self.issuing.revocation_list(&revoked, number, validity);
         store::keep_list(&self.layout.issuing_list(), &list.map_err(fault)?)?;
-        if let Some(root) = store::root_authority(&self.layout)? {
+        if let Some(root) = store::root_authority(&self.layout, &self.keyring)? {
             let validity = Validity {
                 not_after: now.plus_seconds(ROOT_LIST_SECONDS).as_unix(),
                 ..validity

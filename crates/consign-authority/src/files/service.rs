@@ -50,7 +50,7 @@ impl Authority {
         address: &Line<260>,
         now: Timestamp,
     ) -> Result<ServiceIdentity, AuthorityError> {
-        let key = invitations::service_key(&self.layout)?;
+        let key = invitations::service_key(&self.layout, &self.keyring)?;
         let party = "the authority";
         let request = create_request(&key, party).map_err(|source| AuthorityError::Proof {
             usage: KeyUsage::Tls,

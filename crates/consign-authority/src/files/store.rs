@@ -2,12 +2,16 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use consign_domain::limits::MAX_ENTRY;
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, NetworkId, PartyCode, PartyId, Timestamp};
+use consign_keys::Keyring;
+use consign_keys::keyring::token_file;
 use consign_pki::certificate::{self, CertificateDetails};
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
+use consign_pki::seal::{KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy::{self, EntropyError};
 use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE_DIRECTORY};
@@ -15,7 +19,7 @@ use consign_verify::trust::{MAX_TRUST, TrustStore};
 use serde::Serialize;
 
 use super::layout::Layout;
-use super::{PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
+use super::{NewKeys, PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
 use crate::applicant::key_digest;
 use crate::error::{AuthorityError, DamageError};
 use crate::issuance::Issued;
@@ -34,6 +38,7 @@ pub(super) fn found(
     layout: &Layout,
     name: Line<200>,
     lives: Lives,
+    keys: &NewKeys,
     now: Timestamp,
 ) -> Result<Settings, AuthorityError> {
     files::create_dir_durable(layout.dir(), PUBLIC_DIRECTORY)?;
@@ -48,7 +53,19 @@ pub(super) fn found(
         lives,
         hub: None,
     };
-    let (root, issuing) = certificate_authorities(&settings, now)?;
+    files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
+    for path in [
+        layout.root_key(),
+        layout.issuing_key(),
+        layout.directory_key(),
+    ] {
+        // Of a founding that was cut short; nothing was ever signed with them. Keys in a token stay there.
+        files::remove(&path)?;
+        files::remove(&token_file(&path))?;
+    }
+    let root_key = new_signer(&layout.root_key(), keys)?;
+    let issuing_key = new_signer(&layout.issuing_key(), keys)?;
+    let (root, issuing) = certificate_authorities(&settings, [root_key, issuing_key], now)?;
     let directory_key = StatementKey::from_seed(entropy::bytes()?);
     let trust = TrustStore::new(
         settings.network,
@@ -59,14 +76,11 @@ pub(super) fn found(
         vec![root.certificate_der().to_vec()],
         DirectoryVersion::FIRST,
     );
-    files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
     for place in [layout.entries(), layout.certificates(), layout.directory()] {
         files::create_dir_durable(&place, PUBLIC_DIRECTORY)?;
     }
     let key_pem = directory_key.to_pkcs8_pem();
-    files::write_private(&layout.root_key(), root.key_pem().as_bytes())?;
-    files::write_private(&layout.issuing_key(), issuing.key_pem().as_bytes())?;
-    files::write_private(&layout.directory_key(), key_pem.as_bytes())?;
+    keys.keyring.write_new(&layout.directory_key(), &key_pem)?;
     let root_pem = root.certificate_pem();
     publish(&layout.root_pem(), root_pem.as_bytes())?;
     publish(&layout.issuing_pem(), issuing.certificate_pem().as_bytes())?;
@@ -99,22 +113,25 @@ pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
     TrustStore::parse(&bytes).map_err(|source| damaged(&path, source))
 }
 
-pub(super) fn issuing_authority(layout: &Layout) -> Result<CertificateAuthority, AuthorityError> {
+pub(super) fn issuing_authority(
+    layout: &Layout,
+    keyring: &Keyring,
+) -> Result<CertificateAuthority, AuthorityError> {
     let path = layout.issuing_key();
-    let key = read_key(&path)?;
-    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, &key)
+    CertificateAuthority::load(&read_text(&layout.issuing_pem())?, keyring.signer(&path)?)
         .map_err(|source| damaged(&path, source))
 }
 
 /// The root, if its key is here and not kept elsewhere.
 pub(super) fn root_authority(
     layout: &Layout,
+    keyring: &Keyring,
 ) -> Result<Option<CertificateAuthority>, AuthorityError> {
     let path = layout.root_key();
-    if !path.exists() {
+    if !path.exists() && !token_file(&path).exists() {
         return Ok(None);
     }
-    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, &read_key(&path)?);
+    let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, keyring.signer(&path)?);
     root.map(Some).map_err(|source| damaged(&path, source))
 }
 
@@ -125,9 +142,25 @@ pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> 
     publish(path, list)
 }
 
-pub(super) fn directory_key(layout: &Layout) -> Result<StatementKey, AuthorityError> {
+pub(super) fn directory_key(
+    layout: &Layout,
+    keyring: &Keyring,
+) -> Result<StatementKey, AuthorityError> {
     let path = layout.directory_key();
-    StatementKey::from_pkcs8_pem(&read_key(&path)?).map_err(|source| damaged(&path, source))
+    StatementKey::from_pkcs8_pem(&keyring.read(&path)?).map_err(|source| damaged(&path, source))
+}
+
+/// The key files that are here.
+pub(super) fn key_files(layout: &Layout) -> Result<Vec<PathBuf>, AuthorityError> {
+    let dir = layout.keys();
+    let mut paths = Vec::new();
+    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
+        let path = item.map_err(io_fault(Action::Read, &dir))?.path();
+        if path.extension().is_some_and(|extension| extension == "key") {
+            paths.push(path);
+        }
+    }
+    Ok(paths)
 }
 
 /// What a certificate of the authority says.
@@ -220,6 +253,7 @@ fn check_vacant(layout: &Layout) -> Result<(), AuthorityError> {
 
 fn certificate_authorities(
     settings: &Settings,
+    [root_key, issuing_key]: [Arc<dyn SealSigner>; 2],
     now: Timestamp,
 ) -> Result<(CertificateAuthority, CertificateAuthority), AuthorityError> {
     let found = |source| AuthorityError::Found { source };
@@ -232,19 +266,25 @@ fn certificate_authorities(
         not_after: now.plus_seconds(days.saturating_mul(DAY)).as_unix(),
     };
     let lives = settings.lives;
-    let root = CertificateAuthority::create_root(&name("Consign root"), validity(lives.root_days))
-        .map_err(found)?;
-    let issuing = CertificateAuthority::create_issuing(
-        &root,
-        &name("Consign issuing authority"),
-        validity(lives.issuing_days),
-    )
-    .map_err(found)?;
+    let valid = validity(lives.root_days);
+    let root = CertificateAuthority::create_root(root_key, &name("Consign root"), valid);
+    let root = root.map_err(found)?;
+    let issuing = name("Consign issuing authority");
+    let valid = validity(lives.issuing_days);
+    let issuing = CertificateAuthority::create_issuing(&root, issuing_key, &issuing, valid);
+    let issuing = issuing.map_err(found)?;
     Ok((root, issuing))
 }
 
-pub(super) fn read_key(path: &Path) -> Result<String, AuthorityError> {
-    text(path, &files::read_private(path, MAX_SMALL)?)
+/// A new key for certificates: a file, or in the token.
+fn new_signer(path: &Path, keys: &NewKeys) -> Result<Arc<dyn SealSigner>, AuthorityError> {
+    let kind = KeyKind::EcdsaP256;
+    let Some(token) = &keys.token else {
+        return Ok(keys.keyring.make(path, kind)?);
+    };
+    let what = path.file_stem().unwrap_or_default().to_string_lossy();
+    let place = token.clone().or_key(format!("consign {what}"));
+    Ok(keys.keyring.make_in_token(path, &place, kind)?)
 }
 
 fn publish(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {

@@ -24,6 +24,7 @@ use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use consign_domain::text::Line;
 use consign_domain::{Digest, ErrorCode, Timestamp};
+use consign_keys::Keyring;
 use consign_proto::v1;
 use consign_runtime::clock::Clock;
 use consign_runtime::run_file::{RunFile, RunFileError};
@@ -104,7 +105,7 @@ impl From<ServiceError> for AuthorityError {
 }
 
 /// Where the service is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct ServeOptions {
     /// The authority's directory.
     pub dir: PathBuf,
@@ -112,12 +113,15 @@ pub struct ServeOptions {
     pub listen: SocketAddr,
     /// What applicants call it: `name:port`; where it listens, if it is left out.
     pub address: Option<Line<260>>,
+    /// What opens the authority's keys.
+    pub keyring: Arc<Keyring>,
 }
 
 /// A service that listens and does not serve yet.
 #[derive(Debug)]
 pub struct AuthorityService {
     dir: PathBuf,
+    keyring: Arc<Keyring>,
     clock: Clock,
     address: Line<260>,
     listener: TcpListener,
@@ -129,6 +133,7 @@ pub struct AuthorityService {
 #[derive(Debug)]
 struct Place {
     dir: PathBuf,
+    keyring: Arc<Keyring>,
     clock: Clock,
     address: Line<260>,
     identity: TlsIdentity,
@@ -164,8 +169,9 @@ impl AuthorityService {
             })?,
         };
         let (dir, at) = (options.dir.clone(), now(&clock));
+        let keyring = Arc::clone(&options.keyring);
         let (identity, trust, address) = blocking(move || {
-            let mut authority = Authority::open(&dir)?;
+            let mut authority = Authority::open_with(&dir, &keyring)?;
             let identity = identity(&mut authority, &address, at)?;
             authority.publish(crate::PublishOptions::default(), at)?;
             let trust = authority.trust().clone();
@@ -174,6 +180,7 @@ impl AuthorityService {
         .await?;
         Ok(Self {
             dir: options.dir,
+            keyring: options.keyring,
             clock,
             address,
             listener,
@@ -194,6 +201,7 @@ impl AuthorityService {
     pub async fn run(self, shutdown: Shutdown) -> Result<(), AuthorityError> {
         let place = Arc::new(Place {
             dir: self.dir,
+            keyring: self.keyring,
             clock: self.clock,
             address: self.address,
             identity: self.identity,

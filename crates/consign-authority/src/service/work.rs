@@ -106,7 +106,7 @@ impl Worker {
 
 /// Carries out what came together under one lock and publishes once. Blocks.
 fn carry_out(place: &Place, batch: Vec<Job>) {
-    let mut authority = match Authority::open(&place.dir) {
+    let mut authority = match Authority::open_with(&place.dir, &place.keyring) {
         Ok(authority) => authority,
         Err(fault) => return refuse_all(batch.into_iter().map(|(_, reply)| reply), fault),
     };

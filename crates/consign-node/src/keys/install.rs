@@ -9,7 +9,7 @@ use std::path::Path;
 use consign_domain::enrolment::{Bundle, DirectoryBundle};
 use consign_domain::{AgencyCode, DirectoryVersion, SignedStatement};
 use consign_pki::certificate::CertificateDetails;
-use consign_pki::seal::FileSealKey;
+use consign_pki::seal::{FileSealKey, SealSigner};
 use consign_runtime::files::{self, FileError};
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{Directory, TrustStore};
@@ -129,7 +129,7 @@ fn check_certificates<'a>(
     homes: &[AgencyHome],
     bundle: &'a Bundle,
 ) -> Result<Vec<Certificate<'a>>, KeysError> {
-    let check = |what: &str, text: &str, key: &FileSealKey| {
+    let check = |what: &str, text: &str, key: &dyn SealSigner| {
         parse_chain(text, key).map_err(|source| KeysError::Certificate {
             what: what.to_owned(),
             source,
@@ -220,7 +220,7 @@ fn put_certificate(certificate: &Certificate<'_>) -> Result<bool, KeysError> {
     Ok(put(path, certificate.text.as_bytes())?)
 }
 
-fn began(text: &str, key: &FileSealKey) -> Option<u64> {
+fn began(text: &str, key: &dyn SealSigner) -> Option<u64> {
     let (own, _) = parse_chain(text, key).ok()?;
     Some(CertificateDetails::from_der(&own).ok()?.not_before)
 }

@@ -48,7 +48,8 @@ fn name(common_name: &str) -> AuthorityName {
 
 impl Outside {
     fn new() -> Self {
-        let root = CertificateAuthority::create_root(&name("Gốc"), VALIDITY).unwrap();
+        let root = Arc::new(FileSealKey::generate(KeyKind::EcdsaP256).unwrap());
+        let root = CertificateAuthority::create_root(root, &name("Gốc"), VALIDITY).unwrap();
         let (key, csr) = Self::key();
         let certificate = root.issue_time_stamping(&csr, &name("Dấu"), VALIDITY, &[1]);
         let certificate = certificate.unwrap();

@@ -1,22 +1,24 @@
-//! A certification authority with its key in memory.
+//! A certification authority, wherever its key is kept.
+
+use std::sync::Arc;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
-    PKCS_ECDSA_P256_SHA256, PublicKeyData, RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
+    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, RevokedCertParams,
+    SerialNumber, SubjectPublicKeyInfo,
 };
-use zeroize::Zeroizing;
 
 use super::fields::{
     alternative_names, arcs, base_params, common_name, moment, only_time_stamping, organization,
     period, policies, positive_serial, reason_code, text,
 };
+use super::signer::IssuerKey;
 use super::{
     AuthorityName, IssueError, Profile, Revocation, SealSubject, TlsSubject, TlsUsage, Validity,
     verify_request,
 };
 use crate::certificate::{self, CertificateDetails, CertificateParts};
-use crate::pem;
+use crate::seal::SealSigner;
 
 /// organizationIdentifier (X.520).
 const ORGANIZATION_IDENTIFIER: [u64; 4] = [2, 5, 4, 97];
@@ -24,26 +26,31 @@ const ORGANIZATION_IDENTIFIER: [u64; 4] = [2, 5, 4, 97];
 /// An authority that can issue: a root or an issuing authority.
 pub struct CertificateAuthority {
     certificate: Vec<u8>,
-    issuer: Issuer<'static, KeyPair>,
+    issuer: Issuer<'static, IssuerKey>,
     validity: Validity,
     path_length: u8,
     profile: Profile,
 }
 
 impl CertificateAuthority {
-    /// Makes a self-signed root (path length 1) with a new P-256 key. An authority's serial
-    /// number follows from its key, so that no two are alike.
-    pub fn create_root(name: &AuthorityName, validity: Validity) -> Result<Self, IssueError> {
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+    /// Makes a self-signed root (path length 1) of a new key. An authority's serial number
+    /// follows from its key, so that no two are alike.
+    pub fn create_root(
+        key: Arc<dyn SealSigner>,
+        name: &AuthorityName,
+        validity: Validity,
+    ) -> Result<Self, IssueError> {
+        let key = IssuerKey::new(key)?;
         let params = authority_params(name, validity, 1)?;
-        let certificate = params.self_signed(&key)?;
+        let certificate = key.told(params.self_signed(&key))?;
         Self::assemble(certificate.der().to_vec(), key)
     }
 
-    /// Makes an issuing authority (path length 0) with a new P-256 key, certified by `root`,
-    /// whose name it must not share.
+    /// Makes an issuing authority (path length 0) of a new key, certified by `root`, whose name
+    /// it must not share.
     pub fn create_issuing(
         root: &Self,
+        key: Arc<dyn SealSigner>,
         name: &AuthorityName,
         validity: Validity,
     ) -> Result<Self, IssueError> {
@@ -51,9 +58,9 @@ impl CertificateAuthority {
             return Err(IssueError::PathLength);
         }
         root.within(validity)?;
-        let key = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+        let key = IssuerKey::new(key)?;
         let params = authority_params(name, validity, 0)?;
-        let certificate = params.signed_by(&key, &root.issuer)?;
+        let certificate = root.told(params.signed_by(&key, &root.issuer))?;
         let authority = Self::assemble(certificate.der().to_vec(), key)?;
         if authority.subject()? == root.subject()? {
             return Err(IssueError::Name {
@@ -63,13 +70,11 @@ impl CertificateAuthority {
         Ok(authority.with_profile(root.profile.clone()))
     }
 
-    /// Reads an authority back from what [`Self::certificate_pem`] and [`Self::key_pem`] gave.
-    pub fn load(certificate_pem: &str, key_pem: &str) -> Result<Self, IssueError> {
+    /// An authority from its certificate, as [`Self::certificate_pem`] gave it, and its key.
+    pub fn load(certificate_pem: &str, key: Arc<dyn SealSigner>) -> Result<Self, IssueError> {
         let certificate =
             certificate::from_pem(certificate_pem).map_err(IssueError::AuthorityCertificate)?;
-        let pkcs8 = Zeroizing::new(pem::decode(pem::PRIVATE_KEY, key_pem, pem::MAX_KEY_PEM)?);
-        let key = KeyPair::try_from(pkcs8.as_slice()).map_err(|_| IssueError::AuthorityKey)?;
-        Self::assemble(certificate, key)
+        Self::assemble(certificate, IssuerKey::new(key)?)
     }
 
     /// Replaces the placeholder identifiers.
@@ -86,12 +91,6 @@ impl CertificateAuthority {
     /// The authority's certificate, PEM.
     pub fn certificate_pem(&self) -> String {
         certificate::to_pem(&self.certificate)
-    }
-
-    /// The authority's key, PKCS#8 in PEM.
-    pub fn key_pem(&self) -> Zeroizing<String> {
-        let der = Zeroizing::new(self.issuer.key().serialize_der());
-        Zeroizing::new(pem::encode(pem::PRIVATE_KEY, &der))
     }
 
     /// Issues a seal certificate, DER: no authority, digitalSignature and nonRepudiation,
@@ -186,16 +185,16 @@ impl CertificateAuthority {
             revoked_certs: revoked.iter().map(entry).collect::<Result<_, _>>()?,
             key_identifier_method: KeyIdMethod::Sha256,
         };
-        Ok(params.signed_by(&self.issuer)?.der().to_vec())
+        Ok(self.told(params.signed_by(&self.issuer))?.der().to_vec())
     }
 
-    fn assemble(certificate: Vec<u8>, key: KeyPair) -> Result<Self, IssueError> {
+    fn assemble(certificate: Vec<u8>, key: IssuerKey) -> Result<Self, IssueError> {
         let details =
             CertificateDetails::from_der(&certificate).map_err(IssueError::AuthorityCertificate)?;
         if !details.is_authority {
             return Err(IssueError::NotAnAuthority);
         }
-        if details.public_key_der != key.subject_public_key_info() {
+        if details.public_key_der != key.public_key_der() {
             return Err(IssueError::AuthorityKey);
         }
         let path_length = path_length(&certificate)?;
@@ -211,6 +210,11 @@ impl CertificateAuthority {
             path_length,
             profile: Profile::default(),
         })
+    }
+
+    /// A result with the cause that the key gave, if it was the key.
+    fn told<T>(&self, result: Result<T, rcgen::Error>) -> Result<T, IssueError> {
+        self.issuer.key().told(result)
     }
 
     fn subject(&self) -> Result<&[u8], IssueError> {
@@ -234,7 +238,10 @@ impl CertificateAuthority {
     fn sign(&self, params: &CertificateParams, csr_der: &[u8]) -> Result<Vec<u8>, IssueError> {
         let spki = verify_request(csr_der)?;
         let key = SubjectPublicKeyInfo::from_der(&spki)?;
-        Ok(params.signed_by(&key, &self.issuer)?.der().to_vec())
+        Ok(self
+            .told(params.signed_by(&key, &self.issuer))?
+            .der()
+            .to_vec())
     }
 
     fn within(&self, validity: Validity) -> Result<(), IssueError> {

@@ -6,13 +6,13 @@
 //! and extensions come from the authority's own arguments.
 //!
 //! The hierarchy has three steps: a root (path length 1) certifies issuing authorities
-//! (path length 0), which certify end entities. Authorities have P-256 keys. Serial numbers
-//! and times are given by the caller; the authorities' own keys and all ECDSA nonces come
-//! from the generator inside aws-lc-rs, which rcgen gives no way to replace.
+//! (path length 0), which certify end entities. Keys, serial numbers and times are given by
+//! the caller.
 
 mod authority;
 mod fields;
 mod request;
+mod signer;
 
 use std::net::IpAddr;
 
@@ -182,6 +182,9 @@ pub enum IssueError {
         /// The text found.
         value: String,
     },
+    /// The authority's own key did not sign.
+    #[error("the authority's key did not sign")]
+    Key(#[source] SealError),
     /// The authority's certificate cannot be read.
     #[error("authority's certificate is not readable")]
     AuthorityCertificate(#[source] CertificateError),

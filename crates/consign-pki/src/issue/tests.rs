@@ -1,6 +1,6 @@
 use super::*;
 use crate::certificate::CertificateDetails;
-use crate::fixture::{Hierarchy, NOW, name, subject, years};
+use crate::fixture::{Hierarchy, NOW, authority_key, name, subject, years};
 use crate::path::{PathPurpose, validate};
 use crate::seal::{FileSealKey, KeyKind};
 
@@ -12,8 +12,7 @@ fn request() -> Vec<u8> {
 fn authorities_survive_their_files() {
     let hierarchy = Hierarchy::new();
     let issuing = &hierarchy.issuing;
-    let loaded =
-        CertificateAuthority::load(&issuing.certificate_pem(), &issuing.key_pem()).unwrap();
+    let loaded = CertificateAuthority::load(&issuing.certificate_pem(), issuing.key()).unwrap();
     let seal = loaded
         .issue_seal(&request(), &subject(), years(1), &[1])
         .unwrap();
@@ -26,12 +25,12 @@ fn authorities_survive_their_files() {
     )
     .unwrap();
     assert!(matches!(
-        CertificateAuthority::load(&issuing.certificate_pem(), &hierarchy.root.key_pem()),
+        CertificateAuthority::load(&issuing.certificate_pem(), hierarchy.root.key()),
         Err(IssueError::AuthorityKey)
     ));
     let seal = crate::certificate::to_pem(&seal);
     assert!(matches!(
-        CertificateAuthority::load(&seal, &issuing.key_pem()),
+        CertificateAuthority::load(&seal, issuing.key()),
         Err(IssueError::NotAnAuthority)
     ));
 }
@@ -111,14 +110,15 @@ fn validity_stays_within_the_issuers() {
         not_after: u64::MAX,
     };
     assert!(matches!(
-        CertificateAuthority::create_root(&name("Root"), endless),
+        CertificateAuthority::create_root(authority_key(), &name("Root"), endless),
         Err(IssueError::Validity { .. })
     ));
     let to_the_end = Validity {
         not_before: 0,
         not_after: 253_402_300_799,
     };
-    let root = CertificateAuthority::create_root(&name("Root"), to_the_end).unwrap();
+    let root =
+        CertificateAuthority::create_root(authority_key(), &name("Root"), to_the_end).unwrap();
     assert_eq!(
         CertificateDetails::from_der(root.certificate_der())
             .unwrap()
@@ -129,9 +129,9 @@ fn validity_stays_within_the_issuers() {
 
 #[test]
 fn authorities_do_not_share_a_name() {
-    let root = CertificateAuthority::create_root(&name("Root"), years(2)).unwrap();
+    let root = CertificateAuthority::create_root(authority_key(), &name("Root"), years(2)).unwrap();
     assert!(matches!(
-        CertificateAuthority::create_issuing(&root, &name("Root"), years(1)),
+        CertificateAuthority::create_issuing(&root, authority_key(), &name("Root"), years(1)),
         Err(IssueError::Name {
             field: "common name"
         })
@@ -187,7 +187,7 @@ fn profiles_replace_the_placeholders() {
         seal_extended_key_usage: "1.2.3.4".to_owned(),
         seal_policy: "1.2.3.5".to_owned(),
     };
-    let issuing = hierarchy.issuing.with_profile(profile);
+    let issuing = hierarchy.issuing.authority.with_profile(profile);
     let seal = issuing
         .issue_seal(&request(), &subject(), years(1), &[1])
         .unwrap();

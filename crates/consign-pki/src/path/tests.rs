@@ -225,7 +225,12 @@ fn path_length_constraints_hold() {
         Err(PathError::TooLong)
     );
     assert!(matches!(
-        CertificateAuthority::create_issuing(&hierarchy.issuing, &name("Below"), years(1)),
+        CertificateAuthority::create_issuing(
+            &hierarchy.issuing,
+            crate::fixture::authority_key(),
+            &name("Below"),
+            years(1)
+        ),
         Err(crate::issue::IssueError::PathLength)
     ));
 }

@@ -24,11 +24,22 @@ pub(crate) struct Hierarchy {
     pub(crate) issuing: CertificateAuthority,
 }
 
+fn authority_key() -> std::sync::Arc<FileSealKey> {
+    std::sync::Arc::new(FileSealKey::generate(KeyKind::EcdsaP256).unwrap())
+}
+
 impl Hierarchy {
     pub(crate) fn new() -> Self {
-        let root = CertificateAuthority::create_root(&name("Gốc tin cậy"), years(20)).unwrap();
-        let issuing =
-            CertificateAuthority::create_issuing(&root, &name("Cấp phát 1"), years(10)).unwrap();
+        let root =
+            CertificateAuthority::create_root(authority_key(), &name("Gốc tin cậy"), years(20))
+                .unwrap();
+        let issuing = CertificateAuthority::create_issuing(
+            &root,
+            authority_key(),
+            &name("Cấp phát 1"),
+            years(10),
+        )
+        .unwrap();
         Self { root, issuing }
     }
 

@@ -175,15 +175,25 @@ pub(crate) struct World {
     pub(crate) directory: Directory,
 }
 
+fn authority_key() -> std::sync::Arc<FileSealKey> {
+    std::sync::Arc::new(FileSealKey::generate(KeyKind::EcdsaP256).unwrap())
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         let name = |common_name: &str| AuthorityName {
             organization: "Tỉnh Quảng Ninh".to_owned(),
             common_name: common_name.to_owned(),
         };
-        let root = CertificateAuthority::create_root(&name("Root"), dates(20)).unwrap();
-        let issuing =
-            CertificateAuthority::create_issuing(&root, &name("Issuing"), dates(10)).unwrap();
+        let root =
+            CertificateAuthority::create_root(authority_key(), &name("Root"), dates(20)).unwrap();
+        let issuing = CertificateAuthority::create_issuing(
+            &root,
+            authority_key(),
+            &name("Issuing"),
+            dates(10),
+        )
+        .unwrap();
         let sender = Agency::new(1, "H49", "Ủy ban nhân dân tỉnh Quảng Ninh", &issuing);
         let recipient = Agency::new(2, "H49.13", "Sở Nội vụ", &issuing);
         let directory_key = StatementKey::from_seed([0x40; 32]);

@@ -72,6 +72,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Outcome {
         dir: dir.clone(),
         listen: arguments.listen,
         address,
+        keyring: std::sync::Arc::default(),
     };
     let service = AuthorityService::bind(options, Clock::system()).await?;
     output.note(format_args!(

@@ -36,6 +36,7 @@ impl Renewal {
             dir: network.authority(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             address: None,
+            keyring: std::sync::Arc::default(),
         };
         let service = AuthorityService::bind(options, Clock::system()).await?;
         let shutdown = Shutdown::new();

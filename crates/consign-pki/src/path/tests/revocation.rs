@@ -4,7 +4,6 @@ use rcgen::{CustomExtension, Issuer, KeyPair, RevocationReason as Reason};
 
 use super::{authority_params, judge, seal};
 use crate::fixture::{Hierarchy, NOW, YEAR};
-use crate::issue::CertificateAuthority;
 use crate::path::revocation::{RevocationGap, RevocationReason, made_by};
 use crate::path::{PathError, PathPurpose, RevocationCheck};
 use crate::seal::KeyKind;
@@ -42,7 +41,7 @@ impl Draft {
         }
     }
 
-    fn sign(self, authority: &CertificateAuthority) -> Vec<u8> {
+    fn sign(self, authority: &crate::fixture::Authority) -> Vec<u8> {
         let key = KeyPair::from_pem(&authority.key_pem()).unwrap();
         let issuer = Issuer::from_ca_cert_der(&authority.certificate_der().into(), key).unwrap();
         self.sign_as(&issuer)

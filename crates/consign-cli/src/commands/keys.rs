@@ -1,0 +1,112 @@
+//! What commands that use secret keys have in common: where a passphrase comes from, and
+//! `protect`.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use consign_keys::{Keyring, KeyringError, SecretSource, TokenPlace};
+use serde::Serialize;
+
+use super::Outcome;
+use crate::failure::{Failure, exit};
+use crate::output::Output;
+
+/// Where the passphrase of the keys comes from.
+#[derive(Debug, Args)]
+pub(crate) struct Unlock {
+    /// Where the keys' passphrase comes from, if they have one: prompt, file:PATH or
+    /// credential:NAME (systemd)
+    #[arg(
+        long,
+        env = "CONSIGN_PASSPHRASE",
+        hide_env_values = true,
+        value_name = "SOURCE",
+        value_parser = source
+    )]
+    passphrase: Option<SecretSource>,
+}
+
+impl Unlock {
+    /// What opens keys that are there.
+    pub(crate) fn keyring(&self) -> Keyring {
+        Keyring::new(self.passphrase.clone().unwrap_or_default())
+    }
+
+    /// What writes new keys: under a passphrase where one was named.
+    pub(crate) fn protecting(&self) -> Result<Option<Keyring>, Failure> {
+        let source = self.passphrase.clone();
+        Ok(source.map(Keyring::protecting).transpose()?)
+    }
+}
+
+/// How keys are to be protected.
+#[derive(Debug, Args)]
+pub(crate) struct Protection {
+    #[command(flatten)]
+    unlock: Unlock,
+    /// Where the new passphrase comes from: prompt, file:PATH or credential:NAME
+    #[arg(long, value_name = "SOURCE", value_parser = source, default_value = "prompt")]
+    new: SecretSource,
+    /// Take the passphrase away
+    #[arg(long, conflicts_with = "new")]
+    remove: bool,
+}
+
+#[derive(Serialize)]
+struct Protected {
+    changed: usize,
+    protected: bool,
+}
+
+impl Protection {
+    /// Lets `protect` change the files, from what opens them to what writes them; `before` opens
+    /// them where no source was named.
+    pub(crate) fn carry_out(
+        self,
+        before: impl FnOnce() -> Keyring,
+        protect: impl FnOnce(&Keyring, &Keyring) -> Result<usize, Failure>,
+        output: Output,
+    ) -> Outcome {
+        let old = match &self.unlock.passphrase {
+            Some(_) => self.unlock.keyring(),
+            None => before(),
+        };
+        let new = if self.remove {
+            Keyring::default()
+        } else {
+            Keyring::protecting(self.new)?
+        };
+        let changed = protect(&old, &new)?;
+        match (changed, self.remove) {
+            (0, _) => output.line("all of it was so already"),
+            (_, true) => output.line(format_args!("{changed} key files have no passphrase now")),
+            (_, false) => {
+                output.line(format_args!(
+                    "{changed} key files are under the new passphrase"
+                ));
+                output.line("Without it they cannot be opened: keep it where it is not lost.");
+                output.line("Backups made before hold them as they were.");
+            }
+        }
+        let protected = !self.remove;
+        output.object(true, &Protected { changed, protected });
+        Ok(exit::DONE)
+    }
+}
+
+/// A token file that was named.
+pub(crate) fn token(path: Option<&PathBuf>) -> Result<Option<TokenPlace>, Failure> {
+    Ok(path.map(|path| TokenPlace::load(path)).transpose()?)
+}
+
+fn source(text: &str) -> Result<SecretSource, String> {
+    SecretSource::parse(text, Path::new(""))
+        .ok_or_else(|| "write prompt, file:PATH or credential:NAME".to_owned())
+}
+
+impl From<KeyringError> for Failure {
+    fn from(error: KeyringError) -> Self {
+        // Its texts say what to do.
+        Self::of(error.code(), &error).fix("see: consign node protect --help")
+    }
+}

@@ -1,0 +1,209 @@
+//! A token: found by its name, opened with its PIN, opened again when it comes back.
+
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
+use consign_pki::protection::Passphrase;
+use cryptoki::context::Pkcs11;
+use cryptoki::error::{Error as Pkcs11Error, RvError};
+use cryptoki::session::{Session, UserType};
+use cryptoki::slot::{Slot, TokenInfo};
+use cryptoki::types::AuthPin;
+use tracing::{info, warn};
+
+use super::{TokenError, TokenName, TokenPlace, TriesLeft, module};
+use crate::secret::SecretSource;
+
+/// A token, and the one session with it that all its keys share.
+#[derive(Debug)]
+pub struct Token {
+    module: PathBuf,
+    name: TokenName,
+    source: SecretSource,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    session: Option<Session>,
+    /// Kept so that a token that comes back is opened without a person.
+    pin: Option<Passphrase>,
+    /// The token refused the PIN: it is not given again.
+    is_refused: bool,
+}
+
+impl Token {
+    /// The token of a place; nothing is opened yet.
+    pub fn new(place: &TokenPlace) -> Self {
+        Self {
+            module: place.module.clone(),
+            name: place.token.clone(),
+            source: place.pin.clone(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Whether this is the token of a place.
+    pub fn is_of(&self, place: &TokenPlace) -> bool {
+        self.module == place.module && self.name == place.token
+    }
+
+    pub(super) const fn name(&self) -> &TokenName {
+        &self.name
+    }
+
+    /// Does `work` in a session with the user logged in. Where the session turns out to be lost
+    /// it is opened once more, and no further.
+    pub(super) fn in_session<T>(
+        &self,
+        work: impl Fn(&Session) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let was_open = state.session.is_some();
+        let first = self.attempt(&mut state, &work);
+        match first {
+            Err(fault) if was_open && matches!(fault, TokenError::Gone { .. }) => {
+                warn!(token = %self.name, %fault, "token lost, opening it again");
+                self.attempt(&mut state, &work)
+            }
+            first => first,
+        }
+    }
+
+    fn attempt<T>(
+        &self,
+        state: &mut State,
+        work: impl Fn(&Session) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
+        let session = match state.session.take() {
+            Some(session) => session,
+            None => self.open(state)?,
+        };
+        let done = work(&session);
+        if !matches!(done, Err(TokenError::Gone { .. })) {
+            state.session = Some(session);
+        }
+        done
+    }
+
+    fn open(&self, state: &mut State) -> Result<Session, TokenError> {
+        let module = module::load(&self.module)?;
+        let (slot, about) = self.find(&module)?;
+        if about.user_pin_locked() {
+            return Err(TokenError::PinLocked {
+                name: self.name.clone(),
+            });
+        }
+        let session = module.open_rw_session(slot).map_err(self.fault())?;
+        if about.login_required() {
+            self.log_in(state, &session, &about)?;
+        }
+        info!(token = %self.name, "token opened");
+        Ok(session)
+    }
+
+    fn find(&self, module: &Pkcs11) -> Result<(Slot, TokenInfo), TokenError> {
+        let (mut found, mut here) = (None, Vec::new());
+        for slot in module.get_slots_with_token().map_err(self.fault())? {
+            // A token that is being pulled out is not there.
+            let Ok(about) = module.get_token_info(slot) else {
+                continue;
+            };
+            if !about.token_initialized() {
+                continue;
+            }
+            here.push(format!("{:?} ({})", about.label(), about.serial_number()));
+            let is_it = match &self.name {
+                TokenName::Label(label) => about.label() == label,
+                TokenName::Serial(serial) => about.serial_number() == serial,
+            };
+            if is_it && found.replace((slot, about)).is_some() {
+                let name = self.name.clone();
+                return Err(TokenError::TwoTokens { name });
+            }
+        }
+        found.ok_or_else(|| TokenError::NoToken {
+            name: self.name.clone(),
+            here,
+        })
+    }
+
+    /// Gives the PIN, once. A PIN from a file is not tried where a wrong one was before: a
+    /// service that is started again and again would lock the token.
+    fn log_in(
+        &self,
+        state: &mut State,
+        session: &Session,
+        about: &TokenInfo,
+    ) -> Result<(), TokenError> {
+        let (name, left) = (self.name.clone(), tries_left(about));
+        if state.is_refused {
+            return Err(TokenError::PinWrong { name, left });
+        }
+        if left != TriesLeft::Unknown && self.source.is_unattended() {
+            return Err(TokenError::PinDoubtful { name, left });
+        }
+        let pin = match state.pin.clone() {
+            Some(pin) => pin,
+            None => self.ask(left)?,
+        };
+        let given = AuthPin::from(pin.expose().to_owned());
+        match session.login(UserType::User, Some(&given)) {
+            Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
+                state.pin = Some(pin);
+                Ok(())
+            }
+            Err(error) => {
+                let fault = TokenError::of(&self.name, error);
+                let TokenError::PinWrong { name, .. } = fault else {
+                    return Err(fault);
+                };
+                (state.is_refused, state.pin) = (true, None);
+                Err(self.refused(name))
+            }
+        }
+    }
+
+    fn ask(&self, left: TriesLeft) -> Result<Passphrase, TokenError> {
+        let what = match left {
+            TriesLeft::Unknown => format!("PIN of the token with {}", self.name),
+            left => format!("PIN of the token with {} ({left})", self.name),
+        };
+        self.source
+            .read(&what)
+            .map_err(|source| TokenError::Secret {
+                name: self.name.clone(),
+                source,
+            })
+    }
+
+    /// The token refused the PIN: what it says of itself now.
+    fn refused(&self, name: TokenName) -> TokenError {
+        let now = module::load(&self.module).and_then(|module| self.find(&module));
+        match now {
+            Ok((_, about)) if about.user_pin_locked() => TokenError::PinLocked { name },
+            Ok((_, about)) => TokenError::PinWrong {
+                name,
+                left: tries_left(&about),
+            },
+            Err(_) => TokenError::PinWrong {
+                name,
+                left: TriesLeft::Unknown,
+            },
+        }
+    }
+
+    pub(super) fn fault(&self) -> impl Fn(Pkcs11Error) -> TokenError + '_ {
+        |error| TokenError::of(&self.name, error)
+    }
+}
+
+fn tries_left(about: &TokenInfo) -> TriesLeft {
+    if about.user_pin_final_try() {
+        TriesLeft::One
+    } else if about.user_pin_count_low() {
+        TriesLeft::Few
+    } else {
+        TriesLeft::Unknown
+    }
+}

@@ -1,0 +1,362 @@
+//! Keys in a token, with SoftHSM: what is signed is what `openssl` accepts, and every fault
+//! says what to do.
+//!
+//! SoftHSM finds its tokens by an environment variable, so each test is a process of its own
+//! with a directory of its own.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use consign_keys::secret::SecretSource;
+use consign_keys::token::{Token, TokenKey, TokenName, TriesLeft};
+use consign_keys::{Keyring, KeyringError, TokenError, TokenPlace};
+use consign_pki::issue::{
+    AuthorityName, CertificateAuthority, SealSubject, Validity, create_request,
+};
+use consign_pki::seal::{KeyKind, SealError, SealSigner};
+use consign_pki::{certificate, cms};
+
+const SETTING: &str = "SOFTHSM2_CONF";
+const MARK: &str = "CONSIGN_TOKEN_TEST";
+const PIN: &str = "5678";
+/// What the process says that met the locked token.
+const LOCKED: &str = "the locked token was met";
+const NOW: u64 = 1_750_000_000;
+
+/// Where distributions put SoftHSM.
+const MODULES: [&str; 5] = [
+    "/usr/lib/softhsm/libsofthsm2.so",
+    "/usr/lib/x86_64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib/aarch64-linux-gnu/softhsm/libsofthsm2.so",
+    "/usr/lib64/pkcs11/libsofthsm2.so",
+    "/usr/local/lib/softhsm/libsofthsm2.so",
+];
+
+/// Runs the test of a name anew with a token directory of its own; inside, runs `body` there.
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
+fn with_softhsm(name: &str, body: impl FnOnce(&Path)) {
+    if let Some(directory) = std::env::var_os(MARK) {
+        return body(Path::new(&directory));
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let tokens = directory.path().join("tokens");
+    std::fs::create_dir(&tokens).unwrap();
+    let settings = directory.path().join("softhsm2.conf");
+    let text = format!(
+        "directories.tokendir = {}\nobjectstore.backend = file\nlog.level = ERROR\n",
+        tokens.display()
+    );
+    std::fs::write(&settings, text).unwrap();
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args([name, "--exact", "--nocapture"])
+        .env(SETTING, &settings)
+        .env(MARK, directory.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let all = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}\n{all}"
+    );
+}
+
+#[expect(clippy::expect_used, reason = "a test that cannot run")]
+fn module() -> PathBuf {
+    let found = MODULES.iter().map(PathBuf::from).find(|path| path.exists());
+    found.expect("SoftHSM is not here; run: tests/programs")
+}
+
+#[expect(clippy::unwrap_used, reason = "a test that cannot run")]
+fn run(program: &str, directory: &Path, arguments: &[&str]) -> (bool, String) {
+    let output = Command::new(program)
+        .args(arguments)
+        .current_dir(directory)
+        .output()
+        .unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    (output.status.success(), said)
+}
+
+fn initialise(directory: &Path, label: &str) {
+    let arguments = [
+        "--init-token",
+        "--free",
+        "--label",
+        label,
+        "--so-pin",
+        "1234",
+        "--pin",
+        PIN,
+    ];
+    let (done, said) = run("softhsm2-util", directory, &arguments);
+    assert!(done, "{said}");
+}
+
+#[expect(clippy::unwrap_used, reason = "a test that cannot run")]
+fn place(directory: &Path, label: &str, pin: &str) -> TokenPlace {
+    use std::os::unix::fs::PermissionsExt as _;
+    let path = directory.join("pin");
+    std::fs::write(&path, pin).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    TokenPlace {
+        module: module(),
+        token: TokenName::Label(label.to_owned()),
+        key: Some("seal".to_owned()),
+        pin: SecretSource::File(path),
+    }
+}
+
+fn made(directory: &Path, kind: KeyKind) -> Result<TokenKey, TokenError> {
+    let place = place(directory, "H49", PIN);
+    TokenKey::make(Arc::new(Token::new(&place)), &place, kind)
+}
+
+fn opened(place: &TokenPlace) -> Result<TokenKey, TokenError> {
+    TokenKey::open(Arc::new(Token::new(place)), place)
+}
+
+/// The text of the fault, which has to have all of these words.
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
+fn words<T: std::fmt::Debug>(result: Result<T, TokenError>, expected: &[&str]) -> TokenError {
+    let fault = result.unwrap_err();
+    let text = fault.to_string();
+    for word in expected {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    fault
+}
+
+fn validity(years: u64) -> Validity {
+    Validity {
+        not_before: NOW - 86_400,
+        not_after: NOW + years * 365 * 86_400,
+    }
+}
+
+fn name(common_name: &str) -> AuthorityName {
+    AuthorityName {
+        organization: "Tỉnh Quảng Ninh".to_owned(),
+        common_name: common_name.to_owned(),
+    }
+}
+
+/// Root, issuing authority and seal all in tokens.
+#[test]
+fn openssl_accepts_what_tokens_sign() {
+    with_softhsm("openssl_accepts_what_tokens_sign", |directory| {
+        initialise(directory, "H49");
+        let ring = Keyring::default();
+        let key = |label: &str, kind| {
+            let mut place = place(directory, "H49", PIN);
+            place.key = Some(label.to_owned());
+            let path = directory.join(format!("{label}.key"));
+            ring.make_in_token(&path, &place, kind).unwrap()
+        };
+        let root = CertificateAuthority::create_root(
+            key("root", KeyKind::Rsa2048),
+            &name("Root"),
+            validity(9),
+        )
+        .unwrap();
+        let issuing = key("issuing", KeyKind::EcdsaP256);
+        let issuing =
+            CertificateAuthority::create_issuing(&root, issuing, &name("Issuing"), validity(5))
+                .unwrap();
+        for (label, kind) in [("p256", KeyKind::EcdsaP256), ("rsa", KeyKind::Rsa2048)] {
+            let seal = key(label, kind);
+            let subject = SealSubject {
+                organization: "Sở Nội vụ".to_owned(),
+                common_name: "Con dấu".to_owned(),
+                organization_identifier: "H49.13".to_owned(),
+            };
+            let request = create_request(&*seal, "seal").unwrap();
+            let certificate = issuing
+                .issue_seal(&request, &subject, validity(1), &[7])
+                .unwrap();
+            let chain = [issuing.certificate_der().to_vec()];
+            let signed =
+                cms::sign_detached(&*seal, &certificate, &chain, b"manifest", NOW).unwrap();
+            std::fs::write(directory.join("seal.p7s"), signed).unwrap();
+            std::fs::write(directory.join("content"), b"manifest").unwrap();
+            std::fs::write(directory.join("root.pem"), root.certificate_pem()).unwrap();
+            std::fs::write(directory.join("chain.pem"), issuing.certificate_pem()).unwrap();
+            std::fs::write(
+                directory.join("seal.pem"),
+                certificate::to_pem(&certificate),
+            )
+            .unwrap();
+            let at = NOW.to_string();
+            let verify = "cms -verify -binary -inform DER -in seal.p7s -content content \
+                          -CAfile root.pem -purpose any -out /dev/null -attime";
+            let mut arguments: Vec<&str> = verify.split_whitespace().collect();
+            arguments.push(&at);
+            let (good, said) = run("openssl", directory, &arguments);
+            assert!(good, "{label}: {said}");
+            let verify = "verify -CAfile root.pem -untrusted chain.pem -attime";
+            let mut arguments: Vec<&str> = verify.split_whitespace().collect();
+            arguments.extend([&at, "seal.pem"]);
+            let (good, said) = run("openssl", directory, &arguments);
+            assert!(good, "{label}: {said}");
+        }
+        // The next process finds them by the file beside where the key's own would be.
+        let again = Keyring::default()
+            .signer(&directory.join("p256.key"))
+            .unwrap();
+        assert_eq!(
+            again.public_key_der(),
+            ring.signer(&directory.join("p256.key"))
+                .unwrap()
+                .public_key_der()
+        );
+        assert!(matches!(
+            made(directory, KeyKind::Ed25519),
+            Err(TokenError::Kind)
+        ));
+    });
+}
+
+#[test]
+fn what_is_not_there_is_named() {
+    with_softhsm("what_is_not_there_is_named", |directory| {
+        for label in ["H49", "twin", "twin"] {
+            initialise(directory, label);
+        }
+        let mut nowhere = place(directory, "H49", PIN);
+        nowhere.module = directory.join("driver.so");
+        words(
+            opened(&nowhere),
+            &["driver.so", "cannot be loaded", "install"],
+        );
+        let absent = place(directory, "H50", PIN);
+        let fault = words(opened(&absent), &["\"H50\"", "plug it in", "\"H49\""]);
+        assert!(fault.is_gone() && fault.code().is_retryable());
+        let keyless = place(directory, "H49", PIN);
+        words(opened(&keyless), &["no signing key \"seal\"", "\"H49\""]);
+        made(directory, KeyKind::EcdsaP256).unwrap();
+        made(directory, KeyKind::EcdsaP256).unwrap_err();
+        words(opened(&keyless), &["several keys"]);
+        let twin = place(directory, "twin", PIN);
+        words(opened(&twin), &["several tokens", "serial"]);
+        // Where a key is missing, the keyring says so as for a file.
+        let missing = Keyring::default()
+            .signer(&directory.join("none.key"))
+            .unwrap_err();
+        assert!(missing.is_not_found());
+    });
+}
+
+/// The token is asked once. The next process does not ask it again without a person.
+#[test]
+fn a_wrong_pin_is_never_given_twice() {
+    with_softhsm("a_wrong_pin_is_never_given_twice", |directory| {
+        initialise(directory, "H49");
+        made(directory, KeyKind::EcdsaP256).unwrap();
+        let wrong = place(directory, "H49", "9999");
+        let token = Arc::new(Token::new(&wrong));
+        let refused = TokenKey::open(Arc::clone(&token), &wrong);
+        let fault = words(
+            refused,
+            &["refused the PIN", "not tried again", "few tries"],
+        );
+        assert!(matches!(
+            fault,
+            TokenError::PinWrong {
+                left: TriesLeft::Few,
+                ..
+            }
+        ));
+        // Corrected meanwhile, but this process has been told no.
+        let right = place(directory, "H49", PIN);
+        words(TokenKey::open(token, &right), &["refused the PIN"]);
+        let fault = words(
+            opened(&right),
+            &["a wrong PIN was given", "pin = \"prompt\""],
+        );
+        assert!(matches!(fault, TokenError::PinDoubtful { .. }));
+    });
+}
+
+#[test]
+fn a_token_that_goes_away_is_missed_and_asked_for() {
+    with_softhsm(
+        "a_token_that_goes_away_is_missed_and_asked_for",
+        |directory| {
+            initialise(directory, "H49");
+            let key = made(directory, KeyKind::EcdsaP256).unwrap();
+            key.sign(b"before").unwrap();
+            std::fs::rename(directory.join("tokens"), directory.join("away")).unwrap();
+            std::fs::create_dir(directory.join("tokens")).unwrap();
+            for _ in 0..2 {
+                let SealError::Keeper(fault) = key.sign(b"away").unwrap_err() else {
+                    panic!("another fault");
+                };
+                let text = fault.to_string();
+                assert!(
+                    text.contains("\"H49\"") && text.contains("plug it in"),
+                    "{text}"
+                );
+            }
+        },
+    );
+}
+
+/// SoftHSM never locks itself, so its memory of the token's state is changed.
+#[test]
+fn a_locked_token_is_not_tried() {
+    with_softhsm("a_locked_token_is_not_tried", |directory| {
+        initialise(directory, "H49");
+        made(directory, KeyKind::EcdsaP256).unwrap();
+        lock(&directory.join("tokens"));
+        let place = place(directory, "H49", PIN).to_text();
+        std::fs::write(directory.join("seal.toml"), place).unwrap();
+        // SoftHSM reads the state when it starts.
+        let again = std::env::current_exe().unwrap();
+        let said = Command::new(again)
+            .args(["says_what_a_locked_token_says", "--exact", "--nocapture"])
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&said.stderr);
+        let stdout = String::from_utf8_lossy(&said.stdout);
+        assert!(
+            said.status.success() && stdout.contains(LOCKED),
+            "{stdout}\n{stderr}"
+        );
+    });
+}
+
+#[test]
+fn says_what_a_locked_token_says() {
+    let Some(directory) = std::env::var_os(MARK) else {
+        return; // A part of the test before.
+    };
+    let opened = Keyring::default().signer(&Path::new(&directory).join("seal.key"));
+    let Err(KeyringError::Token(fault)) = opened else {
+        panic!("{opened:?}");
+    };
+    words(Err::<(), _>(fault), &["locked", "SO PIN"]);
+    writeln!(std::io::stdout(), "{LOCKED}").unwrap();
+}
+
+/// Sets CKF_USER_PIN_LOCKED in the token object: attribute, kind and value of eight bytes each.
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
+fn lock(tokens: &Path) {
+    const FLAGS: [u8; 8] = 0x8000_534B_u64.to_be_bytes();
+    let folder = std::fs::read_dir(tokens)
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap()
+        .path();
+    let path = folder.join("token.object");
+    let mut bytes = std::fs::read(&path).unwrap();
+    let at = bytes
+        .windows(4)
+        .position(|part| part == &FLAGS[4..])
+        .unwrap();
+    *bytes.get_mut(at + 17).unwrap() |= 0x04;
+    std::fs::write(&path, bytes).unwrap();
+}
