@@ -5,6 +5,7 @@ use std::path::Path;
 
 use consign_domain::enrolment::{AgencyRequest, Bundle, Request};
 use consign_domain::{AgencyId, Digest, PartyCode, Timestamp};
+use consign_keys::Keyring;
 
 use super::invitations::{self, Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 use super::layout::Layout;
@@ -39,10 +40,11 @@ impl Authority {
     /// a file cannot be written.
     pub fn invite(
         dir: &Path,
+        keyring: &Keyring,
         options: &InviteOptions,
         now: Timestamp,
     ) -> Result<Invited, AuthorityError> {
-        invitations::invite(&Layout::new(dir), options, now)
+        invitations::invite(&Layout::new(dir), keyring, options, now)
     }
 
     /// All invitations, the newest first.

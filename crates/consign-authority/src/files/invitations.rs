@@ -136,6 +136,7 @@ impl Invitation {
 /// Invites a party to enrol. Needs no lock: the authority may be at work.
 pub(super) fn invite(
     layout: &Layout,
+    keyring: &Keyring,
     options: &InviteOptions,
     now: Timestamp,
 ) -> Result<Invited, AuthorityError> {
@@ -143,7 +144,7 @@ pub(super) fn invite(
     let mut register = Register::default();
     store::load_records(layout, &mut register)?;
     let (invitee, is_registered) = invitee(&register, options, now)?;
-    let key = service_key(layout, &Keyring::default())?;
+    let key = service_key(layout, keyring)?;
     let pin = Digest::of(key.public_key_der());
     let mut authority = [0; 16];
     for (to, from) in authority.iter_mut().zip(pin.as_bytes()) {

@@ -6,19 +6,22 @@ mod service;
 mod reform;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use consign_authority::inspection::{End, Inspection};
 use consign_authority::{
-    AuthorityError, IssueOptions, Lives, PublishOptions, RevokeOptions, RevokedParty,
+    AuthorityError, IssueOptions, Lives, NewKeys, PublishOptions, RevokeOptions, RevokedParty,
 };
 use consign_domain::enrolment::{MAX_REQUEST, Request};
 use consign_domain::{AgencyCode, PartyCode, Timestamp};
+use consign_keys::Keyring;
 use consign_pki::path::revocation::RevocationReason;
 use consign_runtime::files;
 use serde::Serialize;
 
 use super::directory::state;
+use super::keys::{self, Protection, Unlock};
 use super::{Outcome, absolute, now, quoted};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
@@ -66,6 +69,8 @@ pub(crate) enum Authority {
     Move(reform::Move),
     /// Close an agency that was merged into another
     Merge(reform::Merge),
+    /// Put the keys under a passphrase, another one, or none
+    Protect(Protect),
     /// Show the authority and everyone it has enrolled
     Show(Show),
 }
@@ -81,6 +86,8 @@ struct Place {
         value_name = "DIR"
     )]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Which authority, named first on its own.
@@ -99,6 +106,12 @@ impl Place {
         let named = self.dir.as_ref();
         let named = chosen(named, "authority.json", "no authority was named", fix)?;
         Ok(absolute(&named))
+    }
+
+    /// The authority in a directory, its keys opened.
+    fn open(&self, dir: &Path) -> Result<consign_authority::Authority, Failure> {
+        let keyring = Arc::new(self.unlock.keyring());
+        Ok(consign_authority::Authority::open_with(dir, &keyring)?)
     }
 }
 
@@ -122,6 +135,26 @@ pub(crate) struct Init {
     /// How many days a directory head is good, unless told otherwise when it is published
     #[arg(long, value_name = "DAYS", default_value_t = Lives::default().head_days)]
     head_days: u64,
+    /// Keep the keys of root and issuing authority in the token that this file names; see
+    /// token.example.toml. The directory key is a file always
+    #[arg(long, value_name = "FILE")]
+    key_token: Option<PathBuf>,
+}
+
+/// Put the keys under a passphrase.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  consign authority protect AUTHORITY                 asks for the new passphrase
+  consign authority protect AUTHORITY --remove
+
+The files are then in PKCS#8 under scrypt, which `openssl pkey` opens too. Commands that sign ask
+for the passphrase, or take it from --passphrase.")]
+pub(crate) struct Protect {
+    /// The authority's directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    #[command(flatten)]
+    protection: Protection,
 }
 
 /// Answer a request.
@@ -283,6 +316,7 @@ pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
         Authority::Rename(arguments) => reform::rename(arguments, output),
         Authority::Move(arguments) => reform::move_to(&arguments, output),
         Authority::Merge(arguments) => reform::merge(&arguments, output),
+        Authority::Protect(arguments) => protect(arguments, output),
         Authority::Show(arguments) => show(&arguments, output),
     }
 }
@@ -293,7 +327,16 @@ fn init(arguments: &Init, output: Output) -> Outcome {
         head_days: arguments.head_days,
         ..Lives::default()
     };
-    let settings = consign_authority::init(&dir, &arguments.name, lives, now())?;
+    let keys = NewKeys {
+        keyring: arguments
+            .home
+            .place
+            .unlock
+            .protecting()?
+            .unwrap_or_default(),
+        token: keys::token(arguments.key_token.as_ref())?,
+    };
+    let settings = consign_authority::init_with(&dir, &arguments.name, lives, &keys, now())?;
     let trust = dir.join("trust");
     output.line(format_args!(
         "The authority of {} is in {}",
@@ -315,6 +358,14 @@ fn init(arguments: &Init, output: Output) -> Outcome {
     Ok(exit::DONE)
 }
 
+fn protect(arguments: Protect, output: Output) -> Outcome {
+    let dir = absolute(&arguments.directory);
+    let protect = |old: &Keyring, new: &Keyring| Ok(consign_authority::protect(&dir, old, new)?);
+    arguments
+        .protection
+        .carry_out(Keyring::default, protect, output)
+}
+
 fn issue(arguments: Issue, output: Output) -> Outcome {
     let request = files::read_bounded(&arguments.request, MAX_REQUEST)?;
     let dir = arguments.place.directory()?;
@@ -322,7 +373,7 @@ fn issue(arguments: Issue, output: Output) -> Outcome {
         hub: arguments.hub,
         replace: arguments.replace,
     };
-    let mut authority = consign_authority::Authority::open(&dir)?;
+    let mut authority = arguments.place.open(&dir)?;
     let mut bundle = authority.issue(&request, &options, now())?;
     if arguments.publish {
         authority.publish(PublishOptions::default(), now())?;
@@ -358,7 +409,8 @@ fn publish(arguments: &Publish, output: Output) -> Outcome {
         life_seconds: arguments.days.map(|days| days * 86_400),
         force: arguments.force,
     };
-    let published = consign_authority::publish(&arguments.home.directory()?, options, now())?;
+    let mut authority = arguments.home.place.open(&arguments.home.directory()?)?;
+    let published = authority.publish(options, now())?;
     let what = if published.is_new {
         "published"
     } else {
@@ -390,7 +442,7 @@ fn revoke(arguments: &Revoke, output: Output) -> Outcome {
         at: arguments.at,
         invalid_from: arguments.invalid_from,
     };
-    let mut authority = consign_authority::Authority::open(&dir)?;
+    let mut authority = arguments.place.open(&dir)?;
     let revoked = match authority.revoke(&code, options, now()) {
         Ok(revoked) => Some(revoked),
         // What was revoked before and not published yet is published now.

@@ -107,6 +107,6 @@ fn source(text: &str) -> Result<SecretSource, String> {
 impl From<KeyringError> for Failure {
     fn from(error: KeyringError) -> Self {
         // Its texts say what to do.
-        Self::of(error.code(), &error).fix("see: consign node protect --help")
+        Self::of(error.code(), &error).fix("see: consign authority protect --help")
     }
 }

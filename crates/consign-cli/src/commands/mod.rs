@@ -8,6 +8,7 @@ pub(crate) mod directory;
 pub(crate) mod export;
 pub(crate) mod hub;
 pub(crate) mod inbox;
+pub(crate) mod keys;
 pub(crate) mod manual;
 pub(crate) mod node;
 pub(crate) mod send;

@@ -144,7 +144,7 @@ pub(super) fn invite(arguments: Invite, output: Output) -> Outcome {
         address: address.map_err(|error| line(error.to_string()))?,
         days: arguments.days,
     };
-    let invited = Authority::invite(&dir, &options, now())?;
+    let invited = Authority::invite(&dir, &arguments.place.unlock.keyring(), &options, now())?;
     let code = invited.invitee.code();
     output.line(format_args!("{}", invited.token));
     if invited.is_registered {
@@ -227,7 +227,7 @@ pub(super) fn approve(arguments: Approve, output: Output) -> Outcome {
         hub: arguments.hub,
         replace: arguments.replace,
     };
-    let mut authority = Authority::open(&arguments.place.directory()?)?;
+    let mut authority = arguments.place.open(&arguments.place.directory()?)?;
     let bundle = authority.approve(&arguments.reference, &options, now())?;
     let published = authority.publish(PublishOptions::default(), now())?;
     output.line(format_args!(
@@ -245,7 +245,7 @@ pub(super) fn approve(arguments: Approve, output: Output) -> Outcome {
 
 /// Forgets a request.
 pub(super) fn dismiss(arguments: &Dismiss, output: Output) -> Outcome {
-    let mut authority = Authority::open(&arguments.place.directory()?)?;
+    let mut authority = arguments.place.open(&arguments.place.directory()?)?;
     authority.dismiss(&arguments.reference)?;
     output.line(format_args!("{} is forgotten", arguments.reference));
     Ok(exit::DONE)

@@ -129,7 +129,7 @@ pub(super) fn merge(arguments: &Merge, output: Output) -> Outcome {
 impl Then {
     fn open(&self) -> Result<(Authority, std::path::PathBuf), Failure> {
         let dir = self.place.directory()?;
-        Ok((Authority::open(&dir)?, dir))
+        Ok((self.place.open(&dir)?, dir))
     }
 
     /// Publishes if that is wanted, and says what there is now.

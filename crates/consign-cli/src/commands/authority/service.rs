@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Serve, output: Output) -> Outcome {
         dir: dir.clone(),
         listen: arguments.listen,
         address,
-        keyring: std::sync::Arc::default(),
+        keyring: std::sync::Arc::new(arguments.home.place.unlock.keyring()),
     };
     let service = AuthorityService::bind(options, Clock::system()).await?;
     output.note(format_args!(
