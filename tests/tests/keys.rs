@@ -77,38 +77,45 @@ fn an_authority_works_with_its_keys_in_a_token() -> Result<()> {
         scratch.write("wrong", b"000000")?;
         private(&scratch.join("pin"))?;
         private(&scratch.join("wrong"))?;
-        let place = |pin: &str| {
-            format!(
-                "module = \"{module}\"\ntoken = \"authority\"\npin = \"file:{}\"\n",
-                scratch.join(pin).display()
-            )
-        };
-        scratch.write("wrong.toml", place("wrong").as_bytes())?;
-        scratch.write("token.toml", place("pin").as_bytes())?;
-        let init = |token: &str| {
-            let words = [
-                "authority",
-                "init",
-                "authority",
-                "--name",
-                "Quảng Ninh",
-                "--key-token",
-                token,
-            ];
-            consign(scratch, &words)
-        };
-        let refused = init("wrong.toml")?;
-        ensure!(
-            !refused.is_good() && refused.to_string().contains("PIN"),
-            "{refused}"
+        let place = format!(
+            "module = \"{module}\"\ntoken = \"authority\"\npin = \"file:{}\"\n",
+            scratch.join("pin").display()
         );
-        init("token.toml")?.good()?;
+        scratch.write("token.toml", place.as_bytes())?;
+        let init = [
+            "authority",
+            "init",
+            "authority",
+            "--name",
+            "Quảng Ninh",
+            "--key-token",
+            "token.toml",
+        ];
+        consign(scratch, &init)?.good()?;
         ensure!(
             !scratch.join("authority/keys/issuing.key").exists(),
             "no key in a file"
         );
         consign(scratch, &["authority", "publish", "authority"])?.good()?;
-        chain_verifies(scratch)
+        chain_verifies(scratch)?;
+
+        let path = scratch.join("authority/keys/issuing.toml");
+        let named = fs::read_to_string(&path)?;
+        fs::write(&path, named.replace("/pin\"", "/wrong\""))?;
+        let publish = ["authority", "publish", "authority", "--force"];
+        let refused = consign(scratch, &publish)?;
+        ensure!(
+            !refused.is_good() && refused.to_string().contains("refused the PIN"),
+            "{refused}"
+        );
+        // A person has to give the next one, so that the token is not locked unattended.
+        fs::write(&path, named)?;
+        let refused = consign(scratch, &publish)?;
+        ensure!(
+            !refused.is_good() && refused.to_string().contains("few tries are left"),
+            "{refused}"
+        );
+        Ok(())
     })
 }
 

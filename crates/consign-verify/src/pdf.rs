@@ -256,7 +256,7 @@ fn judge_document_stamp(
 /// What came after each signature, of those that lie in `judged` from the last one back.
 fn judge_coverage(found: &Pdf<'_>, judged: &mut [PdfSignatureJudgement]) {
     let mut closed_by: Option<(usize, Indication)> = None;
-    let mut last: Option<Organization> = None;
+    let mut last: Option<(Role, Organization)> = None;
     for one in judged.iter_mut().filter(|one| one.signs()) {
         match closed_by {
             None => one.check_end(found.after(one.end)),
@@ -264,9 +264,9 @@ fn judge_coverage(found: &Pdf<'_>, judged: &mut [PdfSignatureJudgement]) {
         }
         let organization = one.signing_organization();
         match &last {
-            None => last = Some(organization),
-            // What another organisation added, this one did not see.
-            Some(last) if one.role == Role::Agency && *last != organization => {
+            None => last = Some((one.role, organization)),
+            // What another agency added, this one did not see.
+            Some((Role::Agency, last)) if one.role == Role::Agency && *last != organization => {
                 one.check_other_organization();
             }
             Some(_) => {}
