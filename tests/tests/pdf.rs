@@ -225,7 +225,7 @@ fn findings_are_told(scratch: &Scratch) -> Result<()> {
         (
             "original",
             TRUST,
-            "signed by a person, and by an agency last",
+            "signed by Nguyễn Văn A, UBND tỉnh, and last and over all by",
         ),
         (
             "original",

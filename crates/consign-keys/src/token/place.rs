@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn the_example_is_parsed_with_and_without_its_choices() {
         let example = parse(EXAMPLE).unwrap();
-        assert_eq!(example.token, TokenName::Label("H49 seal".to_owned()));
+        assert_eq!(example.token, TokenName::Label("authority".to_owned()));
         assert_eq!((&example.key, &example.pin), (&None, &SecretSource::Prompt));
         let on = |line: &str| match line.strip_prefix('#') {
             Some(rest) if !rest.starts_with(' ') => format!("{rest}\n"),
