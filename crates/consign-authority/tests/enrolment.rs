@@ -1,0 +1,268 @@
+//! Who may enter or change what: invitations, and renewal by the keys in force.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests, outside the functions that the lint excuses"
+)]
+
+mod support;
+
+use consign_authority::{
+    Authority, AuthorityError, Enrolment, InviteOptions, PublishOptions, RenewalProof,
+};
+use consign_domain::enrolment::{Bundle, NodeRequest, Request};
+use consign_domain::{Digest, KeyId, Timestamp};
+use consign_keys::Keyring;
+use consign_pki::certificate::{CertificateDetails, read_bundle};
+use consign_pki::statement::StatementKey;
+use consign_runtime::entropy;
+use support::{Ceremony, agency, days, node_of, now, statement_key};
+
+/// An open authority with a hub, and its directory for invitations.
+struct Desk {
+    ceremony: Ceremony,
+    authority: Authority,
+}
+
+impl Desk {
+    fn new() -> Self {
+        let ceremony = Ceremony::with_hub();
+        let authority = Authority::open(&ceremony.dir()).unwrap();
+        Self {
+            ceremony,
+            authority,
+        }
+    }
+
+    fn invite(&self, code: &str) -> [u8; 16] {
+        let options = InviteOptions {
+            code: code.parse::<consign_domain::AgencyCode>().unwrap().into(),
+            name: Some(agency(code, None).name),
+            parent: None,
+            hub: None,
+            address: None,
+            days: 14,
+        };
+        let keyring = Keyring::default();
+        let invited = Authority::invite(&self.ceremony.dir(), &keyring, &options, now());
+        invited.unwrap().token.secret
+    }
+
+    fn enrol(
+        &mut self,
+        request: &NodeRequest,
+        secrets: &[[u8; 16]],
+    ) -> Result<Bundle, AuthorityError> {
+        let bytes = Request::Node(request.clone()).to_bytes();
+        match self.authority.enrol(&bytes, secrets, now())? {
+            Enrolment::Answered(bundle) => Ok(*bundle),
+            Enrolment::Waiting(reference) => panic!("{reference} waits"),
+        }
+    }
+
+    /// A node with one agency, enrolled by invitation.
+    fn enrolled(&mut self, code: &str) -> (NodeRequest, Bundle) {
+        let request = node_of(vec![agency(code, None)]);
+        let secret = self.invite(code);
+        let bundle = self.enrol(&request, &[secret]).unwrap();
+        (request, bundle)
+    }
+
+    /// The lines of the next directory.
+    fn published(&mut self, at: Timestamp) -> Vec<u8> {
+        self.authority
+            .publish(PublishOptions::default(), at)
+            .unwrap();
+        let (_, entries) = Authority::newest_version(&self.ceremony.dir(), None)
+            .unwrap()
+            .unwrap();
+        entries
+    }
+}
+
+#[test]
+fn an_invitation_counts_once_and_for_what_it_says() {
+    let mut desk = Desk::new();
+    let secret = desk.invite("H49.13");
+    let (first, second) = (
+        node_of(vec![agency("H49.13", None)]),
+        node_of(vec![agency("H49.13", None)]),
+    );
+    let other = node_of(vec![agency("H49.14", None)]);
+    let refused = desk.enrol(&other, &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::NotInvited { .. }),
+        "{refused}"
+    );
+    let both = node_of(vec![agency("H49.13", None), agency("H49.15", None)]);
+    let refused = desk.enrol(&both, &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::NotInvited { .. }),
+        "{refused}"
+    );
+    // What was refused used nothing up; the same request again gets the same.
+    let bundle = desk.enrol(&first, &[secret]).unwrap();
+    assert_eq!(desk.enrol(&first, &[secret]).unwrap().tls, bundle.tls);
+    let refused = desk.enrol(&second, &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::InvitationUsed { .. }),
+        "{refused}"
+    );
+    let refused = desk.enrol(&second, &[[7; 16]]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::InvitationUnknown),
+        "{refused}"
+    );
+    let late = desk.invite("H49.16");
+    let bytes = Request::Node(node_of(vec![agency("H49.16", None)])).to_bytes();
+    let refused = desk.authority.enrol(&bytes, &[late], days(15)).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::InvitationExpired { .. }),
+        "{refused}"
+    );
+}
+
+#[test]
+fn with_an_invitation_nobody_takes_what_is_anothers() {
+    let mut desk = Desk::new();
+    let (victim, _) = desk.enrolled("H49.20");
+    let (mallory, _) = desk.enrolled("H49.30");
+    let before = desk.published(now());
+    let theirs = &victim.agencies[0];
+
+    // Under the id of a registered agency, by an invitation for a new code.
+    let secret = desk.invite("H49.99");
+    let mut stolen = agency("H49.99", None);
+    stolen.id = theirs.id;
+    let refused = desk.enrol(&node_of(vec![stolen]), &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::NotInvited { .. }),
+        "{refused}"
+    );
+
+    // Beside one's own agency, by an invitation to replace that one's keys.
+    let secret = desk.invite("H49.30");
+    let mut own = agency("H49.30", None);
+    own.id = mallory.agencies[0].id;
+    let mut moved = theirs.clone();
+    moved.seal = agency("H49.20", None).seal;
+    let request = NodeRequest {
+        agencies: vec![own.clone(), moved],
+        ..mallory.clone()
+    };
+    let refused = desk.enrol(&request, &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::Changed { .. }),
+        "{refused}"
+    );
+    let request = NodeRequest {
+        agencies: vec![own.clone(), theirs.clone()],
+        ..mallory.clone()
+    };
+    let refused = desk.enrol(&request, &[secret]).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::Changed { .. }),
+        "{refused}"
+    );
+    assert_eq!(desk.published(now()), before, "nothing was entered");
+
+    let own = NodeRequest {
+        agencies: vec![own],
+        ..mallory
+    };
+    desk.enrol(&own, &[secret]).unwrap();
+    assert_ne!(desk.published(now()), before);
+}
+
+#[test]
+fn without_an_invitation_a_request_waits_for_the_operator() {
+    let mut desk = Desk::new();
+    let request = Request::Node(node_of(vec![agency("H49.13", None)])).to_bytes();
+    let waits = desk.authority.enrol(&request, &[], now()).unwrap();
+    let Enrolment::Waiting(reference) = waits else {
+        panic!("nobody has decided");
+    };
+    let pending = Authority::pending(&desk.ceremony.dir()).unwrap();
+    assert_eq!(pending[0].reference, reference);
+    assert_eq!(pending[0].agencies[0].0, "H49.13");
+    let options = consign_authority::IssueOptions::default();
+    desk.authority.approve(&reference, &options, now()).unwrap();
+    let answered = desk.authority.enrol(&request, &[], now()).unwrap();
+    assert!(matches!(answered, Enrolment::Answered(_)));
+    assert!(desk.authority.dismiss(&reference).is_err(), "it is decided");
+}
+
+#[test]
+fn keys_are_renewed_by_the_keys_in_force_alone() {
+    let mut desk = Desk::new();
+    let key = StatementKey::from_seed(entropy::bytes().unwrap());
+    let mut request = node_of(vec![agency("H49.13", None)]);
+    request.agencies[0].statement = Digest::from_bytes(key.public().to_bytes());
+    let secret = desk.invite("H49.13");
+    let bundle = desk.enrol(&request, &[secret]).unwrap();
+    let tls = read_bundle(&bundle.tls).unwrap();
+    let tls = CertificateDetails::from_der(&tls[0]).unwrap().fingerprint;
+    let peer = (request.id.to_bytes(), Digest::from_bytes(tls));
+
+    let mut next = request.clone();
+    next.agencies[0].statement = statement_key();
+    let bytes = Request::Node(next.clone()).to_bytes();
+    let proof = |key: &StatementKey, bytes: &[u8]| RenewalProof {
+        party: request.agencies[0].id.into(),
+        key: KeyId::from_bytes(key.public().key_id()),
+        signature: key.sign(bytes),
+    };
+    let stranger = StatementKey::from_seed([9; 32]);
+    let stranger_certificate = (peer.0, Digest::of(b"another certificate"));
+    let old = Request::Node(request.clone()).to_bytes();
+    let cases = [
+        (Vec::new(), peer),
+        (vec![proof(&stranger, &bytes)], peer),
+        (vec![proof(&key, &old)], peer),
+        (vec![proof(&key, &bytes)], stranger_certificate),
+        (vec![proof(&key, &bytes)], ([3; 16], peer.1)),
+    ];
+    for (proofs, peer) in cases {
+        let refused = desk
+            .authority
+            .renew(&bytes, &proofs, peer, now())
+            .unwrap_err();
+        assert!(
+            matches!(refused, AuthorityError::RenewalRefused { .. }),
+            "{refused}"
+        );
+    }
+    let mut renamed = next.clone();
+    renamed.agencies[0].name = agency("H49.77", None).name;
+    let renamed = Request::Node(renamed).to_bytes();
+    let proofs = [proof(&key, &renamed)];
+    assert!(
+        desk.authority
+            .renew(&renamed, &proofs, peer, now())
+            .is_err()
+    );
+
+    let proofs = [proof(&key, &bytes)];
+    desk.authority.renew(&bytes, &proofs, peer, now()).unwrap();
+    let published = desk
+        .authority
+        .publish(PublishOptions::default(), now())
+        .unwrap();
+    let directory = desk.ceremony.directory(&published);
+    let party = request.agencies[0].id.into();
+    let in_force = KeyId::from_bytes(key.public().key_id());
+    let before = directory.key(party, in_force).unwrap();
+    assert!(
+        before.may_sign_now() && before.counts_at(days(6)),
+        "they overlap"
+    );
+    assert!(!before.counts_at(days(8)));
+    // A key that was replaced never comes back.
+    let refused = desk
+        .authority
+        .renew(&old, &[proof(&key, &old)], peer, now());
+    assert!(matches!(
+        refused,
+        Err(AuthorityError::RenewalRefused { .. })
+    ));
+}
