@@ -26,6 +26,7 @@ mod pending;
 mod reform;
 mod renewal;
 mod service;
+mod standing;
 mod store;
 mod versions;
 
@@ -33,10 +34,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use consign_domain::directory::{Entry, EntryState};
 use consign_domain::enrolment::{Bundle, BundleTag, DirectoryBundle, Request, SealBundle};
 use consign_domain::text::Line;
-use consign_domain::{AgencyId, DirectoryVersion, NodeId, PartyCode, Timestamp};
+use consign_domain::{AgencyId, DirectoryVersion, Timestamp};
 use consign_keys::{Keyring, TokenPlace};
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::issue::{CertificateAuthority, Validity};
@@ -51,7 +51,7 @@ use crate::inspection::Inspection;
 use crate::issuance::{Issuance, IssueOptions, Outcome, Purpose, Serials};
 use crate::publication::{self, Before, Version};
 use crate::register::{CertificateRecord, Record, Register};
-use crate::revocation::{self, RevocationRecord, RevokeOptions, RevokedParty};
+use crate::revocation;
 use crate::settings::{DAY, Lives, Settings};
 
 use layout::Layout;
@@ -385,94 +385,6 @@ impl Authority {
             store::keep_list(&self.layout.root_list(), &list.map_err(fault)?)?;
         }
         Ok(())
-    }
-
-    /// Revokes what an agency or hub signs and is known by, for the next directory and the next
-    /// lists. What is proven to be older stays good.
-    ///
-    /// # Errors
-    /// Nobody has the code, nothing of it counts any more, the time is to come, or the file
-    /// cannot be written.
-    pub fn revoke(
-        &mut self,
-        code: &PartyCode,
-        options: RevokeOptions,
-        now: Timestamp,
-    ) -> Result<RevokedParty, AuthorityError> {
-        let party = || code.to_string();
-        let holder = self.register.code_holder(code);
-        let record = holder.and_then(|id| self.register.get(id)).cloned();
-        let Some(mut record) = record else {
-            return Err(AuthorityError::PartyUnknown { party: party() });
-        };
-        let at = options.at.unwrap_or(now);
-        if at > now || options.invalid_from.is_some_and(|from| from > now) {
-            return Err(AuthorityError::RevokedLater { now });
-        }
-        let revocation = RevocationRecord {
-            at,
-            reason: options.reason,
-            invalid_from: options.invalid_from,
-        };
-        let Some(revoked) = revocation::revoke(&mut record, revocation) else {
-            return Err(AuthorityError::NothingToRevoke { party: party() });
-        };
-        self.enter(record)?;
-        Ok(revoked)
-    }
-
-    /// Suspends, closes or activates the agency or hub of a code, for the next directory;
-    /// says whether that changed anything.
-    ///
-    /// # Errors
-    /// Nobody has the code, or the file cannot be written.
-    pub fn set_state(
-        &mut self,
-        code: &PartyCode,
-        state: EntryState,
-    ) -> Result<bool, AuthorityError> {
-        let id = self.register.code_holder(code);
-        self.change_state(id, code.as_str(), state)
-    }
-
-    /// [`Authority::set_state`] for a node, which has an id and no code.
-    ///
-    /// # Errors
-    /// As [`Authority::set_state`].
-    pub fn set_node_state(
-        &mut self,
-        node: NodeId,
-        state: EntryState,
-    ) -> Result<bool, AuthorityError> {
-        let id = self.register.node(node).map(|node| node.id.to_bytes());
-        self.change_state(id, &node.to_string(), state)
-    }
-
-    fn change_state(
-        &mut self,
-        id: Option<[u8; 16]>,
-        party: &str,
-        state: EntryState,
-    ) -> Result<bool, AuthorityError> {
-        let record = id.and_then(|id| self.register.get(id)).cloned();
-        let Some(mut record) = record else {
-            let party = party.to_owned();
-            return Err(AuthorityError::PartyUnknown { party });
-        };
-        let current = match &mut record.entry {
-            Entry::Agency(agency) => &mut agency.state,
-            Entry::Node(node) => &mut node.state,
-            Entry::Hub(hub) => &mut hub.state,
-            _ => return Err(AuthorityError::RequestKind),
-        };
-        if std::mem::replace(current, state) == state {
-            return Ok(false);
-        }
-        if let Entry::Agency(agency) = &mut record.entry {
-            agency.successor = None;
-        }
-        self.enter(record)?;
-        Ok(true)
     }
 
     fn enter(&mut self, record: Record) -> Result<(), AuthorityError> {

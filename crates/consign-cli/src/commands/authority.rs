@@ -4,28 +4,25 @@ mod enrolment;
 mod service;
 
 mod reform;
+mod revocation;
+mod show;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
-use consign_authority::inspection::{End, Inspection};
-use consign_authority::{
-    AuthorityError, IssueOptions, Lives, NewKeys, PublishOptions, RevokeOptions, RevokedParty,
-};
+use clap::{Args, Subcommand};
+use consign_authority::{IssueOptions, Lives, NewKeys, PublishOptions};
 use consign_domain::enrolment::{MAX_REQUEST, Request};
-use consign_domain::{AgencyCode, PartyCode, Timestamp};
+use consign_domain::{AgencyCode, PartyCode};
 use consign_keys::Keyring;
-use consign_pki::path::revocation::RevocationReason;
 use consign_runtime::files;
 use serde::Serialize;
 
-use super::directory::state;
 use super::keys::{self, Protection, Unlock};
 use super::{Outcome, absolute, now, quoted};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
-use crate::output::{Output, Tone};
+use crate::output::Output;
 
 /// The mode of files that are for everybody: a bundle holds nothing secret.
 const PUBLIC: u32 = 0o644;
@@ -62,7 +59,7 @@ pub(crate) enum Authority {
     /// Sign the next version of the directory; only then do new keys count
     Publish(Publish),
     /// Revoke the keys and certificates of an agency or hub
-    Revoke(Revoke),
+    Revoke(revocation::Revoke),
     /// Give an agency another code or name
     Rename(reform::Rename),
     /// Let another node serve an agency
@@ -72,7 +69,7 @@ pub(crate) enum Authority {
     /// Put the keys under a passphrase, another one, or none
     Protect(Protect),
     /// Show the authority and everyone it has enrolled
-    Show(Show),
+    Show(show::Show),
 }
 
 /// Which authority.
@@ -196,76 +193,6 @@ pub(crate) struct Publish {
     force: bool,
 }
 
-/// Revoke an agency's or hub's keys and certificates.
-#[derive(Debug, Args)]
-#[command(after_help = "Examples:
-  consign authority revoke H49.13 --reason key-compromise --publish --dir AUTHORITY
-  consign authority revoke H49.13 --reason key-compromise --invalid-from 2026-11-20T00:00:00Z --publish
-
-Once it is published, nothing that the party signs counts any more, and what is proven to be older
-stays good: the directory says so to this network, and the revocation lists in trust/crl to
-everybody else. Keys that others may have had earlier, by --invalid-from, count for nothing from
-then on, nor do keys that were replaced earlier. New keys are enrolled as ever: node init or hub
-init, and authority issue --replace.")]
-pub(crate) struct Revoke {
-    /// The agency's or hub's code
-    #[arg(value_name = "CODE")]
-    code: String,
-    #[command(flatten)]
-    place: Place,
-    /// Why
-    #[arg(long, value_enum)]
-    reason: Reason,
-    /// From when on it does not count; now, if it is left out
-    #[arg(long, value_name = "TIME")]
-    at: Option<Timestamp>,
-    /// Since when others may have had the keys
-    #[arg(long, value_name = "TIME")]
-    invalid_from: Option<Timestamp>,
-    /// Publish as well: a revocation counts only then
-    #[arg(long)]
-    publish: bool,
-}
-
-/// Why keys are revoked (RFC 5280 §5.3.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Reason {
-    /// Others may have the keys
-    KeyCompromise,
-    /// The agency has another name or belongs elsewhere
-    AffiliationChanged,
-    /// There are other keys
-    Superseded,
-    /// The agency is no more
-    CessationOfOperation,
-    /// The right to take part was withdrawn
-    PrivilegeWithdrawn,
-    /// None of these
-    Unspecified,
-}
-
-impl From<Reason> for RevocationReason {
-    fn from(reason: Reason) -> Self {
-        match reason {
-            Reason::KeyCompromise => Self::KeyCompromise,
-            Reason::AffiliationChanged => Self::AffiliationChanged,
-            Reason::Superseded => Self::Superseded,
-            Reason::CessationOfOperation => Self::CessationOfOperation,
-            Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
-            Reason::Unspecified => Self::Unspecified,
-        }
-    }
-}
-
-/// Show the authority.
-#[derive(Debug, Args)]
-#[command(after_help = "Example:
-  consign authority show AUTHORITY")]
-pub(crate) struct Show {
-    #[command(flatten)]
-    home: Home,
-}
-
 #[derive(Serialize)]
 struct Founded {
     dir: PathBuf,
@@ -291,15 +218,6 @@ struct Published {
     path: PathBuf,
 }
 
-#[derive(Serialize)]
-struct Revoked {
-    code: String,
-    #[serde(flatten)]
-    revoked: Option<RevokedParty>,
-    /// The directory that says so, if it was published.
-    version: Option<u64>,
-}
-
 /// Runs one of the commands.
 pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
     match authority {
@@ -312,12 +230,12 @@ pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
         Authority::Dismiss(arguments) => enrolment::dismiss(&arguments, output),
         Authority::Issue(arguments) => issue(arguments, output),
         Authority::Publish(arguments) => publish(&arguments, output),
-        Authority::Revoke(arguments) => revoke(&arguments, output),
+        Authority::Revoke(arguments) => revocation::run(&arguments, output),
         Authority::Rename(arguments) => reform::rename(arguments, output),
         Authority::Move(arguments) => reform::move_to(&arguments, output),
         Authority::Merge(arguments) => reform::merge(&arguments, output),
         Authority::Protect(arguments) => protect(arguments, output),
-        Authority::Show(arguments) => show(&arguments, output),
+        Authority::Show(arguments) => show::run(&arguments, output),
     }
 }
 
@@ -434,52 +352,6 @@ fn publish(arguments: &Publish, output: Output) -> Outcome {
     Ok(exit::DONE)
 }
 
-fn revoke(arguments: &Revoke, output: Output) -> Outcome {
-    let dir = arguments.place.directory()?;
-    let code = party_code(&arguments.code)?;
-    let options = RevokeOptions {
-        reason: arguments.reason.into(),
-        at: arguments.at,
-        invalid_from: arguments.invalid_from,
-    };
-    let mut authority = arguments.place.open(&dir)?;
-    let revoked = match authority.revoke(&code, options, now()) {
-        Ok(revoked) => Some(revoked),
-        // What was revoked before and not published yet is published now.
-        Err(AuthorityError::NothingToRevoke { .. }) if arguments.publish => None,
-        Err(error) => return Err(error.into()),
-    };
-    match &revoked {
-        Some(revoked) => output.line(format_args!(
-            "{code}: {} certificates and {} statement keys count for nothing from {} on",
-            revoked.certificates, revoked.statement_keys, revoked.since
-        )),
-        None => output.line(format_args!("{code}: nothing more is to be revoked")),
-    }
-    let version = if arguments.publish {
-        let published = authority.publish(PublishOptions::default(), now())?;
-        output.line(format_args!(
-            "published: directory version {}, and the revocation lists in {}",
-            published.version,
-            quoted(&dir.join("trust/crl"))
-        ));
-        Some(published.version.value())
-    } else {
-        output.line(format_args!(
-            "It counts once it is published: consign authority publish --dir {}",
-            quoted(&dir)
-        ));
-        None
-    };
-    let answer = Revoked {
-        code: code.to_string(),
-        revoked,
-        version,
-    };
-    output.object(true, &answer);
-    Ok(exit::DONE)
-}
-
 /// An agency's code, or a hub's name.
 fn party_code(text: &str) -> Result<PartyCode, Failure> {
     let agency = text.parse::<AgencyCode>().map(PartyCode::from);
@@ -491,92 +363,6 @@ fn party_code(text: &str) -> Result<PartyCode, Failure> {
                 "name an agency as H49.13, or a hub as hub-1",
             )
         })
-}
-
-fn show(arguments: &Show, output: Output) -> Outcome {
-    let dir = arguments.home.directory()?;
-    let inspection = consign_authority::inspect(&dir, now())?;
-    print(&inspection, &dir, output);
-    output.object(true, &inspection);
-    Ok(exit::DONE)
-}
-
-fn print(inspection: &Inspection, dir: &Path, output: Output) {
-    output.line(format_args!("{} ({})", inspection.name, inspection.network));
-    output.line(format_args!(
-        "root certificate     {}",
-        end(inspection.root, output)
-    ));
-    output.line(format_args!(
-        "issuing certificate  {}",
-        end(inspection.issuing, output)
-    ));
-    match inspection.head {
-        None => output.line("directory            not published yet"),
-        Some(head) => output.line(format_args!(
-            "directory            version {}, {} entries, {}",
-            head.version,
-            head.entries,
-            end(head.expires, output)
-        )),
-    }
-    if let Some(service) = &inspection.service {
-        output.line(format_args!(
-            "service              {}, key {}",
-            service.address, service.fingerprint
-        ));
-    }
-    if inspection.unpublished {
-        let word = output.paint(Tone::Doubtful, "not all of it is published");
-        output.line(format_args!(
-            "{word}: consign authority publish --dir {}",
-            quoted(dir)
-        ));
-    }
-    let tls = |ends: Option<End>| ends.map(|ends| end(ends, output)).unwrap_or_default();
-    let hubs = inspection.hubs.iter().flat_map(|hub| {
-        let cells = ["hub", hub.code.as_str(), &hub.address, state(hub.state)];
-        let stamps = ["time-stamps", hub.code.as_str(), "", ""];
-        let stamps = hub.time_stamp.map(|ends| with(&stamps, tls(Some(ends))));
-        [Some(with(&cells, tls(hub.tls))), stamps]
-            .into_iter()
-            .flatten()
-    });
-    let nodes = inspection.nodes.iter().map(|node| {
-        let id = node.id.to_string();
-        let cells = ["node", id.as_str(), &node.name, state(node.state)];
-        with(&cells, tls(node.tls))
-    });
-    let agencies = inspection.agencies.iter().map(|agency| {
-        let code = agency.code.as_ref().map(ToString::to_string);
-        let (code, name) = (
-            code.unwrap_or_default(),
-            agency.name.clone().unwrap_or_default(),
-        );
-        let cells = ["agency", code.as_str(), &name, state(agency.state)];
-        with(&cells, tls(agency.seal))
-    });
-    let rows: Vec<Vec<String>> = hubs.chain(nodes).chain(agencies).collect();
-    output.line("");
-    output.table(
-        &["KIND", "CODE", "NAME", "STATE", "CERTIFICATE"],
-        &rows,
-        "Nobody is enrolled yet.",
-    );
-}
-
-fn with(cells: &[&str], last: String) -> Vec<String> {
-    let cells = cells.iter().map(ToString::to_string);
-    cells.chain(std::iter::once(last)).collect()
-}
-
-fn end(end: End, output: Output) -> String {
-    let text = format!("until {} ({} days)", end.at, end.days_left);
-    match end.days_left {
-        days if days < 0 => output.paint(Tone::Bad, text),
-        days if days < 30 => output.paint(Tone::Doubtful, text),
-        _ => text,
-    }
 }
 
 fn hub_code(text: &str) -> Result<PartyCode, String> {

@@ -1,0 +1,129 @@
+//! `consign authority revoke`.
+
+use clap::{Args, ValueEnum};
+use consign_authority::{AuthorityError, PublishOptions, RevokeOptions, RevokedParty};
+use consign_domain::Timestamp;
+use consign_pki::path::revocation::RevocationReason;
+use serde::Serialize;
+
+use super::{Place, party_code};
+use crate::commands::{Outcome, now, quoted};
+use crate::failure::exit;
+use crate::output::Output;
+
+/// Revoke an agency's or hub's keys and certificates.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  consign authority revoke H49.13 --reason key-compromise --publish --dir AUTHORITY
+  consign authority revoke H49.13 --reason key-compromise --invalid-from 2026-11-20T00:00:00Z --publish
+
+Once it is published, nothing that the party signs counts any more, and what is proven to be older
+stays good: the directory says so to this network, and the revocation lists in trust/crl to
+everybody else. Keys that others may have had earlier, by --invalid-from, count for nothing from
+then on, nor do keys that were replaced earlier. New keys are enrolled as ever: node init or hub
+init, and authority issue --replace.")]
+pub(crate) struct Revoke {
+    /// The agency's or hub's code
+    #[arg(value_name = "CODE")]
+    code: String,
+    #[command(flatten)]
+    place: Place,
+    /// Why
+    #[arg(long, value_enum)]
+    reason: Reason,
+    /// From when on it does not count; now, if it is left out
+    #[arg(long, value_name = "TIME")]
+    at: Option<Timestamp>,
+    /// Since when others may have had the keys
+    #[arg(long, value_name = "TIME")]
+    invalid_from: Option<Timestamp>,
+    /// Publish as well: a revocation counts only then
+    #[arg(long)]
+    publish: bool,
+}
+
+/// Why keys are revoked (RFC 5280 §5.3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Reason {
+    /// Others may have the keys
+    KeyCompromise,
+    /// The agency has another name or belongs elsewhere
+    AffiliationChanged,
+    /// There are other keys
+    Superseded,
+    /// The agency is no more
+    CessationOfOperation,
+    /// The right to take part was withdrawn
+    PrivilegeWithdrawn,
+    /// None of these
+    Unspecified,
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+            Reason::PrivilegeWithdrawn => Self::PrivilegeWithdrawn,
+            Reason::Unspecified => Self::Unspecified,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Revoked {
+    code: String,
+    #[serde(flatten)]
+    revoked: Option<RevokedParty>,
+    /// The directory that says so, if it was published.
+    version: Option<u64>,
+}
+
+/// Revokes.
+pub(super) fn run(arguments: &Revoke, output: Output) -> Outcome {
+    let dir = arguments.place.directory()?;
+    let code = party_code(&arguments.code)?;
+    let options = RevokeOptions {
+        reason: arguments.reason.into(),
+        at: arguments.at,
+        invalid_from: arguments.invalid_from,
+    };
+    let mut authority = arguments.place.open(&dir)?;
+    let revoked = match authority.revoke(&code, options, now()) {
+        Ok(revoked) => Some(revoked),
+        // What was revoked before and not published yet is published now.
+        Err(AuthorityError::NothingToRevoke { .. }) if arguments.publish => None,
+        Err(error) => return Err(error.into()),
+    };
+    match &revoked {
+        Some(revoked) => output.line(format_args!(
+            "{code}: {} certificates and {} statement keys count for nothing from {} on",
+            revoked.certificates, revoked.statement_keys, revoked.since
+        )),
+        None => output.line(format_args!("{code}: nothing more is to be revoked")),
+    }
+    let version = if arguments.publish {
+        let published = authority.publish(PublishOptions::default(), now())?;
+        output.line(format_args!(
+            "published: directory version {}, and the revocation lists in {}",
+            published.version,
+            quoted(&dir.join("trust/crl"))
+        ));
+        Some(published.version.value())
+    } else {
+        output.line(format_args!(
+            "It counts once it is published: consign authority publish --dir {}",
+            quoted(&dir)
+        ));
+        None
+    };
+    let answer = Revoked {
+        code: code.to_string(),
+        revoked,
+        version,
+    };
+    output.object(true, &answer);
+    Ok(exit::DONE)
+}

@@ -1,0 +1,108 @@
+//! `consign authority show`.
+
+use std::path::Path;
+
+use clap::Args;
+use consign_authority::inspection::{End, Inspection};
+
+use super::Home;
+use crate::commands::directory::state;
+use crate::commands::{Outcome, now, quoted};
+use crate::failure::exit;
+use crate::output::{Output, Tone};
+
+/// Show the authority.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  consign authority show AUTHORITY")]
+pub(crate) struct Show {
+    #[command(flatten)]
+    home: Home,
+}
+
+/// Shows.
+pub(super) fn run(arguments: &Show, output: Output) -> Outcome {
+    let dir = arguments.home.directory()?;
+    let inspection = consign_authority::inspect(&dir, now())?;
+    print(&inspection, &dir, output);
+    output.object(true, &inspection);
+    Ok(exit::DONE)
+}
+
+fn print(inspection: &Inspection, dir: &Path, output: Output) {
+    output.line(format_args!("{} ({})", inspection.name, inspection.network));
+    output.line(format_args!(
+        "root certificate     {}",
+        end(inspection.root, output)
+    ));
+    output.line(format_args!(
+        "issuing certificate  {}",
+        end(inspection.issuing, output)
+    ));
+    match inspection.head {
+        None => output.line("directory            not published yet"),
+        Some(head) => output.line(format_args!(
+            "directory            version {}, {} entries, {}",
+            head.version,
+            head.entries,
+            end(head.expires, output)
+        )),
+    }
+    if let Some(service) = &inspection.service {
+        output.line(format_args!(
+            "service              {}, key {}",
+            service.address, service.fingerprint
+        ));
+    }
+    if inspection.unpublished {
+        let word = output.paint(Tone::Doubtful, "not all of it is published");
+        output.line(format_args!(
+            "{word}: consign authority publish --dir {}",
+            quoted(dir)
+        ));
+    }
+    let tls = |ends: Option<End>| ends.map(|ends| end(ends, output)).unwrap_or_default();
+    let hubs = inspection.hubs.iter().flat_map(|hub| {
+        let cells = ["hub", hub.code.as_str(), &hub.address, state(hub.state)];
+        let stamps = ["time-stamps", hub.code.as_str(), "", ""];
+        let stamps = hub.time_stamp.map(|ends| with(&stamps, tls(Some(ends))));
+        [Some(with(&cells, tls(hub.tls))), stamps]
+            .into_iter()
+            .flatten()
+    });
+    let nodes = inspection.nodes.iter().map(|node| {
+        let id = node.id.to_string();
+        let cells = ["node", id.as_str(), &node.name, state(node.state)];
+        with(&cells, tls(node.tls))
+    });
+    let agencies = inspection.agencies.iter().map(|agency| {
+        let code = agency.code.as_ref().map(ToString::to_string);
+        let (code, name) = (
+            code.unwrap_or_default(),
+            agency.name.clone().unwrap_or_default(),
+        );
+        let cells = ["agency", code.as_str(), &name, state(agency.state)];
+        with(&cells, tls(agency.seal))
+    });
+    let rows: Vec<Vec<String>> = hubs.chain(nodes).chain(agencies).collect();
+    output.line("");
+    output.table(
+        &["KIND", "CODE", "NAME", "STATE", "CERTIFICATE"],
+        &rows,
+        "Nobody is enrolled yet.",
+    );
+}
+
+fn with(cells: &[&str], last: String) -> Vec<String> {
+    let cells = cells.iter().map(ToString::to_string);
+    cells.chain(std::iter::once(last)).collect()
+}
+
+fn end(end: End, output: Output) -> String {
+    let text = format!("until {} ({} days)", end.at, end.days_left);
+    match end.days_left {
+        days if days < 0 => output.paint(Tone::Bad, text),
+        days if days < 30 => output.paint(Tone::Doubtful, text),
+        _ => text,
+    }
+}
