@@ -2,7 +2,7 @@
 //!
 //! A seal is stamped while it is made, if the stamp comes soon (CAdES-B-T, ETSI EN 319 122-1
 //! §6.3); else it is made without, is sent, and the stamp is fetched afterwards over the same
-//! signature value ([`late`]). A container never changes once it is in an envelope, so such a
+//! signature value (`late`). A container never changes once it is in an envelope, so such a
 //! token is kept beside it. No stamp counts here that a reader of the document would not count:
 //! it is over this seal, by an authority that leads to a pinned root, and of a time that is ours.
 //!
