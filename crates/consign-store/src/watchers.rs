@@ -27,11 +27,12 @@ impl Watchers {
         watcher
     }
 
-    /// Tells that an inbox now reaches to `last`.
+    /// Tells that an inbox can be read up to `last`. Also those who knew of it: a watcher that was
+    /// made between the decision and its commit has looked too early, and found nothing.
     pub(crate) fn wake(&self, agency: AgencyId, last: u64) {
         let watchers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = watchers.get(&agency) {
-            sender.send_if_modified(|known| raise(known, last));
+            sender.send_modify(|known| *known = last.max(*known));
         }
     }
 }
