@@ -30,7 +30,7 @@ use std::time::Duration;
 
 use consign_domain::{AgencyId, EnvelopeKey};
 use consign_proto::v1::{self, collect_reply::Message};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tonic::Streaming;
 
 use crate::admit::Refused;
@@ -60,6 +60,8 @@ struct Session {
     /// What this stream may hold of the hub's budget for deliveries.
     share: Arc<Semaphore>,
     out: Sender,
+    /// Newer directories than the one that the node is greeted with.
+    news: watch::Receiver<u64>,
     /// Agencies are ahead of the hub, and their node may prove it.
     awaits_proof: bool,
 }
@@ -132,7 +134,7 @@ impl Session {
 
     /// Tells the node of newer directories, until one no longer lists it.
     async fn watch_directory(&self) -> End {
-        let mut changes = self.relay.directories.changes();
+        let mut changes = self.news.clone();
         loop {
             if let Err(refused) = self.relay.authorise(self.caller) {
                 return End::Refused(refused);

@@ -76,6 +76,8 @@ pub(super) async fn open(
             .take_over(cursors.iter().map(|cursor| cursor.agency).collect()),
         credit: Credit::default(),
         share: Arc::new(Semaphore::new(SHARE)),
+        // Before the greeting says which version is in force: what comes later is news.
+        news: relay.directories.changes(),
         relay,
         caller,
         out,

@@ -1,6 +1,7 @@
 //! Inboxes with something urgent come before others.
 
 use consign_domain::document::Urgency;
+use consign_domain::statement::Event;
 
 use super::*;
 
@@ -13,7 +14,8 @@ async fn send_as(net: &Net, to: &str, urgency: Urgency) {
     letter.fields.urgency = urgency;
     let sealed = letter.seal(net.world.agency("H49.01"));
     let mut hub = net.world.connect(0, &net.hub).await;
-    send(&mut hub, &sealed).await.unwrap();
+    let said = send(&mut hub, &sealed).await.unwrap();
+    assert_eq!(said.event, Event::SubmissionAcceptance, "{to}: {said:?}");
 }
 
 /// A node with six agencies, each with an ordinary item, that collects them all.
