@@ -6,6 +6,7 @@
     reason = "only JSON values are indexed, which answer with null where there is nothing"
 )]
 
+use std::fs;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +14,7 @@ use consign_tests::network::{ARRIVAL, free_port};
 use consign_tests::scratch::in_scratch;
 use consign_tests::service::Service;
 use consign_tests::waiting::until;
-use consign_tests::{Scratch, material};
+use consign_tests::{Scratch, material, outside};
 use serde_json::Value;
 
 const SEND: &str =
@@ -38,6 +39,7 @@ fn by_token_a_network_is_founded_renewed_and_defended() -> Result<()> {
         province.arrives(SEND)?;
         province.tokens_count_once()?;
         province.keys_are_renewed()?;
+        province.a_lost_answer_is_asked_for_again()?;
         province.an_operator_decides()?;
         province.revocation_reaches_everybody()
     })
@@ -152,6 +154,49 @@ impl<'a> Province<'a> {
         let verdict = self.scratch.ask(line)?;
         ensure!(verdict["verdict"] == "TOTAL-PASSED", "{verdict}");
         Ok(())
+    }
+
+    /// A node whose renewal was listed and did not arrive asks for it again by itself, also one
+    /// that believes other time-stamp authorities than the network's own.
+    fn a_lost_answer_is_asked_for_again(&mut self) -> Result<()> {
+        let certificate = self.scratch.join("node-b/keys/tls.pem");
+        let before = fs::read(&certificate)?;
+        self.scratch.ask("node renew --node node-b")?;
+        let renewed = fs::read(&certificate)?;
+        ensure!(renewed != before, "the certificate is the same");
+        let node = self.nodes.get_mut(1).context("node-b")?;
+        node.kill()?;
+        fs::write(&certificate, &before)?;
+        let root = self.scratch.join("roots.pem");
+        let path = root.to_string_lossy();
+        outside::openssl([
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-subj",
+            "/CN=TSA",
+            "-keyout",
+            "/dev/null",
+            "-out",
+            &*path,
+        ])?
+        .good()?;
+        let settings = self.scratch.join("node-b/node.toml");
+        let written = fs::read_to_string(&settings)?;
+        fs::write(
+            &settings,
+            format!("{written}\n[time_stamp]\nroots = \"{path}\"\n"),
+        )?;
+        node.start_again()?;
+        until("the certificate has come", ARRIVAL, || {
+            Ok((fs::read(&certificate)? == renewed).then_some(()))
+        })?;
+        self.connected("node-b")?;
+        self.arrives(SEND).map(drop)
     }
 
     /// Without a token a request waits until the operator decides.

@@ -248,13 +248,14 @@ fn list_encryption_key(
     list.push(key);
 }
 
-/// Another life for a key that is asked for again when a third of its life or less is left, as
-/// certificates have it.
+/// Another life for a key that is asked for again when a third of such a life or less is left,
+/// as certificates have it. A key that was prolonged before is old from its first day on: its
+/// whole life says nothing.
 fn prolong(current: &mut Validity, asked: Validity, now: Timestamp) {
-    let (Some(until), Some(_)) = (current.until, asked.until) else {
+    let (Some(until), Some(next)) = (current.until, asked.until) else {
         return;
     };
-    let third = until.distance(current.from) / 3;
+    let third = next.distance(now) / 3;
     if current.contains(now) && now >= until.minus_seconds(third) {
         current.until = asked.until;
     }
@@ -268,5 +269,31 @@ pub(crate) fn end_all<'a>(validities: impl Iterator<Item = &'a mut Validity>, no
 fn end(validity: &mut Validity, at: Timestamp) {
     if validity.until.is_none_or(|until| until > at) {
         validity.until = Some(at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_prolonged_once_in_two_thirds_of_a_life_however_old_it_is() {
+        let day = |day: u64| Timestamp::from_unix(1_800_000_000 + day * DAY).unwrap();
+        let life = |from| Validity {
+            from: day(from),
+            until: Some(day(from + 365)),
+        };
+        let mut key = life(0);
+        let mut prolonged = Vec::new();
+        for today in 0..3_650 {
+            let before = key.until;
+            prolong(&mut key, life(today), day(today));
+            if key.until != before {
+                prolonged.push(today);
+            }
+        }
+        let apart = prolonged.windows(2).map(|two| two[1] - two[0]);
+        assert_eq!(prolonged.first(), Some(&244));
+        assert!(apart.clone().all(|days| days == 244), "{prolonged:?}");
     }
 }

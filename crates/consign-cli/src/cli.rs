@@ -4,12 +4,17 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use consign_domain::AgencyCode;
+use consign_domain::enrolment::{InvitationToken, TokenError};
+use consign_runtime::files;
 
 use crate::commands::{
     authority, bench, completions, demo, directory, export, hub, inbox, manual, node, send, sent,
     show, status, track, verify,
 };
 use crate::failure::Failure;
+
+/// Largest file with a token, in bytes.
+const MAX_TOKEN_FILE: usize = 1_024;
 
 /// Exchange signed official documents, and get signed evidence of all that happens to them.
 #[derive(Debug, Parser)]
@@ -161,6 +166,22 @@ impl AgencyChoice {
 /// A code in either of its forms.
 pub(crate) fn agency_code(text: &str) -> Result<AgencyCode, String> {
     AgencyCode::read(text).map_err(|error| error.to_string())
+}
+
+/// An invitation's token, as it is or as the first line of a file: what is on a command line,
+/// everybody on the machine can read.
+pub(crate) fn invitation(text: &str) -> Result<InvitationToken, String> {
+    let read;
+    let token = match text.strip_prefix("file:") {
+        None => text,
+        Some(path) => {
+            let bytes = files::read_bounded(Path::new(path), MAX_TOKEN_FILE);
+            read = bytes.map_err(|fault| crate::failure::with_causes(&fault))?;
+            std::str::from_utf8(&read).map_err(|_| format!("{path} is not text"))?
+        }
+    };
+    let token = token.lines().next().unwrap_or_default();
+    token.parse().map_err(|fault: TokenError| fault.to_string())
 }
 
 #[cfg(test)]

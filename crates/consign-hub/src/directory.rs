@@ -124,7 +124,7 @@ pub(crate) struct Directories {
 
 /// Whether a directory found in `place` may follow the one known, by all heads between the two
 /// where they lie there.
-fn check(
+pub(crate) fn check(
     place: &Path,
     known: Known,
     found: &Directory,

@@ -10,6 +10,7 @@ use consign_enrol::{Answer, Authority, EnrolFault, Offer};
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
 use consign_runtime::shutdown::Shutdown;
+use consign_verify::directory::Known;
 use consign_verify::{Directory, TrustStore};
 use tracing::{info, warn};
 
@@ -21,6 +22,9 @@ use crate::setup::{Installed, SetupError, init_as, install};
 const ASK: Duration = Duration::from_secs(2);
 /// How long an authority that does not answer is left alone.
 const AGAIN: Duration = Duration::from_secs(15);
+/// How long one connection is used: the authority knows a caller by the certificate that it was
+/// made with.
+const CONNECTION: Duration = Duration::from_secs(3_600);
 
 /// Why a hub is not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -111,64 +115,56 @@ impl Follower {
             if let Err(fault) = self.renewal.take_up(&current, now) {
                 warn!(%fault, "the hub's next certificate cannot be used");
             }
-            let pause = tokio::select! {
+            let asked = tokio::select! {
                 () = shutdown.wait() => return,
-                fault = self.ask() => match fault {
-                    // Without a service of the authority the operator brings directories.
-                    EnrolFault::NoService => AGAIN,
-                    fault => {
-                        if !std::mem::replace(&mut self.told, true) {
-                            warn!(%fault, "the authority gives no directory, asking again");
-                        }
-                        AGAIN
-                    }
-                },
+                asked = self.ask() => asked,
             };
+            let Err(fault) = asked else { continue };
+            // Without a service of the authority the operator brings directories.
+            if !matches!(fault, EnrolFault::NoService) && !std::mem::replace(&mut self.told, true) {
+                warn!(%fault, "the authority gives no directory, asking again");
+            }
             tokio::select! {
                 () = shutdown.wait() => return,
-                () = tokio::time::sleep(pause) => {}
+                () = tokio::time::sleep(AGAIN) => {}
             }
         }
     }
 
-    /// Asks for as long as the authority answers; gives why it does not.
-    async fn ask(&mut self) -> EnrolFault {
-        let asked = async {
-            let directory = self.directories.current();
-            let mut authority =
-                Authority::listed(&directory, &self.renewal.identity, &self.clock).await?;
-            loop {
-                let have = self.directories.current().version().value();
-                if let Some(offer) = authority.directory(have).await?
-                    && !self.take(offer).await
-                {
-                    return Err(EnrolFault::Protocol);
-                }
-                self.told = false;
-                let now = Timestamp::from_unix_saturating(self.clock.now());
-                let current = self.directories.current();
-                if let Err(fault) = self.renewal.look(&mut authority, &current, now).await {
-                    warn!(%fault, "the hub's next certificate cannot be used");
-                }
-                tokio::time::sleep(ASK).await;
+    /// Asks on one connection for as long as the authority answers.
+    async fn ask(&mut self) -> Result<(), EnrolFault> {
+        let directory = self.directories.current();
+        let mut authority =
+            Authority::listed(&directory, &self.renewal.identity, &self.clock).await?;
+        let begun = self.clock.monotonic();
+        while self.clock.monotonic().saturating_duration_since(begun) < CONNECTION {
+            let have = self.directories.current().version().value();
+            if let Some(offer) = authority.directory(have).await?
+                && !self.take(offer).await
+            {
+                return Err(EnrolFault::Protocol);
             }
-        };
-        match asked.await {
-            Ok(never) => {
-                let never: std::convert::Infallible = never;
-                match never {}
+            self.told = false;
+            let now = Timestamp::from_unix_saturating(self.clock.now());
+            let current = self.directories.current();
+            if let Err(fault) = self.renewal.look(&mut authority, &current, now).await {
+                warn!(%fault, "the hub's next certificate cannot be used");
             }
-            Err(fault) => fault,
+            tokio::time::sleep(ASK).await;
         }
+        Ok(())
     }
 
     /// Puts a directory where the hub looks for it, which judges it as every other.
     async fn take(&self, offer: Offer) -> bool {
         let (trust, place) = (self.trust.clone(), self.place.clone());
+        let known = self.directories.current();
         let taken = blocking(move || {
             let refused = |source| DirectoryFault::Refused { version: 0, source };
             let verified = Directory::verify(offer.head, offer.entries, &trust);
             let directory = verified.map_err(refused)?;
+            // What may not follow would stand in the way of the next start.
+            directory::check(&place, Known::from(&*known), &directory, &trust)?;
             directory::keep_lists(&place, &offer.lists)?;
             directory::publish(&place, &directory)?;
             Ok::<_, DirectoryFault>(directory.version())

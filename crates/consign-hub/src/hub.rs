@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use consign_domain::Timestamp;
+use consign_domain::{Digest, Timestamp};
 use consign_proto::v1::hub_server::HubServer;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, DirectoryLock};
@@ -20,7 +20,7 @@ use consign_verify::TrustStore;
 use consign_verify::trust::MAX_TRUST;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::admit::{self, Admission, Parts};
 use crate::behind::Behind;
@@ -33,7 +33,7 @@ use crate::flow::Calls;
 use crate::identity::{HubSigner, Keys, TimeStampKey};
 use crate::reading::Reading;
 use crate::relay::{HubStatus, Relay};
-use crate::renewal::Renewal;
+use crate::renewal::{self, Renewal};
 use crate::service::Service;
 use crate::stamping::Stamping;
 use crate::storage::Storage;
@@ -126,6 +126,12 @@ impl Prepared {
         let now = Timestamp::from_unix_saturating(clock.now());
         // Named before the store is opened, which may take long.
         let newest = Directories::open(&config.directory, trust.clone(), None)?;
+        let shown = Digest::from_bytes(identity.fingerprint().0);
+        if newest.current().hub_by_certificate(shown, now).is_none()
+            && let Err(fault) = renewal::show_next(&config.keys, &identity, &newest.current(), now)
+        {
+            warn!(%fault, "the hub's next certificate cannot be used");
+        }
         let signer = Arc::new(HubSigner::new(keys, &newest.current(), now)?);
         let storage = open(&config.data, clock)?;
         let known = storage.store().directory()?;

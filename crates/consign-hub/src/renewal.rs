@@ -4,13 +4,13 @@
 //! The keys stay the same, so that nothing that was signed needs another look. The certificate
 //! is a new one, and nodes know hubs by certificates of their directory; who was away may know
 //! the old one alone. So the new one is put by (`tls.next.pem`) and shown only when a twelfth of
-//! the old one's life is left.
+//! the old one's life is left. One that was listed and did not arrive is asked for again.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use consign_domain::directory::{KeyState, Validity};
+use consign_domain::directory::KeyState;
 use consign_domain::enrolment::{Bundle, MAX_REQUEST};
 use consign_domain::{Digest, Timestamp};
 use consign_enrol::{Authority, EnrolFault, Life, is_due};
@@ -28,6 +28,8 @@ const NEXT: &str = "tls.next.pem";
 const MAX_PEM: usize = 256 * 1024;
 /// How long a renewal that failed is left alone; a third of the life is left.
 const AGAIN: Duration = Duration::from_secs(600);
+/// How long after one that succeeded none is asked for; no life is shorter than a day.
+const SETTLED: Duration = Duration::from_secs(3_600);
 
 /// Why the hub's certificate is not renewed. The one in force goes on.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,7 @@ pub(crate) struct Renewal {
     /// The hub's directory, for `request.json`.
     pub(crate) home: PathBuf,
     pub(crate) keys: PathBuf,
-    failed: Option<Instant>,
+    rests_until: Option<Instant>,
 }
 
 impl Renewal {
@@ -69,7 +71,7 @@ impl Renewal {
             signer,
             home,
             keys,
-            failed: None,
+            rests_until: None,
         }
     }
 
@@ -81,12 +83,14 @@ impl Renewal {
         now: Timestamp,
     ) -> Result<(), RenewalFault> {
         self.take_up(directory, now)?;
-        let rests = self.failed.is_some_and(|at| at.elapsed() < AGAIN);
+        let began = Instant::now();
+        let rests = self.rests_until.is_some_and(|until| began < until);
         if rests || !self.is_due(directory, now) {
             return Ok(());
         }
         let renewed = self.ask(authority).await;
-        self.failed = renewed.is_err().then(Instant::now);
+        let rest = if renewed.is_ok() { SETTLED } else { AGAIN };
+        self.rests_until = Some(began + rest);
         if let Err(fault) = renewed {
             warn!(%fault, "the hub's certificate is not renewed, the one in force goes on");
         }
@@ -103,21 +107,42 @@ impl Renewal {
         Ok(())
     }
 
-    /// Whether the certificate or the statement key in force is at two thirds of its life, and
-    /// the directory lists nothing younger.
+    /// Whether the certificate or the statement key in force is at two thirds of its life and
+    /// the directory lists nothing younger, or lists a certificate that is not here.
     fn is_due(&self, directory: &Directory, now: Timestamp) -> bool {
         let Some(hub) = directory.hub(self.signer.hub) else {
             return false;
         };
-        let tls = hub.tls.iter().map(|tls| tls.validity);
+        let newest = hub.tls.iter().max_by_key(|tls| tls.validity.until);
+        let Some((newest, until)) = newest.and_then(|tls| Some((tls, tls.validity.until?))) else {
+            return false;
+        };
+        let from = newest.validity.from;
+        let seed = hub.id.to_bytes();
+        if is_due(Life { from, until }, seed, now) || self.lacks(newest.certificate, until) {
+            return true;
+        }
+        // A statement key is prolonged as long as certificates live.
+        let whole = until.distance(from);
         let keys = hub.statement_keys.iter();
         let keys = keys.filter(|key| key.state == KeyState::Active);
-        let newest = [last(tls), last(keys.map(|key| key.validity))];
-        newest.into_iter().flatten().any(|life| {
-            let from = life.from;
-            life.until
-                .is_some_and(|until| is_due(Life { from, until }, hub.id.to_bytes(), now))
-        })
+        keys.filter_map(|key| key.validity.until)
+            .max()
+            .is_some_and(|until| {
+                let from = until.minus_seconds(whole);
+                is_due(Life { from, until }, seed, now)
+            })
+    }
+
+    /// Whether a certificate that outlives the one that is shown is not the one put by: the
+    /// answer that brought it was lost.
+    fn lacks(&self, certificate: Digest, until: Timestamp) -> bool {
+        let shown = Digest::from_bytes(self.identity.fingerprint().0);
+        until.as_unix() > self.identity.validity().1
+            && certificate != shown
+            && next(&self.keys).map_or(true, |next| {
+                next.is_none_or(|next| certificate != Digest::from_bytes(next.fingerprint().0))
+            })
     }
 
     /// Shows the certificate that was put by, once the old one is about to end.
@@ -128,32 +153,49 @@ impl Renewal {
     ) -> Result<(), RenewalFault> {
         let (from, until) = self.identity.validity();
         let last = until.saturating_sub(until.saturating_sub(from) / 12);
-        let next = self.keys.join(NEXT);
-        if now.as_unix() < last || !next.exists() {
-            return Ok(());
+        if now.as_unix() >= last
+            && let Some(certificate) = show_next(&self.keys, &self.identity, directory, now)?
+        {
+            self.signer.show(certificate);
         }
-        let chain = files::read_bounded(&next, MAX_PEM)?;
-        let key = files::read_private(&self.keys.join(TLS_KEY), MAX_PEM)?;
-        let identity = TlsIdentity::from_pem(&chain, &key)?;
-        let certificate = Digest::from_bytes(identity.fingerprint().0);
-        let listed = directory.hub_by_certificate(certificate, now);
-        if listed.is_none_or(|hub| hub.id != self.signer.hub) {
-            return Ok(());
-        }
-        put(&self.keys, &chain)?;
-        files::remove(&next)?;
-        self.identity.replace(&identity);
-        self.signer.show(certificate);
-        info!(%certificate, "the hub shows its new certificate from now on");
         Ok(())
     }
 }
 
-fn put(keys: &Path, chain: &[u8]) -> Result<(), FileError> {
-    files::publish(&keys.join(TLS_CERTIFICATE), chain, PUBLIC)
+/// Lets the identity show the certificate that was put by, if the directory lists it for a hub;
+/// says which it is. Blocks.
+pub(crate) fn show_next(
+    keys: &Path,
+    identity: &TlsIdentity,
+    directory: &Directory,
+    now: Timestamp,
+) -> Result<Option<Digest>, RenewalFault> {
+    let Some(next) = next(keys)? else {
+        return Ok(None);
+    };
+    let certificate = Digest::from_bytes(next.fingerprint().0);
+    if directory.hub_by_certificate(certificate, now).is_none() {
+        return Ok(None);
+    }
+    let path = keys.join(NEXT);
+    let chain = files::read_bounded(&path, MAX_PEM)?;
+    files::publish(&keys.join(TLS_CERTIFICATE), &chain, PUBLIC)?;
+    files::remove(&path)?;
+    identity.replace(&next);
+    info!(%certificate, "the hub shows its new certificate from now on");
+    Ok(Some(certificate))
 }
 
-/// The span that ends last.
-fn last(spans: impl Iterator<Item = Validity>) -> Option<Validity> {
-    spans.max_by_key(|span| span.until)
+/// The identity with the certificate that was put by.
+fn next(keys: &Path) -> Result<Option<TlsIdentity>, RenewalFault> {
+    let path = keys.join(NEXT);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let chain = files::read_bounded(&path, MAX_PEM)?;
+    let key = files::read_private(&keys.join(TLS_KEY), MAX_PEM)?;
+    Ok(Some(TlsIdentity::from_pem(&chain, &key)?))
 }
+
+#[cfg(test)]
+mod tests;

@@ -43,7 +43,7 @@ pub(crate) struct Stamping {
     held: Option<Held>,
     steadiness: Mutex<Steadiness>,
     quota: Quota,
-    hands: Semaphore,
+    hands: Arc<Semaphore>,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl Stamping {
             held,
             steadiness: Mutex::new(Steadiness::new(clock)),
             quota: Quota::new(limits, clock.monotonic()),
-            hands: Semaphore::new(HANDS),
+            hands: Arc::new(Semaphore::new(HANDS)),
         }
     }
 
@@ -122,7 +122,7 @@ impl Relay {
         }
         let quota = &self.stamping.quota;
         quota.charge(caller.node, self.clock.monotonic())?;
-        let _hand = self.stamping.hands.acquire().await;
+        let hand = Arc::clone(&self.stamping.hands).acquire_owned().await;
         let now = self.now();
         if !self.is_time_known(now) {
             return Ok(refused(Failure::TimeNotAvailable));
@@ -135,7 +135,12 @@ impl Relay {
             serial: entropy::serial_number().map_err(|_| Refused::TimeStamp)?,
         };
         let authority = Arc::clone(&held.authority);
-        let signed = tokio::task::spawn_blocking(move || authority.answer(&query, grant)).await;
+        // The hand is free when the work is done, also where its caller has gone.
+        let signed = tokio::task::spawn_blocking(move || {
+            let _hand = hand;
+            authority.answer(&query, grant)
+        });
+        let signed = signed.await;
         match signed {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(fault)) => {

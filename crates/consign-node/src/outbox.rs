@@ -14,7 +14,7 @@ mod tests;
 pub(crate) mod track;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consign_domain::document::{Document, Urgency};
@@ -32,6 +32,7 @@ use crate::index::Index;
 use crate::layout::AgencyHome;
 use crate::register::Registers;
 use crate::seal::{self, AskStamp, SealError};
+use stamps::Unstamped;
 use track::Tracks;
 
 pub use record::{RecordError, Recorded};
@@ -109,8 +110,7 @@ pub struct Outbox {
 #[derive(Debug)]
 struct State {
     entries: BTreeMap<EnvelopeId, Entry>,
-    /// What was sealed without a time-stamp, archived or not, and has none yet.
-    unstamped: BTreeSet<EnvelopeId>,
+    unstamped: Unstamped,
     registers: Registers,
 }
 
@@ -144,7 +144,7 @@ impl Outbox {
             index,
             state: Mutex::new(State {
                 entries: BTreeMap::new(),
-                unstamped: BTreeSet::new(),
+                unstamped: Unstamped::default(),
                 registers,
             }),
         };

@@ -2,19 +2,20 @@
 //!
 //! At two thirds of the life of any of its TLS, statement and encryption keys the node makes
 //! the next ones, has the authority list them, and goes on to them when its newest directory
-//! does. Until then, and if the authority is away, it works with what it has. Seals do not
-//! renew themselves; how long they last is said by `consign status`.
+//! does. Until then, and if the authority is away, it works with what it has. A renewal whose
+//! answer was lost is asked for again, with the same keys. Seals do not renew themselves; how
+//! long they last is said by `consign status`.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::directory::{EntryState, KeyState, Validity};
+use consign_domain::directory::{EntryState, KeyState, NodeEntry, Validity};
 use consign_domain::enrolment::Bundle;
 use consign_domain::statement::{DirectoryHead, Statement as _};
 use consign_domain::{Digest, DirectoryVersion, KeyId, Timestamp};
 use consign_enrol::{Authority, EnrolFault, Life, Proof, is_due};
 use consign_runtime::shutdown::Shutdown;
-use consign_verify::Directory;
+use consign_verify::{Directory, TrustStore};
 use thiserror::Error;
 use tracing::{info, warn};
 
@@ -71,7 +72,7 @@ pub(crate) async fn keep_fresh(office: Arc<Office>, shutdown: Shutdown) {
         let now = office.clock.monotonic();
         let rests = rests_until.is_some_and(|until| now < until);
         let serves = office.keeper.newest().authority().is_some();
-        if !looks_now || rests || !serves || !due(&office) {
+        if !looks_now || rests || !serves || !is_time(&office).await {
             continue;
         }
         let renewed = tokio::select! {
@@ -85,14 +86,23 @@ pub(crate) async fn keep_fresh(office: Arc<Office>, shutdown: Shutdown) {
     }
 }
 
-/// Whether the newest of any of its keys is at two thirds of its life.
-fn due(office: &Office) -> bool {
+/// Whether a renewal is due, or was begun and not answered. Nobody is asked for what the
+/// directory does not know.
+async fn is_time(office: &Office) -> bool {
     let (directory, now) = (office.keeper.newest(), office.now());
     let certificate = Digest::from_bytes(office.identity.fingerprint().0);
     let Some(node) = directory.node_by_certificate(certificate, now) else {
-        // Nobody is asked for what the directory does not know.
         return false;
     };
+    if is_old(office, &directory, node, now) {
+        return true;
+    }
+    let place = office.directory.clone();
+    blocking(move || keys::awaits_certificate(&place)).await
+}
+
+/// Whether the newest of any of its keys is at two thirds of its life.
+fn is_old(office: &Office, directory: &Directory, node: &NodeEntry, now: Timestamp) -> bool {
     let mut lives = vec![newest(node.tls.iter().map(|tls| tls.validity))];
     let desks = office.desks().iter();
     for agency in desks.filter_map(|desk| directory.agency(desk.id())) {
@@ -130,6 +140,8 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     let (place, listed) = (office.directory.clone(), Arc::clone(&directory));
     let at = office.now();
     let request = blocking(move || keys::next_request(&place, &listed, at)).await?;
+    // What is encrypted to the new keys may come before the answer does.
+    take_up(office).await?;
     let proofs: Vec<Proof> = office
         .desks()
         .iter()
@@ -145,8 +157,10 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     let mut authority = Authority::listed(&directory, &office.identity, &office.clock).await?;
     let bundle = authority.renew(&request, &proofs).await?;
     let bundle = Bundle::parse(&bundle).map_err(|source| KeysError::Bundle { source })?;
-    if bundle.trust.as_bytes() != office.keeper.trust().to_bytes() {
-        // Whom this node believes is decided by people.
+    let trust = TrustStore::parse(bundle.trust.as_bytes());
+    let trust = trust.map_err(|source| KeysError::Trust { source })?;
+    // Whom this node believes is decided by people; its trust file stays as it is.
+    if !trust.is_of_one_mind(office.keeper.trust()) {
         return Err(KeysError::OtherNetwork.into());
     }
     let place = office.directory.clone();

@@ -184,10 +184,13 @@ fn check_cost(scheme: &EncryptionScheme) -> Result<(), ProtectionError> {
         Kdf::Pbkdf2(kdf) => (1..=MAX_ITERATIONS).contains(&kdf.iteration_count),
         Kdf::Scrypt(kdf) => {
             let (n, r) = (kdf.cost_parameter, u64::from(kdf.block_size));
+            let p = u64::from(kdf.parallelization);
+            // RFC 7914 §5, §6: the mixing takes 128·N·r bytes, what is mixed 128·r·p.
             let units = n.saturating_mul(r);
-            let work = units.saturating_mul(u64::from(kdf.parallelization));
+            let work = units.saturating_mul(p);
+            let memory = units.saturating_add(r.saturating_mul(p));
             n.is_power_of_two()
-                && units.saturating_mul(128) <= MAX_SCRYPT_MEMORY
+                && memory.saturating_mul(128) <= MAX_SCRYPT_MEMORY
                 && (1..=MAX_SCRYPT_WORK).contains(&work)
         }
         _ => return Err(ProtectionError::Unsupported),

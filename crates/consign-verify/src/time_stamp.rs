@@ -64,14 +64,16 @@ pub fn judge(
         Err(PathError::RevocationUnknown { .. }) => validate(&[], stamp.time),
         valid => valid,
     }?;
+    let details = CertificateDetails::from_der(own).ok();
+    let until = details.as_ref().map_or(0, |details| details.not_after);
+    // What was known of the key when its certificate ended stays known.
+    let last = at.as_unix().min(until);
     if !trust.lists.is_empty()
-        && let Err(fault @ PathError::Revoked { revoked, .. }) = validate(trust.lists, at.as_unix())
+        && let Err(fault @ PathError::Revoked { revoked, .. }) = validate(trust.lists, last)
         && revoked.reason.is_compromise()
     {
         return Err(fault.into());
     }
-    let details = CertificateDetails::from_der(own).ok();
-    let until = details.as_ref().map_or(0, |details| details.not_after);
     let name = details.and_then(|details| details.common_name);
     let latest = stamp.time.saturating_add(stamp.accuracy_ms.div_ceil(1_000));
     Ok(ProvenTime {

@@ -1,8 +1,10 @@
 //! The trust file: all that a verifier takes on faith.
 //!
-//! It pins the network, the roots of seal certificates, the directory key and the
-//! lowest directory version to accept, and the roots of time-stamp authorities that are
-//! not the network's own; later also log keys, whose place is already here. Everything else proves itself from these.
+//! It pins the network, the roots of seal certificates, the directory key and the lowest
+//! directory version to accept; besides, roots that are not the network's own: of time-stamp
+//! authorities, and of those who sign documents themselves, such as each generation of the
+//! Government's CA. Later also log keys, whose place is already here. Everything else proves
+//! itself from these.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -64,6 +66,9 @@ struct TrustFile {
     log_keys: Vec<String>,
     /// Roots of time-stamp authorities besides those of seals; DER certificates in base64.
     timestamp_roots: Vec<String>,
+    /// Roots of signatures inside documents besides those of seals; DER certificates in base64.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    document_roots: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -94,6 +99,7 @@ pub struct TrustStore {
     /// Not used yet, and kept when the file is written again.
     log_keys: Vec<String>,
     time_stamp_roots: Vec<Vec<u8>>,
+    document_roots: Vec<Vec<u8>>,
 }
 
 impl TrustStore {
@@ -117,6 +123,7 @@ impl TrustStore {
             minimum_version,
             log_keys: Vec::new(),
             time_stamp_roots: Vec::new(),
+            document_roots: Vec::new(),
         }
     }
 
@@ -151,6 +158,7 @@ impl TrustStore {
             minimum_version: file.minimum_version,
             log_keys: file.log_keys,
             time_stamp_roots: decoded(&file.timestamp_roots)?,
+            document_roots: decoded(&file.document_roots)?,
             roots: decoded(&file.roots)?,
             directory_keys: keys
                 .map(|(index, text)| public_key(text).ok_or(TrustError::DirectoryKey { index }))
@@ -179,6 +187,7 @@ impl TrustStore {
             roots: encoded(&self.roots),
             log_keys: self.log_keys.clone(),
             timestamp_roots: encoded(&self.time_stamp_roots),
+            document_roots: encoded(&self.document_roots),
         };
         let mut bytes = serde_json::to_vec_pretty(&file).expect("trust files serialise");
         bytes.push(b'\n');
@@ -220,6 +229,30 @@ impl TrustStore {
     /// Roots of time-stamp authorities besides those of seals, as DER.
     pub fn time_stamp_roots(&self) -> &[Vec<u8>] {
         &self.time_stamp_roots
+    }
+
+    /// With more roots of signatures inside documents, as DER.
+    #[must_use]
+    pub fn with_document_roots(mut self, roots: Vec<Vec<u8>>) -> Self {
+        self.document_roots.extend(roots);
+        self
+    }
+
+    /// Roots of signatures inside documents (PDF) besides those of seals, as DER.
+    pub fn document_roots(&self) -> &[Vec<u8>] {
+        &self.document_roots
+    }
+
+    /// Whether both believe the same authority of the same network, and the same roots of
+    /// seals. What else they hold, each holder may have added to.
+    pub fn is_of_one_mind(&self, other: &Self) -> bool {
+        let keys = |store: &Self| -> Vec<[u8; 16]> {
+            let keys = store.directory_keys.iter();
+            keys.map(StatementPublicKey::key_id).collect()
+        };
+        (self.network, self.authority) == (other.network, other.authority)
+            && self.roots == other.roots
+            && keys(self) == keys(other)
     }
 
     /// The lowest directory version to accept.

@@ -227,6 +227,8 @@ pub(super) fn service_key(
 ) -> Result<FileSealKey, AuthorityError> {
     let path = layout.tls_key();
     if !path.exists() {
+        // A keyring keeps keys as the first that it opened is kept.
+        keyring.read(&layout.directory_key())?;
         match keyring.make(&path, KeyKind::EcdsaP256) {
             // Somebody else made it meanwhile.
             Ok(_) | Err(KeyringError::File(files::FileError::AlreadyExists { .. })) => {}

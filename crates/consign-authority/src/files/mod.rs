@@ -207,11 +207,12 @@ impl Authority {
     pub fn open_with(dir: &Path, keyring: &Arc<Keyring>) -> Result<Self, AuthorityError> {
         let layout = Layout::new(dir);
         let settings = store::settings(&layout)?;
-        let lock = DirectoryLock::wait(dir)?;
+        // Before the lock: whoever is asked for a passphrase may take long, and holds up nobody.
         let issuing = store::issuing_authority(&layout, keyring)?;
         let details = CertificateDetails::from_der(issuing.certificate_der())
             .map_err(|source| damaged(&layout.issuing_pem(), source))?;
         let directory_key = store::directory_key(&layout, keyring)?;
+        let lock = DirectoryLock::wait(dir)?;
         let register = store::register(&layout, &settings, &directory_key)?;
         Ok(Self {
             trust: store::trust(&layout)?,

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use consign_domain::directory::TlsEntry;
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, SignedStatement, Timestamp};
 use consign_pki::issue::create_request;
@@ -72,12 +73,20 @@ impl Authority {
         })
     }
 
-    /// The oldest certificate of the service's key that is good for a while: hubs know the
+    /// The oldest certificate of the service's key that counts for a while: hubs know the
     /// service by certificates of the directory that they have, and get newer ones from it alone.
     fn known_certificate(&self, key: Digest, now: Timestamp) -> Option<CertificateRecord> {
-        let record = self.register.get(self.settings.authority.to_bytes())?;
+        let authority = self.settings.authority.to_bytes();
+        let record = self.register.get(authority)?;
+        let entry = self.register.authority(authority)?;
+        let then = now.plus_seconds(SHOWN_SECONDS);
         let good = |one: &&CertificateRecord| {
-            one.key == key && one.until > now.plus_seconds(SHOWN_SECONDS)
+            let counts = |tls: &TlsEntry| {
+                tls.certificate == one.sha256
+                    && tls.validity.contains(now)
+                    && tls.validity.contains(then)
+            };
+            one.key == key && entry.tls.iter().any(counts)
         };
         record.certificates.iter().find(good).cloned()
     }

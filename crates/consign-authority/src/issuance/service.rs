@@ -25,7 +25,11 @@ impl Issuance<'_> {
             hub_subject(self.settings.name.as_str(), code, host(address.as_str())?);
         let before = self.register.authority(id);
         let same_subject = before.is_some_and(|before| before.address == *address);
-        let listed = self.tls_certificate(id, key, same_subject, &subject, TlsUsage::Server)?;
+        let mut listed = self.tls_certificate(id, key, same_subject, &subject, TlsUsage::Server)?;
+        // One key may have certificates for several addresses, and hubs know it by older ones.
+        let record = self.register.get(id);
+        let newest = record.and_then(|record| record.certificates.last());
+        listed.renewal |= newest.is_some_and(|newest| newest.key == key.key);
         let mut entry = before.cloned().unwrap_or_else(|| AuthorityEntry {
             id: self.settings.authority,
             address: address.clone(),

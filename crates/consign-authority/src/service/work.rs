@@ -113,6 +113,10 @@ fn carry_out(place: &Place, batch: Vec<Job>) {
     let mut answers = Vec::with_capacity(batch.len());
     let mut changes = false;
     for (order, reply) in batch {
+        if reply.is_closed() {
+            // Who asked has gone while this waited, and asks again.
+            continue;
+        }
         let answer = one(&mut authority, place, order);
         // What was refused, or waits, publishes nothing.
         changes |= matches!(

@@ -49,7 +49,9 @@ impl TokenPlace {
     /// # Errors
     /// Everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, ConfigFaults> {
-        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        // What it says is written elsewhere: its paths must mean the same from there.
+        let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        let base = whole.parent().unwrap_or(Path::new("")).to_owned();
         config::load(path, |reader| read(reader, &base))
     }
 

@@ -53,6 +53,7 @@ pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, Ke
     let offered = offered.map(|bundle| verify(bundle, &trust));
     let offered = offered.transpose()?;
     let mut installed = put_in_place(directory, &bundle)?;
+    installed.changed |= put_trust(directory, &bundle)?;
 
     let path = directory.trust_dir().join("directory");
     durable::directory(&path)?;
@@ -69,7 +70,16 @@ pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, Ke
     Ok(installed)
 }
 
-/// [`install`] without the bundle's directory, by whoever holds the node's lock.
+/// Puts the trust file of a bundle in place; says whether anything changed.
+fn put_trust(directory: &NodeDirectory, bundle: &Bundle) -> Result<bool, KeysError> {
+    let trust_dir = directory.trust_dir();
+    durable::directory(&trust_dir)?;
+    durable::remove_leftovers(&trust_dir)?;
+    let changed = put(&trust_dir.join("trust.json"), bundle.trust.as_bytes())?;
+    Ok(put(&trust_dir.join("trust.pem"), bundle.trust_pem.as_bytes())? | changed)
+}
+
+/// [`install`] without the bundle's trust file and directory, by whoever holds the node's lock.
 pub(crate) fn put_in_place(
     directory: &NodeDirectory,
     bundle: &Bundle,
@@ -77,12 +87,7 @@ pub(crate) fn put_in_place(
     check_whose(directory, bundle)?;
     let homes = directory.agencies()?;
     let certificates = check_certificates(directory, &homes, bundle)?;
-
-    let trust_dir = directory.trust_dir();
-    durable::directory(&trust_dir)?;
-    durable::remove_leftovers(&trust_dir)?;
-    let mut changed = put(&trust_dir.join("trust.json"), bundle.trust.as_bytes())?;
-    changed |= put(&trust_dir.join("trust.pem"), bundle.trust_pem.as_bytes())?;
+    let mut changed = false;
     for certificate in &certificates {
         changed |= put_certificate(certificate)?;
     }

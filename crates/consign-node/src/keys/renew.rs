@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use consign_domain::directory::{AgencyEntry, EntryState};
+use consign_domain::directory::{AgencyEntry, EntryState, KeyState, StatementKeyEntry};
 use consign_domain::enrolment::{AgencyRequest, Request};
 use consign_domain::text::Line;
 use consign_domain::{Digest, KeyId, NodeId, Timestamp};
@@ -125,7 +125,9 @@ pub(crate) fn next_request(
     };
     let homes = directory.agencies()?;
     let mut request = before.clone();
-    if certificate_is_listed(directory, listed, before.id) {
+    // Otherwise the last renewal is not over: its keys are asked for again.
+    let begins = certificate_is_listed(directory, listed, before.id);
+    if begins {
         let key = next_tls_key(directory, &tls)?;
         request.tls = STANDARD.encode(create_request(&key, &before.id.to_string())?);
     } else if consign_pki::issue::verify_request(&STANDARD.decode(&before.tls).unwrap_or_default())
@@ -139,13 +141,14 @@ pub(crate) fn next_request(
     }
     request.agencies.clear();
     for home in &homes {
-        let served =
-            |agency: &&AgencyEntry| agency.node == before.id && agency.state == EntryState::Active;
-        let Some(agency) = listed.agency(home.id()).filter(served) else {
+        let renews = |agency: &&AgencyEntry| {
+            agency.node == before.id && agency.state == EntryState::Active && may_sign(agency, at)
+        };
+        let Some(agency) = listed.agency(home.id()).filter(renews) else {
             // Of others nothing is renewed, and nothing about them keeps these from it.
             continue;
         };
-        if is_listed(home)? {
+        if begins && is_listed(home)? {
             next_agency_keys(home)?;
         }
         let seal = before.agencies.iter().find(|asked| asked.id == home.id());
@@ -159,6 +162,32 @@ pub(crate) fn next_request(
         durable::publish(&directory.request_file(), &bytes)?;
     }
     Ok(bytes)
+}
+
+/// Whether an agency has a statement key in force: without one it cannot ask for the next.
+fn may_sign(agency: &AgencyEntry, at: Timestamp) -> bool {
+    let in_force =
+        |key: &StatementKeyEntry| key.state == KeyState::Active && key.validity.contains(at);
+    agency.statement_keys.iter().any(in_force)
+}
+
+/// Whether the certificate of the newest TLS key is not here: it was asked for, and the answer
+/// was lost or has not come. Blocks.
+pub(crate) fn awaits_certificate(directory: &NodeDirectory) -> bool {
+    identity(&directory.tls_certificate_file(), &directory.tls_key_file()).is_err()
+}
+
+/// All TLS identities that are here, the newest first. Blocks.
+///
+/// # Errors
+/// The keys cannot be listed.
+pub(crate) fn identities(directory: &NodeDirectory) -> Result<Vec<TlsIdentity>, KeysError> {
+    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let older = kept(&directory.root().join("keys"), "tls")?;
+    let older = older
+        .iter()
+        .filter_map(|key| identity(&key.with_extension("pem"), key).ok());
+    Ok(newest.ok().into_iter().chain(older).collect())
 }
 
 /// Whether the newest TLS key is the one that the directory lists.
@@ -253,8 +282,9 @@ fn kept(directory: &Path, stem: &str) -> Result<Vec<PathBuf>, KeysError> {
         .collect())
 }
 
-/// Removes TLS and statement keys that count no more and so serve nobody but a thief.
-/// Encryption identities stay: what was encrypted to them must be opened whenever it is read.
+/// Removes TLS and statement keys that count no more and so serve nobody but a thief, where
+/// newer ones that count are here. Encryption identities stay: what was encrypted to them must
+/// be opened whenever it is read. A directory that is not fresh says nothing of now.
 ///
 /// # Errors
 /// A key cannot be read or removed.
@@ -264,7 +294,16 @@ pub(crate) fn forget_ended(
     at: Timestamp,
 ) -> Result<usize, KeysError> {
     let mut removed = 0;
+    if !listed.is_fresh(at) {
+        return Ok(removed);
+    }
     for home in directory.agencies()? {
+        let newest = read_statement_key(&home.keys_dir().join(STATEMENT_KEY))?;
+        let newest = KeyId::from_bytes(newest.public().key_id());
+        let newest = listed.key(home.id().into(), newest);
+        if !newest.is_some_and(|key| key.may_sign_now() && key.counts_at(at)) {
+            continue;
+        }
         for path in kept(&home.keys_dir(), "statement")? {
             let id = KeyId::from_bytes(read_statement_key(&path)?.public().key_id());
             let known = listed.key(home.id().into(), id);

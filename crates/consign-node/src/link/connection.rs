@@ -10,7 +10,7 @@ use std::time::Duration;
 use consign_domain::{Digest, HubId, NodeId, Timestamp};
 use consign_proto::v1::hub_client::HubClient;
 use consign_runtime::shutdown::Shutdown;
-use consign_runtime::tls::{self, ClientTls, PeerIdentity, PeerPolicy, PeerRefusal};
+use consign_runtime::tls::{self, ClientTls, PeerIdentity, PeerPolicy, PeerRefusal, TlsIdentity};
 use consign_verify::Directory;
 use tonic::transport::Channel;
 use tracing::{info, warn};
@@ -21,7 +21,8 @@ use super::directory::Keeper;
 use super::fault::LinkFault;
 use super::state::Connection;
 use super::submit::Submitter;
-use crate::office::{Desk, Office};
+use crate::keys;
+use crate::office::{Desk, Office, blocking};
 
 /// Largest message of the hub, in bytes: an item with 256 KiB of payload is far below it.
 const MAX_MESSAGE: usize = 8 << 20;
@@ -68,6 +69,7 @@ struct Assignment {
 pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown: Shutdown) {
     let mut backoff = Backoff::default();
     let mut submitter = Submitter::new(&office);
+    let mut refused = Vec::new();
     loop {
         let node = Digest::from_bytes(office.identity.fingerprint().0);
         let begun = office.clock.monotonic();
@@ -79,6 +81,11 @@ pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown
             backoff.reset();
         }
         office.stamps.hub_is_down();
+        if !fault.is_of_certificate() {
+            refused.clear();
+        } else if show_another(&office, &mut refused).await {
+            continue;
+        }
         let pause = backoff.next_after(fault.retry_after());
         report(&office, &fault, pause);
         let mut directory = office.keeper.subscribe();
@@ -88,6 +95,27 @@ pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown
             () = tokio::time::sleep(pause) => {}
         }
     }
+}
+
+/// Shows another of the certificates that are here, where the hub refuses the one that our
+/// directory has us show: its own may be newer, and only it can give us that. Whether there is
+/// one that it has not refused in this round.
+async fn show_another(office: &Office, refused: &mut Vec<Digest>) -> bool {
+    let certificate = |one: &TlsIdentity| Digest::from_bytes(one.fingerprint().0);
+    refused.push(certificate(&office.identity));
+    let place = office.directory.clone();
+    let here = blocking(move || keys::identities(&place)).await;
+    let other = here.ok().and_then(|here| {
+        let mut here = here.into_iter();
+        here.find(|one| !refused.contains(&certificate(one)))
+    });
+    let Some(other) = other else {
+        refused.clear();
+        return false;
+    };
+    info!(certificate = %certificate(&other), "the hub refuses our certificate, trying another");
+    office.identity.replace(&other);
+    true
 }
 
 fn report(office: &Office, fault: &LinkFault, pause: Duration) {

@@ -105,6 +105,11 @@ impl LinkFault {
         }
     }
 
+    /// Whether the hub does not take our certificate.
+    pub(crate) const fn is_of_certificate(&self) -> bool {
+        matches!(self, Self::Connect(ConnectFault::RefusedByPeer { .. }))
+    }
+
     /// Whether it passes by itself; otherwise somebody has to act, here or there.
     pub(crate) fn is_transient(&self) -> bool {
         match self {
@@ -146,7 +151,7 @@ impl LinkFault {
 
 fn connect_code(fault: &ConnectFault) -> ErrorCode {
     match fault {
-        ConnectFault::HubRefused(_) | ConnectFault::RefusedByHub { .. } => ErrorCode::PeerUnknown,
+        ConnectFault::PeerRefused(_) | ConnectFault::RefusedByPeer { .. } => ErrorCode::PeerUnknown,
         ConnectFault::Address { .. } => ErrorCode::Usage,
         ConnectFault::NoHttp2 { .. } => ErrorCode::ProtocolVersion,
         _ => ErrorCode::Unreachable,

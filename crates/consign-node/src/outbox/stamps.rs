@@ -1,5 +1,6 @@
 //! Time-stamps that come after the seal: what waits for one, and keeping it.
 
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 
 use consign_domain::EnvelopeId;
@@ -10,10 +11,38 @@ use crate::error::NodeError;
 use crate::folder::TIME_STAMP;
 use crate::seal;
 
+/// What was sealed without a time-stamp, archived or not, and has none yet.
+#[derive(Debug, Default)]
+pub(super) struct Unstamped {
+    all: BTreeSet<EnvelopeId>,
+    /// Those among them that nobody was told of.
+    news: BTreeSet<EnvelopeId>,
+}
+
+impl Unstamped {
+    pub(super) fn insert(&mut self, id: EnvelopeId) {
+        if self.all.insert(id) {
+            self.news.insert(id);
+        }
+    }
+
+    fn remove(&mut self, id: EnvelopeId) {
+        self.all.remove(&id);
+        self.news.remove(&id);
+    }
+}
+
 impl Outbox {
-    /// What was sealed without a time-stamp and has none yet, oldest first.
-    pub fn unstamped(&self) -> Vec<EnvelopeId> {
-        self.lock().unstamped.iter().copied().collect()
+    /// How much was sealed without a time-stamp and has none yet.
+    pub fn unstamped(&self) -> usize {
+        self.lock().unstamped.all.len()
+    }
+
+    /// What of it was not told before, oldest first: all of it after a start.
+    pub fn newly_unstamped(&self) -> Vec<EnvelopeId> {
+        std::mem::take(&mut self.lock().unstamped.news)
+            .into_iter()
+            .collect()
     }
 
     /// The value of a seal that a time-stamp is still to be had for.
@@ -54,7 +83,7 @@ impl Outbox {
     }
 
     fn is_stamped(&self, id: EnvelopeId) {
-        self.lock().unstamped.remove(&id);
+        self.lock().unstamped.remove(id);
         self.index.set_unstamped(self.home.id(), id, false);
     }
 

@@ -49,7 +49,7 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         let inbox = desk.agency.inbox();
         (
             desk.agency.outbox().pending(),
-            desk.agency.outbox().unstamped().len(),
+            desk.agency.outbox().unstamped(),
             inbox.cursor(),
             inbox.counts(),
         )

@@ -53,8 +53,10 @@ pub(crate) async fn fetch(office: Arc<Office>, shutdown: Shutdown) {
         }
         let wake = match office.stamps.may_ask() {
             Ok(()) => jobs.next_at(),
-            // The authority's own wait comes before that of a document.
-            Err(_) => office.stamps.again(),
+            // The authority's own wait comes before that of a document, and may just have ended.
+            Err(StampFault::Resting { .. }) => office.stamps.again().or(Some(now)),
+            // A connection is told of.
+            Err(_) => None,
         };
         tokio::select! {
             () = shutdown.wait() => return,
@@ -69,10 +71,10 @@ pub(crate) async fn fetch(office: Arc<Office>, shutdown: Shutdown) {
     }
 }
 
-/// Takes in what the outboxes were sealed without.
+/// Takes in what was sealed without a stamp since it was asked for last.
 async fn offer(office: &Arc<Office>, jobs: &mut Schedule<SentKey>) {
     for desk in office.desks() {
-        let awaited = office.at_desk(desk, |desk, _| desk.agency.outbox().unstamped());
+        let awaited = office.at_desk(desk, |desk, _| desk.agency.outbox().newly_unstamped());
         for id in awaited.await {
             let since = crate::layout::made_at(id);
             jobs.offer((desk.id(), id), Rank::new(Urgency::Normal, since));

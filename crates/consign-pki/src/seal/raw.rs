@@ -14,6 +14,9 @@ const DIGEST_INFO: [u8; 19] = [
     0x00, 0x04, 0x20,
 ];
 
+/// An uncompressed point of P-256, in bytes.
+const UNCOMPRESSED_P256: usize = 65;
+
 /// `CKA_EC_PARAMS` of P-256: the curve's object identifier, DER.
 pub fn p256_parameters() -> Vec<u8> {
     asn1::object_identifier(&PRIME256V1)
@@ -30,9 +33,13 @@ pub fn ec_public_key(parameters: &[u8], point: &[u8]) -> Result<Vec<u8>, SealErr
             oid: "of another curve than P-256".to_owned(),
         });
     }
-    let inner = Element::only(point, asn1::OCTET_STRING).map(|element| element.value);
+    // An uncompressed point begins with 4 too, as an OCTET STRING does.
+    let point = match Element::only(point, asn1::OCTET_STRING) {
+        Ok(inner) if point.len() != UNCOMPRESSED_P256 => inner.value,
+        _ => point,
+    };
     let algorithm = asn1::object_identifier(&ID_EC_PUBLIC_KEY);
-    accepted(spki(&[&algorithm, parameters], inner.unwrap_or(point)))
+    accepted(spki(&[&algorithm, parameters], point))
 }
 
 /// The key of `CKA_MODULUS` and `CKA_PUBLIC_EXPONENT`, as DER `SubjectPublicKeyInfo`.

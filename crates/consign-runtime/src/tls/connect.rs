@@ -27,7 +27,7 @@ use super::{ALPN, CONNECTION_WINDOW, ClientTls, KEEPALIVE, STREAM_WINDOW};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Why there is no connection to a hub.
+/// Why there is no connection to a hub or an authority.
 #[derive(Clone, Debug, Error)]
 #[non_exhaustive]
 pub enum ConnectFault {
@@ -38,7 +38,7 @@ pub enum ConnectFault {
         address: String,
     },
     /// Nobody answers there.
-    #[error("no hub answers at {address}")]
+    #[error("nobody answers at {address}")]
     Unreachable {
         /// Where.
         address: String,
@@ -46,17 +46,17 @@ pub enum ConnectFault {
         source: Arc<io::Error>,
     },
     /// It took too long.
-    #[error("hub at {address} did not answer within {} seconds", DEADLINE.as_secs())]
+    #[error("{address} did not answer within {} seconds", DEADLINE.as_secs())]
     TimedOut {
         /// Where.
         address: String,
     },
-    /// Whoever answers is not a hub of the directory.
+    /// Whoever answers is not the one that is looked for.
     #[error(transparent)]
-    HubRefused(#[from] RefusedPeer),
-    /// The hub does not take us for a node of its directory.
-    #[error("hub at {address} refused this node: {}", notice(*alert))]
-    RefusedByHub {
+    PeerRefused(#[from] RefusedPeer),
+    /// The other side does not take us for a party of its directory.
+    #[error("{address} refused our certificate: {}", notice(*alert))]
+    RefusedByPeer {
         /// Where.
         address: String,
         /// What it said, in the words of TLS.
@@ -70,7 +70,7 @@ pub enum ConnectFault {
         /// What is wrong.
         source: Arc<io::Error>,
     },
-    /// It is not a hub.
+    /// It is something else.
     #[error("{address} does not speak HTTP/2")]
     NoHttp2 {
         /// Where.
@@ -224,12 +224,12 @@ fn handshake_fault(hub: &HubAddress, source: io::Error) -> ConnectFault {
         .get_ref()
         .and_then(|inner| inner.downcast_ref::<rustls::Error>());
     match tls {
-        Some(rustls::Error::AlertReceived(alert)) => ConnectFault::RefusedByHub {
+        Some(rustls::Error::AlertReceived(alert)) => ConnectFault::RefusedByPeer {
             address,
             alert: *alert,
         },
         Some(error) => match RefusedPeer::from_tls(Party::Hub, error) {
-            Some(refused) => ConnectFault::HubRefused(refused),
+            Some(refused) => ConnectFault::PeerRefused(refused),
             None => ConnectFault::Handshake {
                 address,
                 source: Arc::new(source),
@@ -245,16 +245,14 @@ fn handshake_fault(hub: &HubAddress, source: io::Error) -> ConnectFault {
 /// What a hub's alert means; the counterpart of how refusals become alerts.
 fn notice(alert: AlertDescription) -> String {
     match alert {
-        AlertDescription::CertificateUnknown => "its certificate is not in the hub's directory",
-        AlertDescription::CertificateRevoked => "its certificate was withdrawn from the directory",
-        AlertDescription::CertificateExpired => {
-            "by the hub's clock its certificate is not valid now"
-        }
-        AlertDescription::AccessDenied => "the hub has no directory in force to judge it by",
-        AlertDescription::BadCertificate => "the hub cannot read its certificate",
-        AlertDescription::CertificateRequired => "it showed no certificate",
-        AlertDescription::ProtocolVersion => "the hub does not speak TLS 1.3",
-        AlertDescription::NoApplicationProtocol => "the hub does not speak HTTP/2",
+        AlertDescription::CertificateUnknown => "it is not in the directory there",
+        AlertDescription::CertificateRevoked => "it was withdrawn from the directory",
+        AlertDescription::CertificateExpired => "by the clock there it is not valid now",
+        AlertDescription::AccessDenied => "there is no directory in force to judge it by",
+        AlertDescription::BadCertificate => "it cannot be read there",
+        AlertDescription::CertificateRequired => "none was shown",
+        AlertDescription::ProtocolVersion => "TLS 1.3 is not spoken there",
+        AlertDescription::NoApplicationProtocol => "HTTP/2 is not spoken there",
         other => return format!("TLS alert {other:?}"),
     }
     .to_owned()

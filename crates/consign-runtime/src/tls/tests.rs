@@ -37,7 +37,7 @@ async fn an_unknown_node_is_told_so_and_the_hub_logs_its_fingerprint() {
     assert!(
         matches!(
             &fault,
-            ConnectFault::RefusedByHub {
+            ConnectFault::RefusedByPeer {
                 alert: AlertDescription::CertificateUnknown,
                 ..
             }
@@ -47,7 +47,7 @@ async fn an_unknown_node_is_told_so_and_the_hub_logs_its_fingerprint() {
     assert!(
         fault
             .to_string()
-            .ends_with("its certificate is not in the hub's directory")
+            .ends_with("it is not in the directory there")
     );
     let log = log.text();
     let reason = format!(
@@ -63,7 +63,7 @@ async fn an_unknown_hub_is_refused_with_the_reason_in_the_status() {
     network.hub = credentials();
     let fault = network.connect().await.unwrap_err();
     let text = "hub certificate is not in the directory";
-    assert!(matches!(fault, ConnectFault::HubRefused(_)) && fault.to_string().starts_with(text));
+    assert!(matches!(fault, ConnectFault::PeerRefused(_)) && fault.to_string().starts_with(text));
 
     let address = network.serve(AcceptLimits::default()).await.to_string();
     let error = ask(connect(&address, &network.client()).unwrap())
@@ -71,14 +71,14 @@ async fn an_unknown_hub_is_refused_with_the_reason_in_the_status() {
         .unwrap_err();
     assert!(matches!(
         ConnectFault::find(&error),
-        Some(ConnectFault::HubRefused(_))
+        Some(ConnectFault::PeerRefused(_))
     ));
     let status = tonic::Status::from_error(Box::new(error));
     assert_eq!(status.code(), tonic::Code::Unavailable);
     assert!(status.message().starts_with(text), "{status}");
     assert!(matches!(
         ConnectFault::find(&status),
-        Some(ConnectFault::HubRefused(_))
+        Some(ConnectFault::PeerRefused(_))
     ));
 }
 
@@ -91,7 +91,7 @@ async fn dates_are_judged_by_each_sides_own_clock() {
         let network = Network::new();
         network.node_clock.advance(seconds);
         let fault = network.connect().await.unwrap_err();
-        assert!(matches!(fault, ConnectFault::HubRefused(_)), "{fault:?}");
+        assert!(matches!(fault, ConnectFault::PeerRefused(_)), "{fault:?}");
         assert!(
             fault
                 .to_string()
@@ -174,7 +174,7 @@ async fn a_certificate_without_its_key_is_worth_nothing() {
         )
         .await;
         assert!(
-            matches!(&fault, Err(ConnectFault::RefusedByHub { alert: got, .. }) if *got == alert),
+            matches!(&fault, Err(ConnectFault::RefusedByPeer { alert: got, .. }) if *got == alert),
             "{fault:?}"
         );
     }
@@ -282,7 +282,7 @@ async fn a_hub_that_is_away_is_a_transient_fault() {
         "{fault:?}"
     );
     assert!(fault.is_transient());
-    assert_eq!(fault.to_string(), format!("no hub answers at {address}"));
+    assert_eq!(fault.to_string(), format!("nobody answers at {address}"));
 
     // Somebody answers, and leaves in the middle of the handshake.
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,6 +7,7 @@ use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
 use super::{Home, Installed};
+use crate::cli::invitation;
 use crate::commands::{Outcome, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -25,8 +26,8 @@ pub(crate) struct Enrol {
     /// Where the authority answers
     #[arg(long, value_name = "NAME:PORT")]
     authority: String,
-    /// The token that the authority gave
-    #[arg(long, value_name = "TOKEN")]
+    /// The token that the authority gave, or file:PATH where others here may see what runs
+    #[arg(long, value_name = "TOKEN", value_parser = invitation)]
     token: InvitationToken,
 }
 

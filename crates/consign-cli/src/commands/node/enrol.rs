@@ -12,7 +12,7 @@ use consign_runtime::clock::Clock;
 use serde::Serialize;
 
 use super::{Seal, named_agency};
-use crate::cli::{NodeChoice, NodeHome, agency_code};
+use crate::cli::{NodeChoice, NodeHome, agency_code, invitation};
 use crate::commands::{Outcome, connect, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -35,8 +35,9 @@ pub(crate) struct Enrol {
     /// Where the authority answers
     #[arg(long, value_name = "NAME:PORT")]
     authority: String,
-    /// A token that the authority gave; may be repeated
-    #[arg(long, value_name = "TOKEN", required_unless_present = "fingerprint")]
+    /// A token that the authority gave, or file:PATH where others here may see what runs; may be
+    /// repeated
+    #[arg(long, value_name = "TOKEN", required_unless_present = "fingerprint", value_parser = invitation)]
     token: Vec<InvitationToken>,
     /// The authority's key, as `consign authority show` says it, where there is no token
     #[arg(long, value_name = "HEX", conflicts_with = "token", requires = "agency", value_parser = fingerprint)]
