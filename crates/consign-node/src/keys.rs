@@ -36,7 +36,9 @@ pub(crate) use init::read_request;
 pub use init::{NewAgency, init};
 pub(crate) use install::put_in_place;
 pub use install::{Installed, install};
-pub(crate) use renew::{forget_ended, identity_in_force, next_request};
+pub(crate) use renew::{
+    awaits_certificate, forget_ended, identities, identity_in_force, next_request,
+};
 
 /// Largest key or certificate file.
 const MAX_KEY_FILE: usize = 256 * 1024;

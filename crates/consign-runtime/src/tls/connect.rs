@@ -246,9 +246,9 @@ fn handshake_fault(hub: &HubAddress, source: io::Error) -> ConnectFault {
 fn notice(alert: AlertDescription) -> String {
     match alert {
         AlertDescription::CertificateUnknown => "it is not in the directory there",
-        AlertDescription::CertificateRevoked => "it was withdrawn from the directory",
+        AlertDescription::CertificateRevoked => "it was withdrawn from the directory there",
         AlertDescription::CertificateExpired => "by the clock there it is not valid now",
-        AlertDescription::AccessDenied => "there is no directory in force to judge it by",
+        AlertDescription::AccessDenied => "they have no directory in force to judge it by",
         AlertDescription::BadCertificate => "it cannot be read there",
         AlertDescription::CertificateRequired => "none was shown",
         AlertDescription::ProtocolVersion => "TLS 1.3 is not spoken there",

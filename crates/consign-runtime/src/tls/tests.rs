@@ -104,7 +104,7 @@ async fn dates_are_judged_by_each_sides_own_clock() {
         let (log, guard) = Log::start();
         let fault = network.connect().await.unwrap_err();
         drop(guard);
-        assert!(fault.to_string().contains("by the hub's clock"), "{fault}");
+        assert!(fault.to_string().contains("by the clock there"), "{fault}");
         let log = log.text();
         assert!(
             log.contains(&format!("node certificate {refusal}")),
@@ -124,11 +124,11 @@ async fn a_node_that_was_withdrawn_does_not_come_back_on_an_old_session() {
     for (refusal, text) in [
         (
             PeerRefusal::Withdrawn,
-            "its certificate was withdrawn from the directory",
+            "it was withdrawn from the directory there",
         ),
         (
             PeerRefusal::NoDirectory,
-            "the hub has no directory in force to judge it by",
+            "no directory in force to judge it by",
         ),
     ] {
         network.directory.put(&network.node.identity, Err(refusal));
