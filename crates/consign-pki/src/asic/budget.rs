@@ -27,6 +27,19 @@ pub struct Budget {
     pub ratio: u64,
 }
 
+impl Budget {
+    /// For an outer container: the statements of a thousand recipients are files of it.
+    pub fn outer() -> Self {
+        Self {
+            entries: super::outer::MAX_ENTRIES,
+            directory_bytes: 8 << 20,
+            meta_inf_file_bytes: super::outer::MANIFEST_LIMITS.bytes as u64,
+            meta_inf_total_bytes: 64 << 20,
+            ..Self::default()
+        }
+    }
+}
+
 impl Default for Budget {
     fn default() -> Self {
         Self {

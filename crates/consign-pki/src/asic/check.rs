@@ -8,7 +8,7 @@ use aws_lc_rs::digest::Context;
 use super::archive::{Directory, StoredEntry, stream};
 use super::digest::DigestAlgorithm;
 use super::error::AsicError;
-use super::layers::SignatureLayer;
+use super::manifest::Manifest;
 
 /// What the manifests say about the files, signature by signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,13 +105,16 @@ impl LayerDigests {
     }
 }
 
+/// A manifest by its name.
+pub(super) type Named<'a> = (&'a str, &'a Manifest);
+
 /// Hashes every entry that matters, once, with each algorithm that a manifest asks for.
 pub(super) fn check<R: Read + Seek>(
     reader: &mut R,
     directory: &Directory,
-    layers: &[SignatureLayer],
+    manifests: &[Named<'_>],
 ) -> Result<DigestReport, AsicError> {
-    let wanted = wanted_algorithms(layers);
+    let wanted = wanted_algorithms(manifests);
     let mut digests: HashMap<&str, BTreeMap<DigestAlgorithm, Vec<u8>>> = HashMap::new();
     let mut files = Vec::new();
     for entry in &directory.entries {
@@ -135,16 +138,19 @@ pub(super) fn check<R: Read + Seek>(
         }
         digests.insert(&entry.name, found);
     }
-    let layers = layers
+    let layers = manifests
         .iter()
-        .map(|layer| compare(layer, &files, &digests))
+        .map(|manifest| compare(*manifest, &files, &digests))
         .collect();
     Ok(DigestReport { files, layers })
 }
 
-fn wanted_algorithms(layers: &[SignatureLayer]) -> HashMap<&str, BTreeSet<DigestAlgorithm>> {
+fn wanted_algorithms<'a>(manifests: &[Named<'a>]) -> HashMap<&'a str, BTreeSet<DigestAlgorithm>> {
     let mut wanted: HashMap<&str, BTreeSet<DigestAlgorithm>> = HashMap::new();
-    for reference in layers.iter().flat_map(|layer| &layer.manifest.references) {
+    let references = manifests
+        .iter()
+        .flat_map(|(_, manifest)| &manifest.references);
+    for reference in references {
         wanted
             .entry(&reference.name)
             .or_default()
@@ -175,11 +181,11 @@ fn hash<R: Read + Seek>(
 }
 
 fn compare(
-    layer: &SignatureLayer,
+    (name, manifest): Named<'_>,
     files: &[FileHash],
     digests: &HashMap<&str, BTreeMap<DigestAlgorithm, Vec<u8>>>,
 ) -> LayerDigests {
-    let references = &layer.manifest.references;
+    let references = &manifest.references;
     let results = references.iter().map(|reference| {
         let outcome = match digests.get(reference.name.as_str()) {
             None => ReferenceOutcome::Missing,
@@ -198,7 +204,7 @@ fn compare(
         .iter()
         .filter(|file| !named.contains(file.name.as_str()));
     LayerDigests {
-        manifest_name: layer.manifest_name.clone(),
+        manifest_name: name.to_owned(),
         references: results.collect(),
         unsigned_files: unsigned.map(|file| file.name.clone()).collect(),
     }

@@ -97,16 +97,7 @@ impl<R: Read + Seek> Container<R> {
     ///
     /// No such entry, over `max`, content not as declared, I/O.
     pub fn read(&mut self, name: &str, max: u64) -> Result<Vec<u8>, AsicError> {
-        let entry = find(&self.directory, name)?;
-        if entry.size > max {
-            let name = name.to_owned();
-            return Err(AsicError::FileTooLarge {
-                name,
-                size: entry.size,
-                limit: max,
-            });
-        }
-        super::layers::read_small(&mut self.reader, entry)
+        read_entry(&mut self.reader, &self.directory, name, max)
     }
 
     /// Copies one entry to `writer` and returns its size. What was written is to be discarded
@@ -130,7 +121,11 @@ impl<R: Read + Seek> Container<R> {
     /// I/O, or content that is not as its header declares. What the manifests say differently is
     /// in the report: see [`DigestReport::into_result`].
     pub fn check_digests(&mut self) -> Result<DigestReport, AsicError> {
-        check::check(&mut self.reader, &self.directory, &self.layers)
+        let layers = self.layers.iter();
+        let manifests: Vec<_> = layers
+            .map(|layer| (layer.manifest_name.as_str(), &layer.manifest))
+            .collect();
+        check::check(&mut self.reader, &self.directory, &manifests)
     }
 
     /// Gives the underlying reader back.
@@ -143,7 +138,26 @@ impl<R: Read + Seek> Container<R> {
     }
 }
 
-fn find<'a>(directory: &'a Directory, name: &str) -> Result<&'a StoredEntry, AsicError> {
+/// Reads an entry of at most `max` bytes.
+pub(super) fn read_entry<R: Read + Seek>(
+    reader: &mut R,
+    directory: &Directory,
+    name: &str,
+    max: u64,
+) -> Result<Vec<u8>, AsicError> {
+    let entry = find(directory, name)?;
+    if entry.size > max {
+        let (name, size) = (name.to_owned(), entry.size);
+        return Err(AsicError::FileTooLarge {
+            name,
+            size,
+            limit: max,
+        });
+    }
+    super::layers::read_small(reader, entry)
+}
+
+pub(super) fn find<'a>(directory: &'a Directory, name: &str) -> Result<&'a StoredEntry, AsicError> {
     directory
         .entries
         .iter()

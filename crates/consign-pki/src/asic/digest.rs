@@ -1,6 +1,6 @@
 //! Digest algorithms of manifests, as data.
 
-use aws_lc_rs::digest::{self, Context};
+use aws_lc_rs::digest::{self, Context, Digest};
 
 /// A digest algorithm that a manifest may name. The canonical profile uses SHA-256 alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -64,9 +64,24 @@ impl DigestAlgorithm {
     }
 }
 
+impl From<DigestAlgorithm> for crate::algorithm::DigestAlgorithm {
+    fn from(algorithm: DigestAlgorithm) -> Self {
+        match algorithm {
+            DigestAlgorithm::Sha256 => Self::Sha256,
+            DigestAlgorithm::Sha384 => Self::Sha384,
+            DigestAlgorithm::Sha512 => Self::Sha512,
+        }
+    }
+}
+
 /// Finishes a SHA-256.
 pub(super) fn finish_sha256(context: Context) -> [u8; 32] {
+    sha256_bytes(&context.finish())
+}
+
+/// The bytes of a SHA-256.
+pub(super) fn sha256_bytes(digest: &Digest) -> [u8; 32] {
     let mut sha256 = [0; 32];
-    sha256.copy_from_slice(context.finish().as_ref());
+    sha256.copy_from_slice(digest.as_ref());
     sha256
 }

@@ -136,6 +136,12 @@ pub enum AsicError {
     #[error("file {name:?} is not the one that manifest {manifest} covers")]
     DigestMismatch { manifest: String, name: String },
 
+    // Outer containers.
+    #[error("entry {name:?} is not where an archive container has it")]
+    OuterOrder { name: String },
+    #[error("the archive container has over {limit} time-stamps")]
+    TooManyTimeStamps { limit: u64 },
+
     // Writing.
     #[error("the output is not empty")]
     OutputNotEmpty,
@@ -215,6 +221,8 @@ impl AsicError {
             Self::ReferenceMissing { .. } => "reference-missing",
             Self::ReferenceForbidden { .. } => "reference-forbidden",
             Self::DigestMismatch { .. } => "digest-mismatch",
+            Self::OuterOrder { .. } => "outer-order",
+            Self::TooManyTimeStamps { .. } => "too-many-time-stamps",
             Self::OutputNotEmpty => "output-not-empty",
             Self::WriterSpent => "writer-spent",
             Self::BadMediaType { .. } => "bad-media-type",

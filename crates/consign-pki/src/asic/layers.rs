@@ -79,7 +79,7 @@ pub(super) fn read_small<R: Read + Seek>(
     Ok(bytes)
 }
 
-fn check_mimetype<R: Read + Seek>(
+pub(super) fn check_mimetype<R: Read + Seek>(
     reader: &mut R,
     entries: &[&StoredEntry],
     judge: &mut Judge,

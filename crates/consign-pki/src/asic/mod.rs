@@ -47,6 +47,7 @@ mod error;
 mod layers;
 mod manifest;
 mod name;
+pub mod outer;
 mod profile;
 mod writer;
 
@@ -77,3 +78,4 @@ pub const MAX_ENTRIES: usize = 1_000;
 const MIMETYPE_NAME: &str = "mimetype";
 const MANIFEST_MEDIA_TYPE: &str = "application/xml";
 const SIGNATURE_MEDIA_TYPE: &str = "application/pkcs7-signature";
+const TOKEN_MEDIA_TYPE: &str = "application/vnd.etsi.timestamp-token";

@@ -148,6 +148,9 @@ impl Deviation {
 pub(super) enum Judge {
     /// A deviation refuses the container.
     Canonical,
+    /// The same for an outer container, whose files may be in folders and whose `META-INF` holds
+    /// other files; which, its own reader says.
+    Outer,
     /// A deviation is noted.
     Lenient(Vec<Deviation>),
 }
@@ -155,7 +158,15 @@ pub(super) enum Judge {
 impl Judge {
     pub(super) fn deviation(&mut self, deviation: Deviation) -> Result<(), AsicError> {
         match self {
-            Self::Canonical => Err(AsicError::NotCanonical { deviation }),
+            Self::Outer
+                if matches!(
+                    deviation,
+                    Deviation::InFolder { .. } | Deviation::MetaInfUnexpected { .. }
+                ) =>
+            {
+                Ok(())
+            }
+            Self::Canonical | Self::Outer => Err(AsicError::NotCanonical { deviation }),
             Self::Lenient(deviations) => {
                 deviations.push(deviation);
                 Ok(())
@@ -164,12 +175,12 @@ impl Judge {
     }
 
     pub(super) fn is_canonical(&self) -> bool {
-        matches!(self, Self::Canonical)
+        matches!(self, Self::Canonical | Self::Outer)
     }
 
     pub(super) fn into_deviations(self) -> Vec<Deviation> {
         match self {
-            Self::Canonical => Vec::new(),
+            Self::Canonical | Self::Outer => Vec::new(),
             Self::Lenient(deviations) => deviations,
         }
     }

@@ -4,12 +4,15 @@ use std::io::{Read, Seek, Write};
 
 use super::archive::ArchiveWriter;
 use super::budget::Budget;
-use super::digest::DigestAlgorithm;
+use super::digest::{DigestAlgorithm, sha256_bytes};
 use super::error::{AsicError, SealError};
 use super::manifest::{self, Manifest, ManifestError, Reference};
 use super::name::{check_file_name, is_media_type, manifest_name, signature_name};
 use super::profile::Deviation;
 use super::{DOCUMENT_NAME, MAX_ENTRIES, MIMETYPE, MIMETYPE_NAME};
+
+/// All that the canonical profile uses.
+const SHA256: DigestAlgorithm = DigestAlgorithm::Sha256;
 
 /// Writes one container: `document.json`, the main file, attachments, then the signature.
 ///
@@ -41,7 +44,7 @@ impl<W: Write + Seek> ContainerWriter<W> {
     /// The output is not empty, I/O.
     pub fn new(out: W) -> Result<Self, AsicError> {
         let mut archive = ArchiveWriter::new(out)?;
-        archive.add(MIMETYPE_NAME, MIMETYPE.as_bytes())?;
+        archive.add(MIMETYPE_NAME, MIMETYPE.as_bytes(), SHA256)?;
         Ok(Self {
             archive,
             files: Vec::new(),
@@ -76,11 +79,11 @@ impl<W: Write + Seek> ContainerWriter<W> {
             });
         }
         check_room(&self.archive, 3)?;
-        let written = self.archive.add(name, content)?;
+        let written = self.archive.add(name, content, SHA256)?;
         let file = FileDigest {
             name: name.to_owned(),
             media_type: media_type.to_owned(),
-            sha256: written.sha256,
+            sha256: sha256_bytes(&written.digest),
             size: written.size,
         };
         self.files.push(file.clone());
@@ -142,26 +145,32 @@ pub(super) fn add_layer<W: Write + Seek, E>(
         signature_name: signature_name(number),
         references,
     };
-    let text = manifest.render();
-    if text.len() > manifest::MAX_BYTES {
-        let source = ManifestError::TooLarge {
-            size: text.len(),
-            limit: manifest::MAX_BYTES,
-        };
-        return Err(AsicError::Manifest {
-            manifest: manifest_name(number),
-            source,
-        }
-        .into());
-    }
+    let text = render(&manifest, &manifest_name(number), manifest::LIMITS)?;
     let signature = sign(text.as_bytes()).map_err(SealError::Sign)?;
     let limit = Budget::default().meta_inf_file_bytes;
     if signature.is_empty() || signature.len() as u64 > limit {
         return Err(AsicError::BadSignatureSize { limit }.into());
     }
-    archive.add(&manifest_name(number), text.as_bytes())?;
-    archive.add(&signature_name(number), signature.as_slice())?;
+    archive.add(&manifest_name(number), text.as_bytes(), SHA256)?;
+    archive.add(&signature_name(number), signature.as_slice(), SHA256)?;
     Ok(archive.finish()?)
+}
+
+/// The text of a manifest, if a reader will take it.
+pub(super) fn render(
+    manifest: &Manifest,
+    name: &str,
+    limits: manifest::Limits,
+) -> Result<String, AsicError> {
+    let text = manifest.render();
+    if text.len() <= limits.bytes {
+        return Ok(text);
+    }
+    let (size, limit) = (text.len(), limits.bytes);
+    Err(AsicError::Manifest {
+        manifest: name.to_owned(),
+        source: ManifestError::TooLarge { size, limit },
+    })
 }
 
 fn check_room<W: Write + Seek>(archive: &ArchiveWriter<W>, more: usize) -> Result<(), AsicError> {

@@ -10,6 +10,7 @@ use crate::asn1::{self, Element};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     der: Vec<u8>,
+    digest: DigestAlgorithm,
     hash: Vec<u8>,
     nonce: Vec<u8>,
 }
@@ -18,7 +19,11 @@ impl Request {
     /// Asks for a stamp on bytes, by their SHA-256, with the authority's certificate in it. The
     /// `nonce` ties the answer to this request.
     pub fn over(bytes: &[u8], nonce: [u8; 8]) -> Self {
-        let digest = DigestAlgorithm::Sha256;
+        Self::over_by(DigestAlgorithm::Sha256, bytes, nonce)
+    }
+
+    /// The same by another digest.
+    pub fn over_by(digest: DigestAlgorithm, bytes: &[u8], nonce: [u8; 8]) -> Self {
         let hash = digest.of(bytes);
         let imprint = asn1::sequence(&[
             &digest.identifier(),
@@ -31,7 +36,12 @@ impl Request {
             &asn1::encode(asn1::INTEGER, &[&nonce]),
             &[asn1::BOOLEAN, 1, 0xff],
         ]);
-        Self { der, hash, nonce }
+        Self {
+            der,
+            digest,
+            hash,
+            nonce,
+        }
     }
 
     /// The bytes to send, `application/timestamp-query`.
@@ -40,7 +50,7 @@ impl Request {
     }
 
     pub(super) fn asks_for(&self, imprint: &Imprint<'_>) -> bool {
-        imprint.digest == DigestAlgorithm::Sha256 && imprint.hash == self.hash
+        imprint.digest == self.digest && imprint.hash == self.hash
     }
 
     /// The nonce as it stands in the request.

@@ -17,4 +17,4 @@ pub(super) use header::MAX_CONTAINER_BYTES;
 pub(super) use read::{Directory, StoredEntry, read_directory};
 pub(super) use second_reader::confirm;
 pub(super) use stream::stream;
-pub(super) use write::ArchiveWriter;
+pub(super) use write::{ArchiveWriter, Written};

@@ -2,7 +2,9 @@
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use super::super::digest::{DigestAlgorithm, finish_sha256};
+use aws_lc_rs::digest::Digest;
+
+use super::super::digest::DigestAlgorithm;
 use super::super::error::AsicError;
 use super::super::name::NameSet;
 use super::header::{MAX_CONTAINER_BYTES, Shared, encode_central, encode_end, encode_local};
@@ -30,8 +32,9 @@ struct Record {
 /// What was learned while copying a file in.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Written {
-    pub(crate) sha256: [u8; 32],
+    pub(crate) digest: Digest,
     pub(crate) size: u64,
+    pub(crate) crc32: u32,
 }
 
 impl<W: Write + Seek> ArchiveWriter<W> {
@@ -63,16 +66,21 @@ impl<W: Write + Seek> ArchiveWriter<W> {
     }
 
     /// Copies `content` in as the next entry; the header is completed when its size is known.
-    pub(crate) fn add(&mut self, name: &str, content: impl Read) -> Result<Written, AsicError> {
+    pub(crate) fn add(
+        &mut self,
+        name: &str,
+        content: impl Read,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Written, AsicError> {
         self.check_complete()?;
         self.names.insert(name)?;
         let offset = self.offset()?;
         let name_length = u16::try_from(name.len()).map_err(|_| self.too_large())?;
         self.incomplete = true;
         self.write(&encode_local(&Shared::canonical(0, 0, name_length), name))?;
-        let (crc32, written) = self.copy(content)?;
+        let written = self.copy(content, algorithm)?;
         let size = u32::try_from(written.size).map_err(|_| self.too_large())?;
-        let shared = Shared::canonical(crc32, size, name_length);
+        let shared = Shared::canonical(written.crc32, size, name_length);
         self.out.seek(SeekFrom::Start(u64::from(offset)))?;
         self.out.write_all(&encode_local(&shared, name))?;
         self.out.seek(SeekFrom::Start(self.position))?;
@@ -128,10 +136,14 @@ impl<W: Write + Seek> ArchiveWriter<W> {
         Ok(self.out)
     }
 
-    fn copy(&mut self, mut content: impl Read) -> Result<(u32, Written), AsicError> {
+    fn copy(
+        &mut self,
+        mut content: impl Read,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Written, AsicError> {
         let mut buffer = vec![0; BUFFER_BYTES];
         let mut crc = crc32fast::Hasher::new();
-        let mut sha256 = DigestAlgorithm::Sha256.context();
+        let mut digest = algorithm.context();
         let mut size = 0;
         loop {
             let count = match content.read(&mut buffer) {
@@ -142,17 +154,15 @@ impl<W: Write + Seek> ArchiveWriter<W> {
             };
             let piece = buffer.get(..count).unwrap_or_default();
             crc.update(piece);
-            sha256.update(piece);
+            digest.update(piece);
             self.write(piece)?;
             size += count as u64;
         }
-        Ok((
-            crc.finalize(),
-            Written {
-                sha256: finish_sha256(sha256),
-                size,
-            },
-        ))
+        Ok(Written {
+            digest: digest.finish(),
+            size,
+            crc32: crc.finalize(),
+        })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), AsicError> {

@@ -9,26 +9,37 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::SIGNATURE_MEDIA_TYPE;
 use super::digest::DigestAlgorithm;
 use super::name::encode_uri;
+use super::{SIGNATURE_MEDIA_TYPE, TOKEN_MEDIA_TYPE};
 
 /// The namespace of manifests.
 const ASIC_NAMESPACE: &str = "http://uri.etsi.org/02918/v1.2.1#";
 /// The namespace of `DigestMethod` and `DigestValue`.
 const DS_NAMESPACE: &str = "http://www.w3.org/2000/09/xmldsig#";
 
-/// The longest manifest, in bytes.
-pub(super) const MAX_BYTES: usize = 1 << 20;
-/// The most references in a manifest.
-pub(super) const MAX_REFERENCES: usize = 1_000;
+/// What a manifest may have.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// Bytes.
+    pub(super) bytes: usize,
+    /// References.
+    pub(super) references: usize,
+}
+
+/// The limits of a document's manifests.
+pub(super) const LIMITS: Limits = Limits {
+    bytes: 1 << 20,
+    references: 1_000,
+};
 /// The deepest nesting of elements; a plain manifest has 3.
 pub(super) const MAX_DEPTH: usize = 8;
 
-/// What a manifest says: which signature signs it, and which files it covers.
+/// What a manifest says: which signature signs it or time-stamp stamps it, and which files it
+/// covers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Manifest {
-    /// The entry with the signature over this manifest.
+    /// The entry with the signature, or the time-stamp token, over this manifest.
     pub signature_name: String,
     /// The covered entries, each name once.
     pub references: Vec<Reference>,
@@ -58,7 +69,12 @@ impl Manifest {
     /// types, entities, processing instructions, CDATA; anything over the limits; repeated
     /// signature references or file references; unknown algorithms; broken URIs and base64.
     pub fn parse(bytes: &[u8]) -> Result<Self, ManifestError> {
-        parse::parse(bytes)
+        Self::parse_within(bytes, LIMITS)
+    }
+
+    /// The same under other limits.
+    pub(super) fn parse_within(bytes: &[u8], limits: Limits) -> Result<Self, ManifestError> {
+        parse::parse(bytes, limits)
     }
 
     /// The canonical text. Equal manifests make equal text, and it parses to an equal manifest.
@@ -69,9 +85,15 @@ impl Manifest {
             "<asic:ASiCManifest xmlns:asic=\"{ASIC_NAMESPACE}\" xmlns:ds=\"{DS_NAMESPACE}\">"
         );
         let signature = encode_uri(&self.signature_name);
+        // The ending says which of the two it is (clause 4.4.4.2).
+        let media_type = if self.signature_name.ends_with(".tst") {
+            TOKEN_MEDIA_TYPE
+        } else {
+            SIGNATURE_MEDIA_TYPE
+        };
         let _ = writeln!(
             xml,
-            "  <asic:SigReference URI=\"{signature}\" MimeType=\"{SIGNATURE_MEDIA_TYPE}\"/>"
+            "  <asic:SigReference URI=\"{signature}\" MimeType=\"{media_type}\"/>"
         );
         for reference in &self.references {
             reference.render(&mut xml);

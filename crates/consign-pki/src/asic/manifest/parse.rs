@@ -11,23 +11,20 @@ use quick_xml::reader::NsReader;
 
 use super::super::digest::DigestAlgorithm;
 use super::super::name::decode_uri;
-use super::{
-    ASIC_NAMESPACE, DS_NAMESPACE, MAX_BYTES, MAX_DEPTH, MAX_REFERENCES, Manifest, ManifestError,
-    Reference,
-};
+use super::{ASIC_NAMESPACE, DS_NAMESPACE, Limits, MAX_DEPTH, Manifest, ManifestError, Reference};
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Manifest, ManifestError> {
-    if bytes.len() > MAX_BYTES {
+pub(super) fn parse(bytes: &[u8], limits: Limits) -> Result<Manifest, ManifestError> {
+    if bytes.len() > limits.bytes {
         return Err(ManifestError::TooLarge {
             size: bytes.len(),
-            limit: MAX_BYTES,
+            limit: limits.bytes,
         });
     }
     let text = std::str::from_utf8(bytes).map_err(|_| ManifestError::NotUtf8)?;
     let mut reader = NsReader::from_str(text);
     reader.config_mut().expand_empty_elements = true;
     reader.config_mut().check_comments = true;
-    let mut walk = Walk::default();
+    let mut walk = Walk::new(limits.references);
     loop {
         match reader.read_resolved_event()? {
             (namespace, Event::Start(start)) => {
@@ -80,6 +77,7 @@ enum Element {
 
 #[derive(Debug, Default)]
 struct Walk {
+    max_references: usize,
     stack: Vec<Element>,
     begun: bool,
     signature_name: Option<String>,
@@ -100,6 +98,13 @@ struct Draft {
 }
 
 impl Walk {
+    fn new(max_references: usize) -> Self {
+        Self {
+            max_references,
+            ..Self::default()
+        }
+    }
+
     fn open(
         &mut self,
         namespace: KnownNamespace,
@@ -157,9 +162,9 @@ impl Walk {
     }
 
     fn begin_reference(&mut self, mut attributes: Attributes) -> Result<(), ManifestError> {
-        if self.references.len() >= MAX_REFERENCES {
+        if self.references.len() >= self.max_references {
             return Err(ManifestError::TooManyReferences {
-                limit: MAX_REFERENCES,
+                limit: self.max_references,
             });
         }
         let name = attributes.uri()?;

@@ -41,7 +41,7 @@ fn other_prefixes_orders_and_algorithms_are_read() {
 
 #[test]
 fn limits_are_kept() {
-    let large = " ".repeat(MAX_BYTES + 1);
+    let large = " ".repeat(LIMITS.bytes + 1);
     let refused = Manifest::parse(large.as_bytes()).unwrap_err();
     assert_eq!(refused.code(), "manifest-too-large");
 }

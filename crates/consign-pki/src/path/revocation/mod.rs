@@ -328,6 +328,12 @@ pub fn made_by(list: &[u8], authority: &[u8]) -> Option<u64> {
     signed.then_some(list.this_update)
 }
 
+/// When a list says that it was made, as Unix time; `None` if it cannot be read. Nothing in it is
+/// verified.
+pub fn claims_made(list: &[u8]) -> Option<u64> {
+    List::parse(list).ok().map(|list| list.this_update)
+}
+
 fn gap(unusable: Unusable) -> RevocationGap {
     RevocationGap::Unusable { why: unusable.0 }
 }
