@@ -79,6 +79,28 @@ pub struct SealedDocument {
 }
 
 impl Judgement {
+    /// Of nothing yet.
+    pub(crate) const fn none(at: JudgedAt) -> Self {
+        Self {
+            report: Report::new(at.time()),
+            document: None,
+            files: Vec::new(),
+            seals: Vec::new(),
+        }
+    }
+
+    /// Goes on with the checks of another, and takes its document.
+    pub(crate) fn take_in(&mut self, other: Self) {
+        self.report.malformed |= other.report.malformed;
+        self.report.not_checked.extend(other.report.not_checked);
+        for check in other.report.checks {
+            self.report.push(check);
+        }
+        self.document = other.document;
+        self.files = other.files;
+        self.seals = other.seals;
+    }
+
     /// The document, if the verdict is TOTAL-PASSED.
     ///
     /// # Errors
@@ -107,12 +129,18 @@ pub fn judge<R: Read + Seek>(
     policy: &Policy,
     at: JudgedAt,
 ) -> Judgement {
-    let mut judgement = Judgement {
-        report: Report::new(at.time()),
-        document: None,
-        files: Vec::new(),
-        seals: Vec::new(),
-    };
+    judge_with(container, trust, policy, at, None)
+}
+
+/// The same with a time-stamp of the first seal that came afterwards and lies elsewhere.
+pub(crate) fn judge_with<R: Read + Seek>(
+    container: R,
+    trust: &SealTrust<'_>,
+    policy: &Policy,
+    at: JudgedAt,
+    late_stamp: Option<&Vec<u8>>,
+) -> Judgement {
+    let mut judgement = Judgement::none(at);
     judgement.report.not_checked.push(PDF_SIGNATURES);
     let report = &mut judgement.report;
     let Some(mut container) = open(container, policy, report) else {
@@ -122,7 +150,7 @@ pub fn judge<R: Read + Seek>(
     for (index, layer) in container.signatures().iter().enumerate() {
         judgement
             .seals
-            .extend(seal::check(index, layer, trust, at, report));
+            .extend(seal::check(index, layer, late_stamp, trust, at, report));
     }
     judgement.document = read_document(&mut container, report);
     if let Some(document) = &judgement.document {
@@ -164,7 +192,7 @@ fn open<R: Read + Seek>(reader: R, policy: &Policy, report: &mut Report) -> Opti
     }
 }
 
-fn malformed(
+pub(crate) fn malformed(
     report: &mut Report,
     name: &'static str,
     clause: &'static str,

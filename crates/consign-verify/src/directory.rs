@@ -9,7 +9,7 @@ mod error;
 mod proof;
 mod succession;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use consign_domain::directory::{
@@ -102,10 +102,51 @@ impl Directory {
             return Err(DirectoryError::Root);
         }
         let parsed = parse_entries(&lines)?;
+        Self::of_entries(signed_head, head, entries, parsed)
+    }
+
+    /// The parts of directories that some of their entries are, each with its proof: one part for
+    /// each head, oldest first. What a part does not know may be in the whole all the same.
+    ///
+    /// # Errors
+    /// [`DirectoryError`] of the first proof that does not hold.
+    pub fn of_proofs(
+        proofs: &[EntryProof],
+        trust: &TrustStore,
+    ) -> Result<Vec<Self>, DirectoryError> {
+        let mut heads: BTreeMap<(DirectoryVersion, Digest), (&SignedStatement, Vec<ProvenEntry>)> =
+            BTreeMap::new();
+        for proof in proofs {
+            let (proven, head) = (proof.verify(trust)?, proof.signed_head());
+            let (_, entries) = heads
+                .entry((proven.head.version(), head.digest()))
+                .or_insert((head, Vec::new()));
+            entries.push(proven);
+        }
+        let mut parts = Vec::with_capacity(heads.len());
+        for (signed_head, mut proven) in heads.into_values() {
+            proven.sort_by_key(|one| one.entry.id());
+            proven.dedup_by_key(|one| one.entry.id());
+            let Some(head) = proven.first().map(|one| one.head.clone()) else {
+                continue;
+            };
+            let entries = proven.into_iter().map(|one| one.entry).collect();
+            let part = Self::of_entries(signed_head.clone(), head, Vec::new(), entries)?;
+            parts.push(part);
+        }
+        Ok(parts)
+    }
+
+    fn of_entries(
+        signed_head: SignedStatement,
+        head: DirectoryHead,
+        lines: Vec<u8>,
+        entries: Vec<Entry>,
+    ) -> Result<Self, DirectoryError> {
         let mut directory = Self {
             signed_head,
             head,
-            entries,
+            entries: lines,
             agencies: HashMap::new(),
             codes: HashMap::new(),
             seals: HashMap::new(),
@@ -116,7 +157,7 @@ impl Directory {
             authority: None,
             keys: HashMap::new(),
         };
-        for (index, entry) in parsed.into_iter().enumerate() {
+        for (index, entry) in entries.into_iter().enumerate() {
             directory
                 .insert(entry)
                 .ok_or(DirectoryError::Claim { index })?;
@@ -333,17 +374,24 @@ impl Directory {
     /// An entry's line with the path that shows it to be in the directory; `None` if nobody
     /// has the id.
     pub fn path_of(&self, id: [u8; 16]) -> Option<EntryPath<'_>> {
+        self.paths_of(&[id]).pop()?
+    }
+
+    /// The same of several, in their order.
+    pub fn paths_of(&self, ids: &[[u8; 16]]) -> Vec<Option<EntryPath<'_>>> {
         let lines = lines(&self.entries);
+        let tree = Tree::from_leaves(&lines);
         // Lines were checked to be in the order of their ids.
         let of = |line: &&[u8]| Entry::parse(line).map_or([0; 16], |entry| entry.id());
-        let index = lines.binary_search_by_key(&id, of).ok()?;
-        let line = lines.get(index)?;
-        let path = Tree::from_leaves(&lines).path(index)?;
-        Some(EntryPath {
-            line,
-            index: index as u64,
-            path,
-        })
+        let path = |id: &[u8; 16]| {
+            let index = lines.binary_search_by_key(id, of).ok()?;
+            Some(EntryPath {
+                line: lines.get(index)?,
+                index: index as u64,
+                path: tree.path(index)?,
+            })
+        };
+        ids.iter().map(path).collect()
     }
 }
 

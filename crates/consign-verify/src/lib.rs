@@ -5,6 +5,7 @@
 //! so that it can be repeated years later. Mechanisms (signatures, paths, containers)
 //! are in `consign-pki`; this crate says which of them must hold, for whom, and when.
 
+pub mod archive;
 pub mod container;
 pub mod directory;
 pub mod exchange;

@@ -83,3 +83,28 @@ pub fn judge(
         until: Timestamp::from_unix_saturating(until),
     })
 }
+
+/// As [`judge`], for a token that must still count at a time: a path from its authority has to
+/// hold then, since nothing protects the token but itself (EN 319 102-1 §5.6). What is known of
+/// the token then is the caller's: now, or the time of the stamp that covers it.
+///
+/// # Errors
+/// [`TimeStampFault`].
+pub fn judge_lasting(
+    token: &[u8],
+    stamped: &[u8],
+    trust: &SealTrust<'_>,
+    at: Timestamp,
+) -> Result<ProvenTime, TimeStampFault> {
+    let proven = judge(token, stamped, trust, at)?;
+    let signature = timestamp::verify(token, stamped)?.signature;
+    let roots = [trust.roots, trust.time_stamp_roots].concat();
+    path::validate(
+        &signature.signer_certificate,
+        &signature.other_certificates,
+        &roots,
+        at.max(proven.time).as_unix(),
+        &PathPurpose::time_stamping(),
+    )?;
+    Ok(proven)
+}

@@ -26,6 +26,9 @@ pub enum JudgedAt {
     /// The container is known to have existed then: an acceptance says so, or the one who
     /// asks does. A certificate that had expired by then failed.
     Proven(Timestamp),
+    /// The container existed then at the latest: a time-stamp over all of it says so. What was good
+    /// then counts; what had ended by then may have been good before.
+    By(Timestamp),
     /// Only the present is known: a certificate that has expired since may have been good.
     Now(Timestamp),
 }
@@ -34,7 +37,7 @@ impl JudgedAt {
     /// The time.
     pub const fn time(self) -> Timestamp {
         match self {
-            Self::Proven(time) | Self::Now(time) => time,
+            Self::Proven(time) | Self::By(time) | Self::Now(time) => time,
         }
     }
 }
@@ -100,6 +103,7 @@ pub struct SealInfo {
 pub(super) fn check(
     index: usize,
     layer: &SignatureLayer,
+    late_stamp: Option<&Vec<u8>>,
     trust: &SealTrust<'_>,
     at: JudgedAt,
     report: &mut Report,
@@ -119,7 +123,8 @@ pub(super) fn check(
         .and_then(|info| info.organization.clone())
         .unwrap_or_default();
     report.passed(name, clause, format!("{}: {who}", layer.signature_name));
-    let proven = proven_time(layer, &signature, trust, at, report);
+    let late_stamp = late_stamp.filter(|_| index == 0);
+    let proven = proven_time(layer, &signature, late_stamp, trust, at, report);
     if let Some(info) = &mut info {
         info.proven_time = proven;
     }
@@ -135,13 +140,15 @@ pub(super) fn check(
 fn proven_time(
     layer: &SignatureLayer,
     signature: &CadesSignature,
+    late_stamp: Option<&Vec<u8>>,
     trust: &SealTrust<'_>,
     at: JudgedAt,
     report: &mut Report,
 ) -> Option<Timestamp> {
     let (name, clause) = ("seal-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
     let mut proven: Option<Timestamp> = None;
-    for token in signature.time_stamp_tokens.iter().take(MAX_STAMPS) {
+    let inside = signature.time_stamp_tokens.iter();
+    for token in late_stamp.into_iter().chain(inside).take(MAX_STAMPS) {
         let seal = &layer.signature_name;
         match time_stamp::judge(token, &signature.signature_value, trust, at.time()) {
             // It may be a second later than it says, and is no later than what is known.
@@ -298,7 +305,7 @@ pub(crate) fn path_fault(
     trust: &SealTrust<'_>,
     at: JudgedAt,
 ) -> Check {
-    let unproven = matches!(at, JudgedAt::Now(_));
+    let unproven = !matches!(at, JudgedAt::Proven(_));
     let undecided = match error {
         PathError::Expired { .. } if unproven => Some("OUT_OF_BOUNDS_NO_POE"),
         // What is held may count again.
@@ -413,15 +420,15 @@ fn listed(agency: &AgencyEntry, seal: &SealInfo, at: JudgedAt) -> Listing {
     let sealed_within = claimed <= at.time() && entry.validity.contains(claimed);
     let within = entry.validity.contains(at.time());
     match (entry.state, at) {
-        (KeyState::Revoked, JudgedAt::Proven(_)) if within => Listing::Counts,
+        (KeyState::Revoked, JudgedAt::Proven(_) | JudgedAt::By(_)) if within => Listing::Counts,
         (KeyState::Revoked, JudgedAt::Proven(_)) => Listing::Ended("REVOKED"),
-        (KeyState::Revoked, JudgedAt::Now(_)) => Listing::Undecided("REVOKED_NO_POE"),
+        (KeyState::Revoked, _) => Listing::Undecided("REVOKED_NO_POE"),
         _ if within => Listing::Counts,
         (KeyState::Retired, JudgedAt::Proven(_)) if sealed_within => Listing::Counts,
         (_, JudgedAt::Proven(time)) if time < entry.validity.from => {
             Listing::Ended("NOT_YET_VALID")
         }
         (_, JudgedAt::Proven(_)) => Listing::Ended("EXPIRED"),
-        (_, JudgedAt::Now(_)) => Listing::Undecided("OUT_OF_BOUNDS_NO_POE"),
+        (_, JudgedAt::By(_) | JudgedAt::Now(_)) => Listing::Undecided("OUT_OF_BOUNDS_NO_POE"),
     }
 }

@@ -15,7 +15,7 @@ use consign_domain::statement::DirectoryHead;
 use consign_domain::{Digest, SignedStatement};
 use serde::{Deserialize, Serialize};
 
-use super::{Directory, DirectoryError, verify_head};
+use super::{Directory, DirectoryError, EntryPath, verify_head};
 use crate::trust::TrustStore;
 
 /// Largest file of a proof, in bytes: head, entry and path, escaped.
@@ -88,13 +88,24 @@ enum ProofTag {
 impl EntryProof {
     /// The proof of the entry with an id; `None` if nobody has it.
     pub fn of(directory: &Directory, id: [u8; 16]) -> Option<Self> {
-        let found = directory.path_of(id)?;
-        Some(Self {
+        Self::of_each(directory, &[id]).pop()?
+    }
+
+    /// The same of several, in their order.
+    pub fn of_each(directory: &Directory, ids: &[[u8; 16]]) -> Vec<Option<Self>> {
+        let paths = directory.paths_of(ids).into_iter();
+        let proof = |found: EntryPath<'_>| Self {
             head: directory.signed_head().clone(),
             index: found.index,
             path: found.path,
             entry: found.line.to_vec(),
-        })
+        };
+        paths.map(|found| found.map(proof)).collect()
+    }
+
+    /// The head under which the entry is said to stand, unverified.
+    pub(crate) const fn signed_head(&self) -> &SignedStatement {
+        &self.head
     }
 
     /// Reads a proof's file.

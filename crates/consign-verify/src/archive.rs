@@ -1,0 +1,178 @@
+//! Judging an outer container: the long-term archive of one document (EN 319 102-1 §5.6).
+//!
+//! Its time-stamps are taken from the newest to the oldest. The newest has to count now; what it
+//! counts for, all before it, is then proven to have existed at its time, and so the one before
+//! need only have counted then; and so on. The document's container is judged as of the oldest
+//! time that is proven: keys that ended and authorities that are gone since do not matter. A
+//! time-stamp that nobody renewed while its authority's certificate was good proves nothing any
+//! more, and where none is left that does, the verdict is INDETERMINATE.
+//!
+//! What else is needed lies in the archive, and proves itself: revocation lists that their
+//! authorities signed, directory entries under a head that the trust file's key signed. Neither
+//! can make good what the caller's own lists and directory say is not.
+
+mod chain;
+mod contents;
+
+use std::io::{BufReader, Read, Seek};
+
+use consign_domain::ErrorCode;
+use consign_domain::Timestamp;
+use consign_pki::asic::outer::{INNER_NAME, OuterContainer};
+use consign_pki::asic::{AsicError, Budget, FileHash};
+use consign_pki::path::MAX_REVOCATION_LISTS;
+use serde::Serialize;
+
+use crate::container::{self, JudgedAt, Judgement, Policy, SealTrust, malformed, with_causes};
+use crate::report::{Check, Report};
+use crate::trust::TrustStore;
+
+use contents::Contents;
+
+pub use contents::{CERTIFICATES, DIRECTORY, ENVELOPE, LISTS, SALT, SEAL_TIME_STAMP};
+
+/// What is said where nothing in the archive tells whose its statements are.
+pub const STATEMENTS: &str = "the statements in the archive: no directory says whose they are";
+
+const CLAUSE: &str = "EN 319 162-1 §A.7";
+
+/// The verdict on an archive and on the document in it, which are one.
+#[derive(Debug, Clone, Serialize)]
+pub struct ArchiveJudgement {
+    /// Every check, of the archive first; the document and its seals.
+    #[serde(flatten)]
+    pub document: Judgement,
+    /// The archive's time-stamps, oldest first.
+    pub stamps: Vec<ArchiveStamp>,
+    /// As of when the document was judged, where it could be.
+    pub as_of: Option<Timestamp>,
+    /// Its files besides the document's container.
+    #[serde(skip)]
+    pub archived: Vec<FileHash>,
+}
+
+/// One time-stamp of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArchiveStamp {
+    /// The token's entry.
+    pub token: String,
+    /// The manifest that it is over.
+    pub manifest: String,
+    /// What it says, where it counts.
+    pub time: Option<Timestamp>,
+    /// Whose it is, where it counts.
+    pub authority: Option<String>,
+    /// When that authority's certificate ends.
+    pub until: Option<Timestamp>,
+}
+
+/// Judges an archive. Reads it twice from end to end; memory does not grow with the document.
+///
+/// `store` is the trust file, if there is one: by its directory key the archive's directory entries
+/// prove themselves. A directory in `trust` comes before them.
+pub fn judge<R: Read + Seek>(
+    archive: R,
+    trust: &SealTrust<'_>,
+    store: Option<&TrustStore>,
+    policy: &Policy,
+    at: JudgedAt,
+) -> ArchiveJudgement {
+    let mut judgement = ArchiveJudgement {
+        document: Judgement::none(at),
+        stamps: Vec::new(),
+        as_of: None,
+        archived: Vec::new(),
+    };
+    let mut archive = match OuterContainer::open(archive, &Budget::outer()) {
+        Ok(archive) => archive,
+        Err(error) => {
+            let report = &mut judgement.document.report;
+            malformed(
+                report,
+                "archive-format",
+                CLAUSE,
+                ErrorCode::ContainerMalformed,
+                &error,
+            );
+            return judgement;
+        }
+    };
+    let report = &mut judgement.document.report;
+    let detail = format!("{} archive time-stamps", archive.layers().len());
+    report.passed("archive-format", CLAUSE, detail);
+    let Some(files) = check_files(&mut archive, report) else {
+        return judgement;
+    };
+    let contents = Contents::read(&mut archive, &files, store, report);
+    let lists = |near: Timestamp| contents.lists_near(near, trust.lists);
+    let (stamps, proven) = chain::check(archive.layers(), trust, &lists, at, report);
+    contents.check(trust.directory, report);
+    let as_of = proven.map_or(at, JudgedAt::By);
+    judgement.stamps = stamps;
+    judgement.as_of = Some(as_of.time());
+    let lists = lists(as_of.time());
+    let trust = SealTrust {
+        lists: &lists,
+        directory: trust.directory.or(contents.directory()),
+        ..*trust
+    };
+    let mut inside = match archive.inner() {
+        Ok(inside) => BufReader::new(inside),
+        Err(error) => {
+            malformed(
+                report,
+                "archive-format",
+                CLAUSE,
+                ErrorCode::ContainerMalformed,
+                &error,
+            );
+            return judgement;
+        }
+    };
+    let late = contents.late_stamp.as_ref();
+    let inner = container::judge_with(&mut inside, &trust, policy, as_of, late);
+    judgement.document.take_in(inner);
+    judgement.archived = files;
+    judgement.archived.retain(|file| file.name != INNER_NAME);
+    judgement
+}
+
+/// All that the manifests cover, in one pass.
+fn check_files<R: Read + Seek>(
+    archive: &mut OuterContainer<R>,
+    report: &mut Report,
+) -> Option<Vec<FileHash>> {
+    let name = "archive-digests";
+    match archive.check_digests() {
+        Ok(files) => {
+            let detail = format!("{} files are those that were archived", files.len());
+            report.passed(name, CLAUSE, detail);
+            Some(files)
+        }
+        Err(error @ AsicError::DigestMismatch { .. }) => {
+            let (code, detail) = (ErrorCode::ContainerDigest, with_causes(&error));
+            report.push(Check::failed(
+                name,
+                CLAUSE,
+                code,
+                Some("HASH_FAILURE"),
+                detail,
+            ));
+            None
+        }
+        Err(error) => {
+            malformed(report, name, CLAUSE, ErrorCode::ContainerMalformed, &error);
+            None
+        }
+    }
+}
+
+/// Those of the lists that are made nearest to a time, as many as are looked at, after the
+/// caller's own.
+fn nearest(lists: &[(u64, Vec<u8>)], time: Timestamp, own: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut sorted: Vec<&(u64, Vec<u8>)> = lists.iter().collect();
+    sorted.sort_by_key(|(made, _)| made.abs_diff(time.as_unix()));
+    let room = MAX_REVOCATION_LISTS.saturating_sub(own.len());
+    let near = sorted.into_iter().take(room).map(|(_, list)| list.clone());
+    own.iter().cloned().chain(near).collect()
+}
