@@ -154,6 +154,15 @@ impl Output {
         bar.with_message(what)
     }
 
+    /// Progress of so many things.
+    pub(crate) fn count_bar(self, total: u64, what: &'static str) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{msg} {bar:24} {pos}/{len} {eta}") {
+            bar.set_style(style);
+        }
+        bar.with_message(what)
+    }
+
     /// A sign of life on standard error while there is nothing to count.
     pub(crate) fn spinner(self, what: impl Into<String>) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());

@@ -8,6 +8,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use consign_pki::asic::DigestAlgorithm;
 use consign_runtime::config::{self, ConfigFaults, FaultCause, Reader};
 use consign_runtime::telemetry::Format;
 
@@ -33,6 +34,21 @@ pub struct Config {
     pub limits: Limits,
     /// Time-stamps on seals.
     pub time_stamps: TimeStamps,
+    /// The long-term archive.
+    pub archive: Archive,
+}
+
+/// The long-term archive: a time-stamped container around each final document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Archive {
+    /// Whether documents are archived so, and renewed.
+    pub is_kept: bool,
+    /// So long before a time-stamp's authority's certificate ends another is added.
+    pub renew_before: Duration,
+    /// The pause between two time-stamps that are asked for.
+    pub pause: Duration,
+    /// The digest of what is added from now on.
+    pub digest: DigestAlgorithm,
 }
 
 /// Time-stamps on seals.
@@ -132,6 +148,25 @@ fn read(directory: &Path, reader: &mut Reader<'_>) -> Config {
         log: reader.section("log", read_log),
         limits: reader.section("limits", read_limits),
         time_stamps: reader.section("time_stamp", read_time_stamps),
+        archive: reader.section("archive", read_archive),
+    }
+}
+
+fn read_archive(archive: &mut Reader<'_>) -> Archive {
+    const DAY: u64 = 86_400;
+    let digests = [
+        ("sha256", DigestAlgorithm::Sha256),
+        ("sha384", DigestAlgorithm::Sha384),
+        ("sha512", DigestAlgorithm::Sha512),
+    ];
+    let a_minute = archive.u64_in("stamps_per_minute", 1..=6_000).or(60);
+    Archive {
+        is_kept: archive.bool("keep").or(true),
+        renew_before: Duration::from_secs(archive.u64_in("renew_days", 1..=3_650).or(180) * DAY),
+        pause: Duration::from_millis(60_000 / a_minute),
+        digest: archive
+            .one_of("digest", &digests)
+            .or(DigestAlgorithm::Sha256),
     }
 }
 

@@ -37,6 +37,7 @@ pub(crate) const REPORT: &str = "report.json";
 pub(crate) const EVIDENCE: &str = "evidence";
 pub(crate) const STATUS: &str = "status";
 pub(crate) const TIME_STAMP: &str = "time-stamp.tst";
+pub(crate) const ARCHIVE: &str = "archive.asice";
 pub(crate) const TIME_STAMP_AWAITED: &str = "time-stamp.awaited";
 
 /// A file of a document.

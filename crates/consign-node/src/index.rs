@@ -4,6 +4,7 @@
 //! loss: [`reindex`] rebuilds it from the files alone. So a write to it that fails is
 //! logged and passed over, and never stops what it follows.
 
+mod archives;
 mod fold;
 mod read;
 mod rebuild;
@@ -23,13 +24,14 @@ use crate::durable;
 use crate::error::NodeError;
 use crate::layout::NodeDirectory;
 
+pub(crate) use archives::{ArchiveCounts, ArchiveRow};
 pub use rebuild::{ReindexProgress, reindex};
 pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow};
 
 const SCHEMA: &str = include_str!("index/schema.sql");
 
 /// The form of the tables; another one is rebuilt.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Why the index did not answer.
 #[derive(Debug, thiserror::Error)]

@@ -1,5 +1,6 @@
 //! The agency node: outbox, inbox, archive, registers, keys.
 
+mod archiving;
 mod board;
 pub mod client;
 pub mod config;

@@ -16,6 +16,7 @@ use consign_runtime::tls::TlsIdentity;
 use tokio::sync::watch;
 
 use crate::agency::Agency;
+use crate::archiving::Archiving;
 use crate::board::Board;
 use crate::config::Config;
 use crate::context::Context;
@@ -66,6 +67,7 @@ pub(crate) struct Office {
     pub(crate) renewing: tokio::sync::Mutex<()>,
     /// Who stamps seals.
     pub(crate) stamps: Stamps,
+    pub(crate) archiving: Archiving,
     desks: Vec<Arc<Desk>>,
     /// Held until the last part of the node is gone.
     _lock: DirectoryLock,
@@ -198,6 +200,7 @@ impl Office {
             identity: parts.identity,
             reconnect: Bell::default(),
             renewing: tokio::sync::Mutex::default(),
+            archiving: Archiving::default(),
             desks: parts.desks.into_iter().map(Arc::new).collect(),
             _lock: parts.lock,
             held: Mutex::default(),

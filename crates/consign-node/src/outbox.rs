@@ -406,6 +406,7 @@ impl Outbox {
         durable::remove(&folder.file(PAYLOAD))?;
         durable::move_directory(folder.path(), &self.home.archive_entry(self.key(id)))?;
         self.lock().entries.remove(&id);
+        self.index.to_archive(self.home.id(), self.key(id));
         if state == SentState::Accepted {
             self.index
                 .set_sent(self.home.id(), id, SentState::Final, None);

@@ -35,7 +35,7 @@ use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
 use crate::revocation_lists::RevocationLists;
 use crate::service::Service;
-use crate::{renewal, stamps, work};
+use crate::{archiving, renewal, stamps, work};
 
 /// Largest file of certificates, in bytes.
 const MAX_PEM: usize = 256 * 1024;
@@ -155,6 +155,7 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
         "time-stamps",
         stamps::late::fetch(Arc::clone(&office), stop()),
     );
+    tasks.spawn("archive", archiving::keep(Arc::clone(&office), stop()));
     tasks.spawn("advance", work::advance(Arc::clone(&office), stop()));
     tasks.spawn(
         "link",

@@ -4,6 +4,7 @@
 //! sent goes through the outbox, what was received is shown. Answers that fail carry a code, the
 //! cause and what to do.
 
+mod archives;
 mod export;
 mod select;
 mod send;
@@ -52,6 +53,7 @@ impl Service {
 impl node_server::Node for Service {
     type SendStream = ReceiverStream<Result<v1::SendEvent, Status>>;
     type ExportStream = ReceiverStream<Result<v1::ExportPart, Status>>;
+    type RenewArchivesStream = ReceiverStream<Result<v1::ArchiveView, Status>>;
 
     async fn send(&self, request: Request<Streaming<v1::SendRequest>>) -> Reply<Self::SendStream> {
         let (events, stream) = mpsc::channel(WAITING);
@@ -135,16 +137,17 @@ impl node_server::Node for Service {
         }))
     }
 
-    async fn export(&self, request: Request<v1::DocumentRequest>) -> Reply<Self::ExportStream> {
+    async fn export(&self, request: Request<v1::ExportRequest>) -> Reply<Self::ExportStream> {
         let request = request.into_inner();
         let desk = self.desk(&request.agency)?;
-        let (index, id) = (Arc::clone(&self.office.index), request.id);
+        let (index, id, names) = (Arc::clone(&self.office.index), request.id, request.names);
         let listed = self.office.at_desk(desk, move |desk, _| {
             let row = index.find(desk.id(), &id).map_err(index_status)?;
             let files = select::steady(|| select::folder(desk, &row), |folder| folder.export());
             files.map(|files| (row, files)).map_err(node_status)
         });
-        let (row, files) = listed.await?;
+        let (row, mut files) = listed.await?;
+        files.retain(|file| names.is_empty() || names.contains(&file.name));
         let desk = Arc::clone(desk);
         let export = export::Export { desk, row, files };
         let (parts, stream) = mpsc::channel(WAITING);
@@ -165,6 +168,28 @@ impl node_server::Node for Service {
         Ok(Response::new(v1::RenewKeysReply {
             directory_version: version.value(),
         }))
+    }
+
+    async fn renew_archives(
+        &self,
+        request: Request<v1::RenewArchivesRequest>,
+    ) -> Reply<Self::RenewArchivesStream> {
+        let request = request.into_inner();
+        let rows = archives::choose(&self.office, &request).await?;
+        let (views, stream) = mpsc::channel(WAITING);
+        let (office, shutdown) = (Arc::clone(&self.office), self.tasks.shutdown().clone());
+        self.tasks.spawn("renew archives", async move {
+            let renewed = tokio::select! {
+                () = Box::pin(archives::renew(&office, &request, rows, &views)) => Ok(()),
+                () = shutdown.wait() => Err(stopping()),
+                () = views.closed() => return,
+            };
+            if let Err(status) = renewed {
+                // Whoever has gone does not need it.
+                let _ = views.send(Err(status)).await;
+            }
+        });
+        Ok(Response::new(ReceiverStream::new(stream)))
     }
 
     async fn show_directory(

@@ -1,4 +1,4 @@
-//! Time-stamps on seals: from whom the node has them, and what it does while there are none.
+//! Time-stamps, on seals and archives: from whom the node has them, and what it does while there are none.
 //!
 //! A seal is stamped while it is made, if the stamp comes soon (CAdES-B-T, ETSI EN 319 122-1
 //! §6.3); else it is made without, is sent, and the stamp is fetched afterwards over the same
@@ -22,6 +22,7 @@ use std::time::{Duration, Instant};
 use consign_domain::Timestamp;
 use consign_domain::document::Urgency;
 use consign_domain::limits::MAX_SKEW_SECONDS;
+use consign_pki::asic::DigestAlgorithm;
 use consign_pki::timestamp::{Request, token_of};
 use consign_proto::v1::{TimeStampRequest, hub_client::HubClient};
 use consign_runtime::clock::Clock;
@@ -35,6 +36,7 @@ use tokio::sync::watch;
 use tonic::transport::Channel;
 use tracing::{info, warn};
 
+use crate::archiving::ArchiveStamp;
 use crate::config::{StampSource, TimeStamps};
 use crate::link::Backoff;
 use crate::office::lock;
@@ -137,7 +139,7 @@ impl Stamps {
         };
         let asked = Handle::current().block_on(async {
             tokio::select! {
-                asked = self.stamp(signature, trust, patience) => Some(asked),
+                asked = self.stamp_seal(signature, trust, patience) => Some(asked),
                 () = stop.wait() => None,
             }
         });
@@ -154,7 +156,23 @@ impl Stamps {
         trust: &TrustStore,
     ) -> Result<Vec<u8>, StampFault> {
         self.may_ask()?;
-        self.stamp(signature, trust, self.settings.answer).await
+        self.stamp_seal(signature, trust, self.settings.answer)
+            .await
+    }
+
+    /// The stamp of an archive's manifest, by a digest.
+    pub(crate) async fn over_archive(
+        &self,
+        manifest: &[u8],
+        digest: DigestAlgorithm,
+        trust: &TrustStore,
+    ) -> Result<ArchiveStamp, StampFault> {
+        self.may_ask()?;
+        let request = Request::over_by(digest.into(), manifest, entropy::bytes()?);
+        let limit = self.settings.answer;
+        let (token, proven) = self.stamp(&request, manifest, trust, limit).await?;
+        let ProvenTime { time, until, .. } = proven;
+        Ok(ArchiveStamp { token, time, until })
     }
 
     /// When the authority may be asked again; `None` if it may be now.
@@ -178,13 +196,25 @@ impl Stamps {
         }
     }
 
-    async fn stamp(
+    async fn stamp_seal(
         &self,
         signature: &[u8],
         trust: &TrustStore,
         limit: Duration,
     ) -> Result<Vec<u8>, StampFault> {
-        let asked = tokio::time::timeout(limit, self.ask(signature, trust)).await;
+        let request = Request::over(signature, entropy::bytes()?);
+        let stamped = self.stamp(&request, signature, trust, limit).await;
+        stamped.map(|(token, _)| token)
+    }
+
+    async fn stamp(
+        &self,
+        request: &Request,
+        over: &[u8],
+        trust: &TrustStore,
+        limit: Duration,
+    ) -> Result<(Vec<u8>, ProvenTime), StampFault> {
+        let asked = tokio::time::timeout(limit, self.ask(request, over, trust)).await;
         let seconds = limit.as_secs();
         let asked = asked.unwrap_or(Err(StampFault::Slow { seconds }));
         // One that had less time than is usual says nothing of the authority.
@@ -192,28 +222,28 @@ impl Stamps {
         if !(hurried && matches!(asked, Err(StampFault::Slow { .. }))) {
             self.note(asked.as_ref().map(|(_, proven)| proven));
         }
-        asked.map(|(token, _)| token)
+        asked
     }
 
     /// Asks, and checks the answer whole.
     async fn ask(
         &self,
-        signature: &[u8],
+        request: &Request,
+        over: &[u8],
         trust: &TrustStore,
     ) -> Result<(Vec<u8>, ProvenTime), StampFault> {
-        let request = Request::over(signature, entropy::bytes()?);
         let answer = match &self.settings.source {
             StampSource::None => return Err(StampFault::NoSession),
             StampSource::Hub => self.ask_hub(request.to_der()).await?,
             StampSource::Authority(address) => address.ask(request.to_der()).await?,
         };
-        let token = token_of(&answer, &request)?;
+        let token = token_of(&answer, request)?;
         let trust = SealTrust {
             time_stamp_roots: trust.time_stamp_roots(),
             ..SealTrust::by_roots(trust.roots())
         };
         let now = Timestamp::from_unix_saturating(self.clock.now());
-        let proven = time_stamp::judge(&token, signature, &trust, now)?;
+        let proven = time_stamp::judge(&token, over, &trust, now)?;
         if proven.time.distance(now) > MAX_SKEW_SECONDS {
             let stamped = proven.time;
             return Err(StampFault::Clock { stamped, now });

@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use consign_domain::ErrorCode;
-use consign_proto::v1::{ExportFile, ExportPart, export_part::Part};
+use consign_proto::v1::{
+    DocumentRequest, ExportFile, ExportPart, ExportRequest, export_part::Part,
+};
 use serde::Serialize;
 
 use super::show::DocumentChoice;
@@ -20,12 +22,15 @@ use crate::output::Output;
 
 /// The container's name among the files of a document.
 const CONTAINER: &str = "container.asice";
+/// The name of its long-term archive.
+const ARCHIVE: &str = "archive.asice";
 
 /// Write a document's container, or all that is kept about it, to files.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign export 0198f2c4-7d1e-7 -o letter.asice --node DIR
   consign export 0198f2c4-7d1e-7 --time-stamp -o letter.asice --node DIR
+  consign export 0198f2c4-7d1e-7 --archive -o letter.archive.asice --node DIR
   consign export 0198f2c4-7d1e-7 --all -o letter/ --node DIR
 
 With --time-stamp the token and the seal's value that it is over lie beside the container:
@@ -43,6 +48,10 @@ pub(crate) struct Export {
     /// and the seal's value to PATH.signature
     #[arg(long, conflicts_with = "all")]
     time_stamp: bool,
+    /// The long-term archive instead: the container with evidence, certificates, revocation lists
+    /// and time-stamps around it
+    #[arg(long, conflicts_with_all = ["all", "time_stamp"])]
+    archive: bool,
     /// Overwrite what is there
     #[arg(long)]
     force: bool,
@@ -74,7 +83,7 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
         std::fs::create_dir_all(&target).map_err(|error| Failure::io("create", &target, &error))?;
     }
     let mut node = connect(&export.document.node)?;
-    let mut parts = node.export(export.document.request()).await?.into_inner();
+    let mut parts = node.export(request(&export)).await?.into_inner();
     let mut written = Vec::new();
     let mut open: Option<Writing> = None;
     while let Some(ExportPart { part }) = parts.message().await? {
@@ -98,7 +107,14 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
     if export.time_stamp && has_container {
         time_stamp::complete(&export, &target, &mut written)?;
     }
-    if !has_container && !export.all {
+    if export.archive && written.is_empty() {
+        let id = &export.document.id;
+        let message = "there is no long-term archive of this document yet";
+        return Err(Failure::new(ErrorCode::NotFound, message).fix(format!(
+            "make it now: consign node archive renew {id}, or see why it waits: consign status"
+        )));
+    }
+    if !has_container && !export.all && !export.archive {
         return Err(
             Failure::new(ErrorCode::NotFound, "the container is not here yet").fix(format!(
                 "see why it waits: consign show {}",
@@ -113,11 +129,29 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
     Ok(exit::DONE)
 }
 
+/// Only what is wanted travels.
+fn request(export: &Export) -> ExportRequest {
+    let names: &[&str] = match export {
+        Export { all: true, .. } => &[],
+        Export { archive: true, .. } => &[ARCHIVE],
+        Export {
+            time_stamp: true, ..
+        } => &[CONTAINER, time_stamp::TOKEN],
+        _ => &[CONTAINER],
+    };
+    let DocumentRequest { agency, id } = export.document.request();
+    ExportRequest {
+        agency,
+        id,
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+    }
+}
+
 /// Where a file goes, if it is wanted. Names come from the node and stay below the target.
 fn place(export: &Export, target: &Path, file: &ExportFile) -> Option<PathBuf> {
     if !export.all {
         return match file.name.as_str() {
-            CONTAINER => Some(target.to_owned()),
+            CONTAINER | ARCHIVE => Some(target.to_owned()),
             time_stamp::TOKEN if export.time_stamp => Some(time_stamp::token_path(target)),
             _ => None,
         };

@@ -17,6 +17,7 @@ use crate::cli::{NodeChoice, NodeHome, agency_code};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
+mod archive;
 mod backup;
 mod enrol;
 mod running;
@@ -44,6 +45,9 @@ pub(crate) enum Node {
     Run(Run),
     /// Build the index of documents anew from the files
     Reindex(Reindex),
+    /// Renew the time-stamps of the long-term archives of a running node
+    #[command(subcommand)]
+    Archive(archive::Archive),
     /// Copy the node, also while it runs; check a copy; bring one back
     #[command(subcommand)]
     Backup(backup::Backup),
@@ -159,6 +163,9 @@ pub(crate) fn run(node: Node, output: Output) -> Outcome {
         Node::Reindex(arguments) => {
             let directory = absolute(&arguments.node.directory()?);
             running::reindex(&directory, output)
+        }
+        Node::Archive(archive::Archive::Renew(arguments)) => {
+            call(archive::renew(arguments, output))
         }
         Node::Backup(arguments) => backup::run(arguments, output),
     }

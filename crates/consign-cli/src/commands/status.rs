@@ -39,6 +39,8 @@ struct Answer {
     /// Null until there was one.
     time_stamps_until: Option<String>,
     time_stamps_reason: Option<String>,
+    /// Why the last document could not be archived; null otherwise.
+    archive_reason: Option<String>,
     agencies: Vec<Agency>,
 }
 
@@ -53,6 +55,10 @@ struct Agency {
     inbox_held: u64,
     payloads_to_fetch: u64,
     stamps_awaited: u64,
+    archived: u64,
+    archives_awaited: u64,
+    /// When the first of the archives' time-stamps ends; null where there are none.
+    archives_until: Option<String>,
 }
 
 /// Asks the node and prints how it is.
@@ -81,6 +87,7 @@ impl From<&StatusReply> for Answer {
             time_stamps: known(&reply.time_stamps),
             time_stamps_until: known(&reply.time_stamps_until),
             time_stamps_reason: known(&reply.time_stamps_reason),
+            archive_reason: known(&reply.archive_reason),
             agencies: reply.agencies.iter().map(Agency::from).collect(),
         }
     }
@@ -98,6 +105,9 @@ impl From<&AgencyView> for Agency {
             inbox_held: view.inbox_held,
             payloads_to_fetch: view.payloads_to_fetch,
             stamps_awaited: view.stamps_awaited,
+            archived: view.archived,
+            archives_awaited: view.archives_awaited,
+            archives_until: known(&view.archives_until),
         }
     }
 }
@@ -140,6 +150,7 @@ fn print(reply: &StatusReply, output: Output) {
     field("directory", format!("version {version}, expires {expires}"));
     field("disk", format!("{} MiB free", reply.free_disk_bytes >> 20));
     field("time-stamps", time_stamps(reply));
+    field("archive", archive(reply));
     output.line("");
     let rows: Vec<Vec<String>> = reply.agencies.iter().map(row).collect();
     let headings = [
@@ -170,6 +181,24 @@ fn time_stamps(reply: &StatusReply) -> String {
     }
     if !reply.time_stamps_reason.is_empty() {
         text.push_str(&format!("; none now: {}", reply.time_stamps_reason));
+    }
+    text
+}
+
+/// What has a long-term archive, what waits for one, and what keeps it.
+fn archive(reply: &StatusReply) -> String {
+    let of = |count: fn(&AgencyView) -> u64| reply.agencies.iter().map(count).sum::<u64>();
+    let mut text = format!("{} documents", of(|view| view.archived));
+    let until = reply.agencies.iter().map(|view| &view.archives_until);
+    if let Some(until) = until.filter(|until| !until.is_empty()).min() {
+        text.push_str(&format!(", stamped until {until} at least"));
+    }
+    let awaited = of(|view| view.archives_awaited);
+    if awaited > 0 {
+        text.push_str(&format!(", {awaited} to archive"));
+    }
+    if !reply.archive_reason.is_empty() {
+        text.push_str(&format!("; not archived: {}", reply.archive_reason));
     }
     text
 }

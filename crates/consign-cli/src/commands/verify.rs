@@ -14,8 +14,11 @@ use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use consign_domain::{Date, Timestamp};
+use consign_domain::{Date, ErrorCode, Timestamp};
+use consign_pki::asic::Budget;
+use consign_pki::asic::outer::{self, OuterContainer};
 use consign_runtime::files;
+use consign_verify::archive;
 use consign_verify::container::{self, JudgedAt, Policy, Profile, SealTrust};
 use consign_verify::pdf::{self, MAX_PDF, PDF_BEGIN};
 
@@ -25,12 +28,16 @@ use crate::output::Output;
 use answer::Answer;
 pub(crate) use trust::Trust;
 
-/// Judge a container, a signed PDF file or a signed statement, offline.
+/// Bytes that are read of an archive at a time.
+const BUFFER: usize = 256 * 1024;
+
+/// Judge a container or its long-term archive, a signed PDF file or a signed statement, offline.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign verify letter.asice --trust trust/trust.json
   consign verify letter.asice --trust trust.pem          roots alone: INDETERMINATE at best
   consign verify letter.asice --trust trust.pem --crl issuing.crl --crl root.crl
+  consign verify letter.archive.asice --trust trust.pem  a long-term archive has its own lists
   consign verify letter.pdf --trust roots.pem --crl issuing.crl --crl root.crl
   consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
@@ -41,7 +48,7 @@ PDF files in a container are judged too, by its trust; the exit code is the cont
 
 Exit codes: 0 TOTAL-PASSED, 10 TOTAL-FAILED, 11 INDETERMINATE, 12 malformed (which is not forged).")]
 pub(crate) struct Verify {
-    /// A container (.asice), a PDF file, or a statement (.json, with its signature in .sig beside it)
+    /// A container or its archive (.asice), a PDF file, or a statement (.json, with its signature in .sig beside it)
     file: PathBuf,
     /// trust.json, with the signed directory in directory/ beside it; or roots in PEM
     #[arg(long, value_name = "FILE")]
@@ -78,6 +85,7 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
     let answer = match statement_signature(verify) {
         Some(signature) => statement::judge(&verify.file, &signature, &trust, at.time())?,
         None if begins_as_pdf(&verify.file)? => judge_pdf(verify, &trust, at)?,
+        None if begins_as_archive(&verify.file)? => judge_archive(verify, &trust, at)?,
         None => judge_container(verify, &trust, at)?,
     };
     answer.print(output);
@@ -96,24 +104,31 @@ fn statement_signature(verify: &Verify) -> Option<PathBuf> {
     verify.signature.clone().or_else(beside)
 }
 
-fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
-    let file = open(&verify.file)?;
+fn policy(verify: &Verify) -> Policy {
     let profile = if verify.lenient {
         Profile::Lenient
     } else {
         Profile::Canonical
     };
-    let policy = Policy {
+    Policy {
         profile,
         ..Policy::default()
-    };
-    let seal_trust = SealTrust {
+    }
+}
+
+fn seal_trust(trust: &Trust) -> SealTrust<'_> {
+    SealTrust {
         roots: trust.roots(),
         directory: trust.directory(),
         lists: trust.lists(),
         time_stamp_roots: trust.time_stamp_roots(),
-    };
-    let judgement = container::judge(BufReader::new(file), &seal_trust, &policy, at);
+    }
+}
+
+fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
+    let file = open(&verify.file)?;
+    let policy = policy(verify);
+    let judgement = container::judge(BufReader::new(file), &seal_trust(trust), &policy, at);
     let path = absolute(&verify.file);
     if judgement.report.malformed {
         return Ok(Answer::of_container(path, judgement, trust));
@@ -124,6 +139,31 @@ fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answe
     let file = BufReader::new(open(&verify.file)?);
     let contained = pdf::judge_contained(file, &pdf_trust, &policy, at);
     Ok(Answer::of_container(path, judgement, trust).with_pdfs(contained))
+}
+
+/// The document in a long-term archive, as of the oldest time that its time-stamps prove.
+fn judge_archive(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
+    let file = || open(&verify.file).map(|file| BufReader::with_capacity(BUFFER, file));
+    let policy = policy(verify);
+    let judgement = archive::judge(file()?, &seal_trust(trust), trust.store(), &policy, at);
+    let (path, as_of) = (absolute(&verify.file), judgement.as_of);
+    let answer = Answer::of_archive(path, judgement, trust);
+    let Some(as_of) = as_of.filter(|_| !answer.is_malformed()) else {
+        return Ok(answer);
+    };
+    let lists = trust.all_lists().unwrap_or_default();
+    let pdf_trust = pdf_trust(trust, &lists);
+    let contained = OuterContainer::open(file()?, &Budget::outer()).and_then(|mut archive| {
+        let inside = BufReader::new(archive.inner()?);
+        let at = JudgedAt::By(as_of);
+        Ok(pdf::judge_contained(inside, &pdf_trust, &policy, at))
+    });
+    Ok(answer.with_pdfs(contained.unwrap_or_default()))
+}
+
+fn begins_as_archive(path: &Path) -> Result<bool, Failure> {
+    outer::begins_as_outer(&mut open(path)?)
+        .map_err(|error| Failure::of(ErrorCode::StorageFailed, &error))
 }
 
 fn judge_pdf(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {

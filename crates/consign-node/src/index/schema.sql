@@ -51,6 +51,19 @@ CREATE TABLE received (
     PRIMARY KEY (agency, sequence)
 ) WITHOUT ROWID;
 
+-- The long-term archives of documents that are final.
+CREATE TABLE archives (
+    agency TEXT NOT NULL,
+    sender TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    -- When its newest time-stamp's certificate ends, in seconds since 1970; 0: there is none yet.
+    until INTEGER NOT NULL,
+    -- When it is to be looked at.
+    due INTEGER NOT NULL,
+    PRIMARY KEY (agency, sender, envelope)
+) WITHOUT ROWID;
+CREATE INDEX archives_due ON archives (due);
+
 -- What ids, symbols and search lead to: a row of either list.
 CREATE TABLE documents (
     id INTEGER PRIMARY KEY,
@@ -72,4 +85,4 @@ CREATE INDEX documents_symbol ON documents (agency, number, notation);
 -- The text is folded before it comes here, so the tokenizer need not.
 CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61 remove_diacritics 0');
 
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;

@@ -5,11 +5,12 @@ use consign_domain::statement::{BusinessStatus, Evidence};
 use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, ErrorCode, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
+use super::archives::put_archive;
 use super::fold::fold;
 use super::{Index, IndexError};
 use crate::error::NodeError;
 use crate::folder::Folder;
-use crate::inbox::record::{self, ReceivedRecord};
+use crate::inbox::record::{self, ReceivedRecord, ReceivedState};
 use crate::outbox::track::{self, ShownStatus, Track};
 use crate::outbox::{SentState, state_of};
 
@@ -248,7 +249,7 @@ impl Index {
     }
 
     /// Runs one change, whole or not at all; a failure is logged here.
-    fn write(
+    pub(super) fn write(
         &self,
         what: &'static str,
         change: impl FnOnce(&Connection) -> Result<(), IndexError>,
@@ -356,6 +357,10 @@ pub(super) fn put_sent(
             set_status(connection, agency, compose.id, &code, &shown)?;
         }
     }
+    if matches!(state, SentState::Final | SentState::Rejected) {
+        let (sender, id) = (agency, compose.id);
+        put_archive(connection, agency, EnvelopeKey { sender, id })?;
+    }
     put_document(connection, &owner, "sent", &id, &id, Some(document), &words)
 }
 
@@ -431,6 +436,9 @@ pub(super) fn put_received(
         file.received_at.to_string(),
         envelope.forwarded
     ])?;
+    if matches!(state, ReceivedState::Opened | ReceivedState::Refused) {
+        put_archive(connection, agency, envelope.key())?;
+    }
     let words = [sender_code, file.sender_name];
     let key = sequence.to_string();
     put_document(

@@ -41,20 +41,23 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
         time_stamps: office.stamps.source(),
         time_stamps_until: until.map_or_else(String::new, |at| at.to_string()),
         time_stamps_reason: why.unwrap_or_default(),
+        archive_reason: office.archiving.fault().unwrap_or_default(),
     }
 }
 
 async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
-    let read = office.at_desk(desk, |desk, _| {
+    let index = Arc::clone(&office.index);
+    let read = office.at_desk(desk, move |desk, _| {
         let inbox = desk.agency.inbox();
         (
             desk.agency.outbox().pending(),
             desk.agency.outbox().unstamped(),
             inbox.cursor(),
             inbox.counts(),
+            index.archive_counts(desk.id()).unwrap_or_default(),
         )
     });
-    let (pending, unstamped, cursor, counts) = read.await;
+    let (pending, unstamped, cursor, counts, archives) = read.await;
     let oldest = pending.iter().map(|waiting| waiting.since).min();
     let directory = office.keeper.newest();
     let entry = directory.agency(desk.id());
@@ -70,6 +73,11 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         inbox_held: counts.held,
         payloads_to_fetch: counts.to_fetch,
         stamps_awaited: unstamped as u64,
+        archived: archives.kept,
+        archives_awaited: archives.awaited,
+        archives_until: archives
+            .first_end
+            .map_or_else(String::new, |at| at.to_string()),
     }
 }
 

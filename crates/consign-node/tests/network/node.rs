@@ -243,9 +243,10 @@ impl Node {
 
     pub async fn export(&self, agency: &str, id: &str) -> BTreeMap<String, Vec<u8>> {
         use v1::export_part::Part;
-        let request = v1::DocumentRequest {
+        let request = v1::ExportRequest {
             agency: agency.to_owned(),
             id: id.to_owned(),
+            names: Vec::new(),
         };
         let mut parts = self.client().export(request).await.unwrap().into_inner();
         let (mut files, mut name) = (BTreeMap::<String, Vec<u8>>::new(), String::new());

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::document::Document;
 use consign_domain::statement::StatementKind;
 use consign_domain::{ErrorCode, NetworkId};
+use consign_verify::archive::{ArchiveJudgement, ArchiveStamp};
 use consign_verify::container::{Judgement, PDF_SIGNATURES, SealInfo};
 use consign_verify::pdf::{ContainedPdf, PdfJudgement, PdfSignatureJudgement, Role, Standing};
 use consign_verify::{Indication, Report};
@@ -20,7 +21,7 @@ use crate::output::{Output, Tone};
 #[derive(Debug, Serialize)]
 pub(crate) struct Answer {
     file: PathBuf,
-    /// `container`, `pdf`, `envelope`, `evidence`, `status`, `directory` or `unknown`.
+    /// `container`, `archive`, `pdf`, `envelope`, `evidence`, `status`, `directory` or `unknown`.
     kind: &'static str,
     verdict: Indication,
     malformed: bool,
@@ -35,6 +36,8 @@ pub(crate) struct Answer {
     standing: Option<Standing>,
     /// The signatures inside a PDF file.
     signatures: Vec<PdfSignatureJudgement>,
+    /// The time-stamps of a long-term archive, oldest first.
+    stamps: Vec<ArchiveStamp>,
     /// The PDF files in a container, each with a verdict of its own.
     pdfs: Vec<ContainedPdf>,
     /// The statement's fields; null for a container.
@@ -78,6 +81,24 @@ impl Answer {
             files,
             judgement.seals,
         )
+    }
+
+    pub(crate) fn of_archive(file: PathBuf, judgement: ArchiveJudgement, trust: &Trust) -> Self {
+        let oldest = judgement.stamps.iter().find_map(|stamp| stamp.time);
+        let mut answer = Self::of_container(file, judgement.document, trust);
+        answer.kind = "archive";
+        if let Some(time) = oldest.filter(|_| answer.verdict == Indication::TotalPassed) {
+            answer
+                .sentence
+                .push_str(&format!(", which was archived at {time}"));
+        }
+        answer.stamps = judgement.stamps;
+        answer
+    }
+
+    /// Whether its format is broken.
+    pub(crate) const fn is_malformed(&self) -> bool {
+        self.malformed
     }
 
     pub(crate) fn of_pdf(file: PathBuf, judgement: PdfJudgement, trust: &Trust) -> Self {
@@ -162,6 +183,7 @@ impl Answer {
             seals: Vec::new(),
             standing: None,
             signatures: Vec::new(),
+            stamps: Vec::new(),
             pdfs: Vec::new(),
             statement: Value::Null,
             trust: TrustAnswer::of(trust),
@@ -304,6 +326,7 @@ mod tests {
             seals: Vec::new(),
             standing: None,
             signatures: Vec::new(),
+            stamps: Vec::new(),
             pdfs: Vec::new(),
             statement: Value::Null,
             trust,
