@@ -11,6 +11,8 @@ use crate::program::{Answer, Invocation};
 
 /// A container read by Python's `zipfile` and `xml.etree`.
 const CONTAINER: &str = include_str!("../python/container.py");
+/// A long-term archive read by the same.
+const ARCHIVE: &str = include_str!("../python/archive.py");
 /// A directory read by Python alone.
 const DIRECTORY: &str = include_str!("../python/directory.py");
 
@@ -144,6 +146,30 @@ pub fn age(identity: &Path, from: &Path, to: &Path) -> Result<()> {
 /// Python is not there, or finds something wrong.
 pub fn container(container: &Path, to: &Path) -> Result<Value> {
     python(CONTAINER, [container, to])
+}
+
+/// What Python finds in a long-term archive, whose files are written into `to`: its manifests and
+/// tokens, oldest first, and that each manifest covers all before it.
+///
+/// # Errors
+/// Python is not there, or finds something wrong.
+pub fn archive(archive: &Path, to: &Path) -> Result<Value> {
+    python(ARCHIVE, [archive, to])
+}
+
+/// Whether `openssl` accepts a time-stamp token over a file.
+///
+/// # Errors
+/// It is not there.
+pub fn time_stamp(data: &Path, token: &Path, roots: &Path) -> Result<Answer> {
+    Invocation::of("openssl")
+        .args(["ts", "-verify", "-data"])
+        .arg(data)
+        .arg("-in")
+        .arg(token)
+        .args(["-token_in", "-CAfile"])
+        .arg(roots)
+        .run()
 }
 
 /// What Python finds in a published directory, with the root it computes itself.
