@@ -27,6 +27,17 @@ fn a_document_is_archived_on_both_sides_renewed_and_judged_without_us() -> Resul
     in_scratch("archive", |scratch| {
         scratch.write("letter.pdf", material::pdf("archive"))?;
         let network = Network::found(scratch, README)?;
+        // The lists come with the next version of the directory.
+        scratch
+            .consign("authority publish --dir authority")?
+            .good()?;
+        until("the lists have come", ARRIVAL, || {
+            let lists = ["node-a", "node-b"].iter().flat_map(|node| {
+                ["root.crl", "issuing.crl"].map(|name| format!("{node}/trust/crl/{name}"))
+            });
+            let mut lists = lists.map(|list| scratch.join(list));
+            Ok(lists.all(|list| list.is_file()).then_some(()))
+        })?;
         let sent = network.ask(
             "send letter.pdf --node node-a --from H49 --to H49.20 --subject 'Lưu trữ' \
              --wait handover",

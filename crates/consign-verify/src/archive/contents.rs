@@ -44,10 +44,9 @@ pub const DIRECTORY: &str = "directory/";
 
 const CLAUSE: &str = "RFC 8032, EN 319 522-2";
 
-/// Most lists and proofs that are read; and bytes of each kind.
+/// Most bytes that are read besides the document's container, and most lists.
+const MAX_BYTES: u64 = 128 << 20;
 const MAX_LISTS: usize = 256;
-const MAX_LIST_BYTES: u64 = 64 << 20;
-const MAX_PROOFS: usize = 4_096;
 
 /// What was read of an archive.
 #[derive(Debug, Default)]
@@ -72,9 +71,17 @@ impl Contents {
     ) -> Self {
         let mut contents = Self::default();
         let mut proofs = Vec::new();
-        let mut list_bytes = 0;
+        let mut bytes = 0;
         for file in files {
             let name = file.name.as_str();
+            if name != INNER_NAME {
+                bytes += file.size;
+            }
+            if bytes > MAX_BYTES {
+                let detail = format!("{name} and what follows it is more than is read");
+                report.push(Check::noted("archive-contents", CLAUSE, detail));
+                break;
+            }
             let mut read = |most: usize| archive.read(name, most as u64).ok();
             if name == INNER_NAME {
                 contents.container = Some(Digest::from_bytes(file.sha256));
@@ -84,16 +91,14 @@ impl Contents {
                 let salt = read(32).and_then(|salt| salt.try_into().ok());
                 contents.salt = salt.map(Salt::from_bytes);
             } else if name.starts_with(LISTS) {
-                list_bytes += file.size;
-                let room = contents.lists.len() < MAX_LISTS && list_bytes <= MAX_LIST_BYTES;
-                if let Some(list) = read(MAX_REVOCATION_LIST).filter(|_| room)
+                if contents.lists.len() < MAX_LISTS
+                    && let Some(list) = read(MAX_REVOCATION_LIST)
                     && let Some(made) = revocation::claims_made(&list)
                 {
                     contents.lists.push((made, list));
                 }
             } else if name.starts_with(DIRECTORY) {
-                if proofs.len() < MAX_PROOFS
-                    && let Some(proof) = read(MAX_PROOF)
+                if let Some(proof) = read(MAX_PROOF)
                     && let Ok(proof) = EntryProof::parse(&proof)
                 {
                     proofs.push(proof);
