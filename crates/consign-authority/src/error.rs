@@ -17,6 +17,7 @@ use consign_runtime::files::{FileError, LockError};
 use consign_verify::directory::DirectoryError;
 use uuid::Uuid;
 
+use crate::files::RootError;
 use crate::register::Kind;
 
 /// Why the authority did not do what it was asked.
@@ -302,6 +303,9 @@ pub enum AuthorityError {
         /// How many bytes it may have.
         limit: usize,
     },
+    /// A root of others is not taken.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// New keys are not listed.
     #[error("the keys of {party} are not renewed: {rule}")]
     RenewalRefused {

@@ -47,8 +47,8 @@ mod settings;
 pub use error::AuthorityError;
 pub use files::{
     Authority, Enrolment, Invitation, InvitationSummary, InviteOptions, Invited, Invitee, Known,
-    NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof, init, init_with,
-    inspect, issue, protect, publish, revoke, set_state,
+    NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof, RootError, RootUse,
+    init, init_with, inspect, issue, protect, publish, revoke, set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;

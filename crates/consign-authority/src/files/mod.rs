@@ -28,6 +28,7 @@ mod renewal;
 mod service;
 mod standing;
 mod store;
+mod trust;
 mod versions;
 
 use std::collections::{BTreeMap, HashSet};
@@ -62,6 +63,7 @@ pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
 pub use reform::Rename;
 pub use renewal::RenewalProof;
+pub use trust::{RootError, RootUse};
 
 /// How long the root's revocation list is good: its key is kept offline, and brought once a year.
 const ROOT_LIST_SECONDS: u64 = 400 * DAY;

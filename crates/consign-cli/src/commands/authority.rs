@@ -6,6 +6,7 @@ mod service;
 mod reform;
 mod revocation;
 mod show;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -66,6 +67,8 @@ pub(crate) enum Authority {
     Move(reform::Move),
     /// Close an agency that was merged into another
     Merge(reform::Merge),
+    /// Show whom the trust file believes, or add roots of others to it
+    Trust(trust::Trust),
     /// Put the keys under a passphrase, another one, or none
     Protect(Protect),
     /// Show the authority and everyone it has enrolled
@@ -231,6 +234,7 @@ pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
         Authority::Issue(arguments) => issue(arguments, output),
         Authority::Publish(arguments) => publish(&arguments, output),
         Authority::Revoke(arguments) => revocation::run(&arguments, output),
+        Authority::Trust(arguments) => trust::run(&arguments, output),
         Authority::Rename(arguments) => reform::rename(arguments, output),
         Authority::Move(arguments) => reform::move_to(&arguments, output),
         Authority::Merge(arguments) => reform::merge(&arguments, output),

@@ -10,6 +10,7 @@
 
 mod candidates;
 mod checks;
+mod known;
 pub mod revocation;
 mod validator;
 

@@ -8,6 +8,7 @@ use certval::{
 };
 
 use super::candidates::{CandidatePath, Certificate};
+use super::known::Fact;
 use super::revocation::{Lists, Standing};
 use super::{PathError, PathPurpose, RevocationCheck, checks};
 
@@ -35,6 +36,35 @@ pub(super) fn validate(
     // A root's signature over itself proves nothing, so its algorithm does not matter.
     path.below_root().try_for_each(checks::algorithm)?;
 
+    let fact = Fact::of(
+        "path",
+        dependencies(path, purpose).iter().map(Vec::as_slice),
+    );
+    if !fact.is_known() {
+        lead_to_root(path, at, purpose)?;
+        fact.remember();
+    }
+    if purpose.crls.is_empty() {
+        return Ok(RevocationCheck::NotChecked);
+    }
+    revocation(path, at, &purpose.crls)?;
+    Ok(RevocationCheck::NotRevoked)
+}
+
+/// All that decides whether a path holds, but for its dates and revocation.
+fn dependencies(path: &CandidatePath<'_, '_>, purpose: &PathPurpose) -> Vec<Vec<u8>> {
+    let usage = purpose.required_eku.clone().unwrap_or_default();
+    let chain = path.below_root().chain([path.root]);
+    let chain = chain.map(|certificate| certificate.fingerprint.to_vec());
+    std::iter::once(usage.into_bytes()).chain(chain).collect()
+}
+
+/// Signatures, names, constraints, policies and usages from the root downwards (RFC 5280 §6.1).
+fn lead_to_root(
+    path: &CandidatePath<'_, '_>,
+    at: u64,
+    purpose: &PathPurpose,
+) -> Result<(), PathError> {
     let anchor = PDVTrustAnchorChoice::try_from(path.root.der).map_err(|_| malformed(path.root))?;
     let settings = settings(at, purpose)?;
     let settings =
@@ -44,12 +74,7 @@ pub(super) fn validate(
     let mut results = CertificationPathResults::new();
     environment
         .validate_path(&environment, &settings, &candidate, &mut results)
-        .map_err(|error| refusal(&error))?;
-    if purpose.crls.is_empty() {
-        return Ok(RevocationCheck::NotChecked);
-    }
-    revocation(path, at, &purpose.crls)?;
-    Ok(RevocationCheck::NotRevoked)
+        .map_err(|error| refusal(&error))
 }
 
 /// Every certificate below the root against the lists, from the root downwards: an authority
@@ -84,6 +109,18 @@ fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Resul
 
 /// Whether a key (DER) signed a message with an algorithm (DER) that still holds.
 pub(super) fn verify(message: &[u8], signature: &[u8], algorithm: &[u8], key: &[u8]) -> bool {
+    let fact = Fact::of("signature", [message, signature, algorithm, key]);
+    if fact.is_known() {
+        return true;
+    }
+    let holds = verify_anew(message, signature, algorithm, key);
+    if holds {
+        fact.remember();
+    }
+    holds
+}
+
+fn verify_anew(message: &[u8], signature: &[u8], algorithm: &[u8], key: &[u8]) -> bool {
     use der::Decode;
     use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
     let (Ok(algorithm), Ok(key)) = (
