@@ -404,7 +404,9 @@ fn pdf_files_are_known_by_name_type_or_first_bytes_and_bounded_together() {
     let mut signed = world::pdf::PdfFile::new();
     signed.sign(&world, &world.sender, None);
     let mut writer = consign_pki::asic::ContainerWriter::new(Cursor::new(Vec::new())).unwrap();
+    let fields = world.document().to_bytes();
     for (name, media_type, content) in [
+        ("document.json", "application/json", fields.as_slice()),
         ("named.PDF", "application/octet-stream", signed.bytes()),
         ("typed", "Application/PDF", signed.bytes()),
         ("plain.txt", "text/plain", signed.bytes()),
