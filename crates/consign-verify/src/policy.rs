@@ -91,7 +91,7 @@ impl Default for PdfBudget {
     fn default() -> Self {
         Self {
             file_bytes: crate::pdf::MAX_PDF,
-            work_bytes: 1 << 30,
+            work_bytes: 512 << 20,
         }
     }
 }
@@ -123,5 +123,25 @@ impl Default for Policy {
             unnamed: Unnamed::Nobody,
             pdf: PdfBudget::default(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_strict() {
+        let policy = Policy::default();
+        assert_eq!(policy.profile, Profile::Canonical);
+        assert_eq!(policy.unnamed, Unnamed::Nobody);
+        assert!(policy.minimum_rsa_bits >= 2048);
+        assert!(!policy.standings.contains(&Standing::None));
+        // A server's certificate signs no documents.
+        let server = "1.3.6.1.5.5.7.3.1".to_owned();
+        assert!(!policy.document_usages.contains(&server));
+        // The largest file with a signature or several is judged, and not without end.
+        let largest = policy.pdf.file_bytes as u64;
+        assert!((3 * largest..=10 * largest).contains(&policy.pdf.work_bytes));
     }
 }

@@ -14,7 +14,7 @@ use super::lexer::{Entry, Lexer, Token};
 use super::objects::{self, Header};
 
 /// Most objects of a file that are looked at.
-const MAX_OBJECTS: usize = 1 << 20;
+const MAX_OBJECTS: usize = 1 << 18;
 
 /// Most objects that refer to one signature: a field, and what it was before.
 const MAX_FIELDS: usize = 16;
@@ -63,11 +63,17 @@ struct Revisions<'h> {
     after: HashMap<u32, &'h Object>,
 }
 
-/// An object: its header, and where the next one begins.
+/// An object: its header, where the next one begins, and what is asked of every object.
 #[derive(Debug, Clone, Copy)]
 struct Object {
     header: Header,
     end: usize,
+    /// The object that its `/V` refers to.
+    value: Option<u32>,
+    /// Whether it holds others, packed.
+    is_packed: bool,
+    /// Whether it is a form, or holds one.
+    has_form: bool,
 }
 
 /// The objects of a file in the order in which they stand.
@@ -89,14 +95,34 @@ impl<'f> History<'f> {
             .map(|next| next.begin)
             .chain([file.len()])
             .collect();
-        let objects = headers.into_iter().zip(ends);
-        Self {
+        let mut history = Self {
             file,
-            objects: objects
-                .map(|(header, end)| Object { header, end })
-                .collect(),
+            objects: Vec::new(),
             is_complete,
+        };
+        let objects = headers.into_iter().zip(ends);
+        history.objects = objects
+            .map(|(header, end)| history.look_at(header, end))
+            .collect();
+        history
+    }
+
+    /// Each object is read once, however many signatures there are.
+    fn look_at(&self, header: Header, end: usize) -> Object {
+        let mut object = Object {
+            header,
+            end,
+            value: None,
+            is_packed: false,
+            has_form: false,
+        };
+        if let Some(entries) = self.entries(&object) {
+            let value = find(&entries, b"V");
+            object.value = value.and_then(|entry| self.reference(&entry.value));
+            object.is_packed = self.name(&entries, b"Type").as_deref() == Some(b"ObjStm");
+            object.has_form = has(&entries, b"Fields") || has(&entries, b"AcroForm");
         }
+        object
     }
 
     /// What the revisions after an end change of what stands before it.
@@ -132,43 +158,44 @@ impl<'f> History<'f> {
             .objects
             .iter()
             .filter(|object| object.header.begin < end)
-            .filter(|object| self.value_reference(object) == Some(number))
+            .filter(|object| object.value == Some(number))
             .take(MAX_FIELDS)
             .collect();
-        if fields
-            .iter()
-            .any(|field| self.is_withdrawn(field, number, end))
-        {
+        let freed = self.freed(end);
+        let mut forms = self.later(end).rev().filter(|object| object.has_form);
+        let list = forms.find_map(|form| self.field_list(form));
+        let is_gone = |field: &&Object| {
+            let numbers = [field.header.number, number];
+            numbers.iter().any(|number| freed.contains(number))
+                || self.is_emptied(field, number, end)
+                || list
+                    .as_ref()
+                    .is_some_and(|list| !self.is_listed(field, list))
+        };
+        if fields.iter().any(is_gone) {
             return Shown::Withdrawn;
         }
-        let hides = |object: &Object| matches!(self.kind(object).as_deref(), Some(b"ObjStm"));
         let is_one = (1..MAX_FIELDS).contains(&fields.len());
-        if !is_one || !self.is_complete || self.later(end).any(hides) {
+        if !is_one || !self.is_complete || self.later(end).any(|one| one.is_packed) {
             return Shown::Unclear;
         }
         Shown::Yes
     }
 
-    fn is_withdrawn(&self, field: &Object, signature: u32, end: usize) -> bool {
+    /// Whether a later revision puts something else into a field.
+    fn is_emptied(&self, field: &Object, signature: u32, end: usize) -> bool {
         let number = field.header.number;
-        let newest = self
-            .later(end)
-            .filter(|one| one.header.number == number)
-            .last();
-        if newest.is_some_and(|newest| self.value_reference(newest) != Some(signature)) {
-            return true;
-        }
-        let freed = self.freed(end);
-        if freed.contains(&number) || freed.contains(&signature) {
-            return true;
-        }
-        let entries = self.entries(newest.unwrap_or(field)).unwrap_or_default();
+        let mut newest = self.later(end).rev();
+        let newest = newest.find(|one| one.header.number == number);
+        newest.is_some_and(|newest| newest.value != Some(signature))
+    }
+
+    /// Whether a form lists a field, or the one that it belongs to.
+    fn is_listed(&self, field: &Object, list: &HashSet<u32>) -> bool {
+        let entries = self.entries(field).unwrap_or_default();
         let parent = find(&entries, b"Parent").and_then(|entry| self.reference(&entry.value));
-        let is_listed = |list: &Vec<u32>| {
-            list.contains(&number) || parent.is_some_and(|one| list.contains(&one))
-        };
-        let lists = self.later(end).filter_map(|object| self.field_list(object));
-        lists.last().is_some_and(|list| !is_listed(&list))
+        let mut names = [Some(field.header.number), parent].into_iter().flatten();
+        names.any(|number| list.contains(&number))
     }
 
     /// What one object of a later revision changes.
@@ -283,7 +310,7 @@ impl<'f> History<'f> {
     }
 
     /// The fields that a form lists, where an object is one or holds one.
-    fn field_list(&self, object: &Object) -> Option<Vec<u32>> {
+    fn field_list(&self, object: &Object) -> Option<HashSet<u32>> {
         let entries = self.entries(object)?;
         let form = find(&entries, b"AcroForm").and_then(|form| {
             let mut lexer = Lexer::new(self.until(form.value.end), form.value.start);
@@ -300,8 +327,8 @@ impl<'f> History<'f> {
     }
 
     /// Numbers that tables of cross-references after an end call free.
-    fn freed(&self, end: usize) -> Vec<u32> {
-        let mut freed = Vec::new();
+    fn freed(&self, end: usize) -> HashSet<u32> {
+        let mut freed = HashSet::new();
         for at in objects::tables(self.file, end) {
             let mut lexer = Lexer::new(self.file, at);
             while let Some((first, count)) = two_numbers(&mut lexer) {
@@ -310,7 +337,9 @@ impl<'f> History<'f> {
                         break;
                     }
                     match lexer.token() {
-                        Ok((Token::Regular(b"f"), _)) if number > 0 => freed.push(number),
+                        Ok((Token::Regular(b"f"), _)) if number > 0 => {
+                            freed.insert(number);
+                        }
                         Ok((Token::Regular(b"f" | b"n"), _)) => {}
                         _ => break,
                     }
@@ -359,12 +388,6 @@ impl<'f> History<'f> {
         }
     }
 
-    /// The object that a dictionary's `/V` refers to.
-    fn value_reference(&self, object: &Object) -> Option<u32> {
-        let entries = self.entries(object)?;
-        self.reference(&find(&entries, b"V")?.value)
-    }
-
     /// `12 0 R` at the begin of a range.
     fn reference(&self, range: &Range<usize>) -> Option<u32> {
         let mut lexer = Lexer::new(self.until(range.end), range.start);
@@ -373,14 +396,14 @@ impl<'f> History<'f> {
     }
 
     /// All references in an array.
-    fn references(&self, range: &Range<usize>) -> Vec<u32> {
+    fn references(&self, range: &Range<usize>) -> HashSet<u32> {
         let mut lexer = Lexer::new(self.until(range.end), range.start);
-        let mut found = Vec::new();
+        let mut found = HashSet::new();
         if !matches!(lexer.token(), Ok((Token::ArrayBegin, _))) {
             return found;
         }
         while let Some((number, _)) = two_numbers(&mut lexer) {
-            found.push(number);
+            found.insert(number);
             if !matches!(lexer.token(), Ok((Token::Regular(b"R"), _))) {
                 break;
             }
