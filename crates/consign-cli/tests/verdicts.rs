@@ -1,5 +1,5 @@
-//! What `consign verify` says of a container, a PDF file and a statement, to people in Vietnamese
-//! and English and to programs: on the real program, with files as signers make them.
+//! What `consign verify` says of a container and a PDF file, to people in Vietnamese and English
+//! and to programs: on the real program, with files as signers make them.
 
 #![allow(
     clippy::expect_used,
