@@ -128,7 +128,11 @@ impl Invocation {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::null());
-        for setting in ["CONSIGN_NODE", "CONSIGN_AGENCY", "RUST_LOG"] {
+        let settings = ["CONSIGN_NODE", "CONSIGN_AGENCY", "RUST_LOG"];
+        for setting in settings
+            .into_iter()
+            .chain(["LC_ALL", "LC_MESSAGES", "LANG"])
+        {
             command.env_remove(setting);
         }
         command.env("NO_COLOR", "1");

@@ -10,10 +10,17 @@ use consign_domain::ErrorCode;
 use consign_verify::Indication;
 use consign_verify::container::{JudgedAt, SealTrust};
 use consign_verify::pdf::{MAX_PDF, PdfJudgement, Standing, judge};
+use consign_verify::policy::Policy;
+use consign_verify::report::{CheckName, Reason, SubIndication};
 
 fn judged(file: &[u8]) -> PdfJudgement {
     let at = "2026-11-23T02:30:00Z".parse().unwrap();
-    judge(file, &SealTrust::by_roots(&[]), JudgedAt::Now(at))
+    judge(
+        file,
+        &SealTrust::by_roots(&[]),
+        &Policy::default(),
+        JudgedAt::Now(at),
+    )
 }
 
 #[test]
@@ -23,8 +30,8 @@ fn a_file_without_signatures_is_undecided() {
     assert!(!judgement.report.malformed);
     assert_eq!(judgement.standing, Standing::None);
     let decisive = judgement.report.decisive().unwrap();
-    assert_eq!(decisive.name, "pdf-roles");
-    assert_eq!(decisive.detail, "no signature in the file");
+    assert_eq!(decisive.name, CheckName::PdfRoles);
+    assert_eq!(decisive.reason, Some(Reason::NoSignature));
 }
 
 #[test]
@@ -40,17 +47,17 @@ fn a_signature_dictionary_that_is_not_sound_is_malformed() {
         assert!(judgement.report.malformed);
         let decisive = judgement.report.decisive().unwrap();
         assert_eq!(decisive.code, Some(ErrorCode::SignatureInvalid));
-        assert_eq!(decisive.sub_indication, Some("FORMAT_FAILURE"));
+        assert_eq!(decisive.sub_indication, Some(SubIndication::FormatFailure));
         assert!(judgement.signatures.is_empty());
     }
 }
 
 #[test]
-fn a_file_that_is_too_large_is_not_read() {
+fn a_file_that_is_too_large_is_not_read_and_so_undecided() {
     let mut file = b"%PDF-1.7\n".to_vec();
     file.resize(MAX_PDF + 1, b' ');
     let judgement = judged(&file);
-    assert_eq!(judgement.report.indication, Indication::TotalFailed);
+    assert_eq!(judgement.report.indication, Indication::Indeterminate);
     let decisive = judgement.report.decisive().unwrap();
-    assert!(decisive.detail.contains("more than"), "{decisive:?}");
+    assert_eq!(decisive.reason, Some(Reason::TooLarge));
 }

@@ -14,6 +14,7 @@ use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_r
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
 use consign_verify::container::{JudgedAt, Judgement};
+use consign_verify::report::CheckName;
 use consign_verify::{Check, CheckOutcome, Indication};
 use world::{DAY, World, now};
 
@@ -69,7 +70,7 @@ fn stamped(
 fn stamps(judgement: &Judgement) -> Vec<&Check> {
     let checks = judgement.report.checks.iter();
     checks
-        .filter(|check| check.name == "seal-time-stamp")
+        .filter(|check| check.name == CheckName::SealTimeStamp)
         .collect()
 }
 

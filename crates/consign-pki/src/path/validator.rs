@@ -9,8 +9,9 @@ use certval::{
 
 use super::candidates::{CandidatePath, Certificate};
 use super::known::Fact;
-use super::revocation::{Lists, Standing};
-use super::{PathError, PathPurpose, RevocationCheck, checks};
+use super::revocation::{Answer, Lists, Standing};
+use super::{ListUsed, PathError, PathPurpose, checks};
+use crate::certificate::CertificateDetails;
 
 /// Whether two DER names are the same name (RFC 5280 §7.1).
 pub(super) fn same_name(left: &[u8], right: &[u8]) -> bool {
@@ -23,12 +24,12 @@ pub(super) fn same_name(left: &[u8], right: &[u8]) -> bool {
         }
 }
 
-/// Judges one candidate for the instant `at`.
+/// Judges one candidate for the instant `at`; gives the revocation lists that answered.
 pub(super) fn validate(
     path: &CandidatePath<'_, '_>,
     at: u64,
     purpose: &PathPurpose,
-) -> Result<RevocationCheck, PathError> {
+) -> Result<Vec<ListUsed>, PathError> {
     for certificate in path.below_root().chain([path.root]) {
         checks::dates(certificate, at)?;
         checks::key(certificate)?;
@@ -45,10 +46,9 @@ pub(super) fn validate(
         fact.remember();
     }
     if purpose.crls.is_empty() {
-        return Ok(RevocationCheck::NotChecked);
+        return Ok(Vec::new());
     }
-    revocation(path, at, &purpose.crls)?;
-    Ok(RevocationCheck::NotRevoked)
+    revocation(path, at, &purpose.crls)
 }
 
 /// All that decides whether a path holds, but for its dates and revocation.
@@ -79,20 +79,26 @@ fn lead_to_root(
 
 /// Every certificate below the root against the lists, from the root downwards: an authority
 /// that was revoked answers for nobody.
-fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Result<(), PathError> {
+fn revocation(
+    path: &CandidatePath<'_, '_>,
+    at: u64,
+    lists: &[Vec<u8>],
+) -> Result<Vec<ListUsed>, PathError> {
     let lists = Lists::parse(lists);
     let below: Vec<_> = path.below_root().collect();
     let issuers = below.iter().skip(1).copied().chain([path.root]);
     let pairs: Vec<_> = below.iter().zip(issuers).collect();
     let mut issuer_ends = path.root.parts.not_after;
+    let mut used = Vec::new();
     for (certificate, issuer) in pairs.into_iter().rev() {
         let fingerprint = certificate.fingerprint;
-        let (standing, revoked_from) =
-            lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
+        let answer = lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
         let not_after = certificate.parts.not_after;
-        issuer_ends = revoked_from.map_or(not_after, |from| from.min(not_after));
-        match standing {
-            Standing::Good => {}
+        issuer_ends = answer
+            .revoked_from
+            .map_or(not_after, |from| from.min(not_after));
+        match answer.standing {
+            Standing::Good => used.push(list_used(certificate, &answer)),
             Standing::Revoked(revoked) => {
                 return Err(PathError::Revoked {
                     fingerprint,
@@ -104,7 +110,17 @@ fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Resul
             }
         }
     }
-    Ok(())
+    Ok(used)
+}
+
+fn list_used(certificate: &Certificate<'_>, answer: &Answer) -> ListUsed {
+    let details = CertificateDetails::from_der(certificate.der);
+    ListUsed {
+        certificate: certificate.fingerprint,
+        issuer: details.map(|details| details.issuer).unwrap_or_default(),
+        made: answer.made,
+        until: answer.until,
+    }
 }
 
 /// Whether a key (DER) signed a message with an algorithm (DER) that still holds.
