@@ -35,13 +35,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "consign-hub",
         &[
-            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol",
+            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol", "keys",
         ],
     ),
     (
         "consign-node",
         &[
-            "domain", "log", "pki", "verify", "proto", "runtime", "enrol",
+            "domain", "log", "pki", "verify", "proto", "runtime", "enrol", "keys",
         ],
     ),
     (

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use consign_domain::{AgencyId, EnvelopeKey, Timestamp};
+use consign_keys::Keyring;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::DirectoryLock;
 use consign_runtime::tls::TlsIdentity;
@@ -31,9 +32,29 @@ pub(crate) struct Desk {
     pub(crate) agency: Agency,
     /// The keys in force by the newest directory.
     pub(crate) keys: ArcSwap<AgencyKeys>,
+    /// Why the token that keeps the seal key does not sign.
+    seal_waits: Mutex<Option<Cause>>,
 }
 
 impl Desk {
+    pub(crate) fn new(agency: Agency, keys: AgencyKeys) -> Self {
+        Self {
+            agency,
+            keys: ArcSwap::from_pointee(keys),
+            seal_waits: Mutex::default(),
+        }
+    }
+
+    /// Why the token that keeps the seal key did not sign when it was last looked at.
+    pub(crate) fn seal_waits(&self) -> Option<Cause> {
+        lock(&self.seal_waits).clone()
+    }
+
+    /// Takes note of it; gives what was known before.
+    pub(crate) fn note_seal(&self, cause: Option<Cause>) -> Option<Cause> {
+        std::mem::replace(&mut *lock(&self.seal_waits), cause)
+    }
+
     pub(crate) const fn id(&self) -> AgencyId {
         self.agency.home().id()
     }
@@ -52,6 +73,8 @@ pub(crate) struct Office {
     pub(crate) board: Board,
     /// Something was composed, sealed or is to be posted.
     pub(crate) sending: Bell,
+    /// A token that keeps a seal key is there again.
+    pub(crate) token_back: Bell,
     /// Who follows which sent envelope.
     pub(crate) followers: Followers,
     /// Payloads that are being fetched.
@@ -60,6 +83,8 @@ pub(crate) struct Office {
     pub(crate) again: Again,
     /// Who this node is to hubs and the authority; shown from the next connection on.
     pub(crate) identity: TlsIdentity,
+    /// What opens the keys' files, and writes new ones alike.
+    pub(crate) keyring: Arc<Keyring>,
     /// The identity is another.
     pub(crate) reconnect: Bell,
     /// One renewal of keys at a time.
@@ -80,6 +105,7 @@ pub(crate) struct Parts {
     /// By code.
     pub(crate) desks: Vec<Desk>,
     pub(crate) identity: TlsIdentity,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) lock: DirectoryLock,
 }
 
@@ -192,10 +218,12 @@ impl Office {
             link: LinkStatus::new(),
             board: Board::default(),
             sending: Bell::default(),
+            token_back: Bell::default(),
             followers: Followers::default(),
             claims: Claims::default(),
             again: Again::default(),
             identity: parts.identity,
+            keyring: parts.keyring,
             reconnect: Bell::default(),
             renewing: tokio::sync::Mutex::default(),
             desks: parts.desks.into_iter().map(Arc::new).collect(),

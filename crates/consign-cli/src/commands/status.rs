@@ -53,6 +53,10 @@ struct Agency {
     inbox_held: u64,
     payloads_to_fetch: u64,
     stamps_awaited: u64,
+    /// The token that keeps the seal key; null where it is a file.
+    seal_keeper: Option<String>,
+    /// Why that token does not sign; null where it does.
+    seal_reason: Option<String>,
 }
 
 /// Asks the node and prints how it is.
@@ -98,6 +102,8 @@ impl From<&AgencyView> for Agency {
             inbox_held: view.inbox_held,
             payloads_to_fetch: view.payloads_to_fetch,
             stamps_awaited: view.stamps_awaited,
+            seal_keeper: known(&view.seal_keeper),
+            seal_reason: known(&view.seal_reason),
         }
     }
 }
@@ -140,6 +146,18 @@ fn print(reply: &StatusReply, output: Output) {
     field("directory", format!("version {version}, expires {expires}"));
     field("disk", format!("{} MiB free", reply.free_disk_bytes >> 20));
     field("time-stamps", time_stamps(reply));
+    let kept = reply.agencies.iter();
+    for view in kept.filter(|view| !view.seal_keeper.is_empty()) {
+        let (tone, how) = match view.seal_reason.as_str() {
+            "" => (Tone::Good, "signs"),
+            reason => (Tone::Bad, reason),
+        };
+        let how = output.paint(tone, how);
+        field(
+            "seal",
+            format!("{} in the {}: {how}", view.code, view.seal_keeper),
+        );
+    }
     output.line("");
     let rows: Vec<Vec<String>> = reply.agencies.iter().map(row).collect();
     let headings = [

@@ -3,11 +3,13 @@
 use clap::Args;
 use consign_domain::ErrorCode;
 use consign_domain::enrolment::InvitationToken;
+use consign_hub::SetupError;
 use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
-use super::{Home, Installed};
+use super::{FIRST_KEY, Home, Installed};
 use crate::cli::invitation;
+use crate::commands::keys::Unlock;
 use crate::commands::{Outcome, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -29,13 +31,16 @@ pub(crate) struct Enrol {
     /// The token that the authority gave, or file:PATH where others here may see what runs
     #[arg(long, value_name = "TOKEN", value_parser = invitation)]
     token: InvitationToken,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Enrols.
 pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
-    let clock = Clock::system();
-    let enrolled = consign_hub::enrol::enrol(&path, &arguments.authority, &arguments.token, &clock);
+    let keyring = arguments.unlock.making(&path.join(FIRST_KEY))?;
+    let (address, token, clock) = (&arguments.authority, &arguments.token, Clock::system());
+    let enrolled = consign_hub::enrol::enrol(&path, address, token, &keyring, &clock);
     let installed = Box::pin(enrolled).await?;
     output.line(format_args!("enrolled: a hub of {}", installed.network));
     output.line(format_args!("Next: consign hub run {}", quoted(&path)));
@@ -51,6 +56,9 @@ pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        if let EnrolError::Setup(SetupError::Keyring(fault)) = error {
+            return fault.into();
+        }
         let fix = match error.code() {
             ErrorCode::Unreachable => "check the address, and that the authority serves there",
             ErrorCode::PeerUnknown => "check the address: another server answers there",
