@@ -6,10 +6,10 @@ use consign_domain::enrolment::InvitationToken;
 use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
-use super::{Home, Installed};
+use super::{Home, answer};
 use crate::cli::invitation;
-use crate::commands::{Outcome, quoted};
-use crate::failure::{Failure, exit};
+use crate::commands::Outcome;
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Make keys and have the authority list them.
@@ -37,16 +37,7 @@ pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
     let clock = Clock::system();
     let enrolled = consign_hub::enrol::enrol(&path, &arguments.authority, &arguments.token, &clock);
     let installed = Box::pin(enrolled).await?;
-    output.line(format_args!("enrolled: a hub of {}", installed.network));
-    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
-    let answer = Installed {
-        hub: path,
-        network: installed.network,
-        directory_version: installed.directory.map(|version| version.value()),
-        listed: installed.listed,
-    };
-    output.object(true, &answer);
-    Ok(exit::DONE)
+    answer("enrolled", path, installed, output)
 }
 
 impl From<EnrolError> for Failure {
