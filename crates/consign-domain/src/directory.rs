@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::code::{AgencyCode, PartyCode};
 use crate::digest::Digest;
-use crate::id::{AgencyId, HubId, KeyId, NodeId, PartyId};
-use crate::limits::MAX_ENTRY;
+use crate::id::{AgencyId, GroupId, HubId, KeyId, NodeId, PartyId};
+use crate::limits::{MAX_ENTRY, MAX_RECIPIENTS};
 use crate::statement::AgeRecipient;
 use crate::text::Line;
 use crate::time::Timestamp;
@@ -310,6 +310,22 @@ pub struct HubEntry {
     pub state: EntryState,
 }
 
+/// Agencies that are sent to together. A sender's node takes the members that it finds there when a
+/// document is composed; the envelope names them one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// Its id.
+    pub id: GroupId,
+    /// Its short name, such as `so-nganh`; never another's.
+    pub code: PartyCode,
+    /// What people call it.
+    pub name: Line<200>,
+    /// The agencies in it: strictly ascending.
+    pub members: Vec<AgencyId>,
+    /// When it is one.
+    pub validity: Validity,
+}
+
 /// Where the authority answers requests, so that keys can be renewed without files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorityEntry {
@@ -338,6 +354,9 @@ pub enum Entry {
     /// The authority's own service.
     #[serde(rename = "consign/authority-service/v1")]
     Authority(AuthorityEntry),
+    /// A group of agencies.
+    #[serde(rename = "consign/group/v1")]
+    Group(GroupEntry),
     /// One of a kind that this version does not know, by its id.
     #[serde(skip)]
     Other([u8; 16]),
@@ -377,11 +396,12 @@ pub enum EntryError {
 }
 
 impl Entry {
-    const KINDS: [&str; 4] = [
+    const KINDS: [&str; 5] = [
         "consign/agency/v1",
         "consign/node/v1",
         "consign/hub/v1",
         "consign/authority-service/v1",
+        "consign/group/v1",
     ];
 
     /// Reads one line.
@@ -420,6 +440,7 @@ impl Entry {
             Self::Node(node) => node.id.to_bytes(),
             Self::Hub(hub) => hub.id.to_bytes(),
             Self::Authority(authority) => authority.id.to_bytes(),
+            Self::Group(group) => group.id.to_bytes(),
             Self::Other(id) => *id,
         }
     }
@@ -429,7 +450,7 @@ impl Entry {
         match self {
             Self::Agency(agency) => Some((agency.id.into(), &agency.statement_keys)),
             Self::Hub(hub) => Some((hub.id.into(), &hub.statement_keys)),
-            Self::Node(_) | Self::Authority(_) | Self::Other(_) => None,
+            Self::Node(_) | Self::Authority(_) | Self::Group(_) | Self::Other(_) => None,
         }
     }
 
@@ -470,6 +491,21 @@ impl Entry {
                     "a hub's name is lowercase",
                 )?;
                 check_keys(&hub.statement_keys)
+            }
+            Self::Group(group) => {
+                rule(
+                    matches!(group.code, PartyCode::Service(_)),
+                    "a group's short name is lowercase",
+                )?;
+                let mut pairs = group.members.iter().zip(group.members.iter().skip(1));
+                rule(
+                    pairs.all(|(one, next)| one < next),
+                    "a group's members are strictly ascending",
+                )?;
+                rule(
+                    group.members.len() <= MAX_RECIPIENTS,
+                    "a group has at most as many members as an envelope recipients",
+                )
             }
             Self::Node(_) | Self::Authority(_) | Self::Other(_) => Ok(()),
         }
@@ -521,6 +557,25 @@ mod tests {
                 "{to}"
             );
         }
+    }
+
+    #[test]
+    fn a_group_is_read_by_those_who_know_it_and_passed_over_by_others() {
+        let group = r#"{"type":"consign/group/v1","id":"0b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11","code":"so-nganh","name":"Các sở, ngành","members":["1b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11","2b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11"],"validity":{"from":"2026-11-23T02:30:00Z"}}"#;
+        let parsed = Entry::parse(group.as_bytes()).unwrap();
+        assert!(matches!(&parsed, Entry::Group(group) if group.members.len() == 2));
+        assert_eq!(parsed.to_bytes(), group.as_bytes());
+        for (from, to) in [
+            ("so-nganh", "H49.13"),
+            ("2b0ed3a6", "1b0ed3a6"),
+            ("2b0ed3a6", "00000000"),
+        ] {
+            let wrong = group.replace(from, to);
+            assert!(Entry::parse(wrong.as_bytes()).is_err(), "{to}");
+        }
+        let later = group.replace("/v1", "/v2");
+        let later = Entry::parse(later.as_bytes()).unwrap();
+        assert_eq!(later, Entry::Other(parsed.id()));
     }
 
     #[test]

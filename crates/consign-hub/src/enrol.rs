@@ -8,6 +8,7 @@ use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
 use consign_enrol::{Answer, Authority, EnrolFault, Offer};
 use consign_keys::Keyring;
+use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
 use consign_runtime::shutdown::Shutdown;
@@ -191,15 +192,5 @@ impl Follower {
                 false
             }
         }
-    }
-}
-
-/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
-        // The runtime is ending, and the caller with it.
-        Err(_) => std::future::pending().await,
     }
 }

@@ -16,6 +16,8 @@ use consign_runtime::files::DirectoryLock;
 use consign_runtime::tls::TlsIdentity;
 use tokio::sync::watch;
 
+pub(crate) use consign_runtime::blocking;
+
 use crate::agency::Agency;
 use crate::board::Board;
 use crate::config::Config;
@@ -309,16 +311,6 @@ impl Held {
             }
             _ => format!("{text} ({code})"),
         }
-    }
-}
-
-/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
-        // The runtime is ending, and the caller with it.
-        Err(_) => std::future::pending().await,
     }
 }
 

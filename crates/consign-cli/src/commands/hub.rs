@@ -217,13 +217,18 @@ fn install(arguments: &Install, output: Output) -> Outcome {
     let path = arguments.place.directory()?;
     let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
     let installed = consign_hub::install_with(&path, &bundle, &arguments.unlock.keyring())?;
-    output.line(format_args!("installed: a hub of {}", installed.network));
+    answer("installed", path, installed, output)
+}
+
+/// What both ways to get the authority's answer end with.
+fn answer(done: &str, hub: PathBuf, installed: consign_hub::Installed, output: Output) -> Outcome {
+    output.line(format_args!("{done}: a hub of {}", installed.network));
     if installed.directory.is_some() && !installed.listed {
         output.line("Its directory does not list this hub yet: consign authority publish");
     }
-    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
+    output.line(format_args!("Next: consign hub run {}", quoted(&hub)));
     let answer = Installed {
-        hub: path,
+        hub,
         network: installed.network,
         directory_version: installed.directory.map(|version| version.value()),
         listed: installed.listed,

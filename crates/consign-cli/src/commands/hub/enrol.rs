@@ -7,11 +7,11 @@ use consign_hub::SetupError;
 use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
-use super::{FIRST_KEY, Home, Installed};
+use super::{FIRST_KEY, Home, answer};
 use crate::cli::invitation;
+use crate::commands::Outcome;
 use crate::commands::keys::Unlock;
-use crate::commands::{Outcome, quoted};
-use crate::failure::{Failure, exit};
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Make keys and have the authority list them.
@@ -42,16 +42,7 @@ pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
     let (address, token, clock) = (&arguments.authority, &arguments.token, Clock::system());
     let enrolled = consign_hub::enrol::enrol(&path, address, token, &keyring, &clock);
     let installed = Box::pin(enrolled).await?;
-    output.line(format_args!("enrolled: a hub of {}", installed.network));
-    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
-    let answer = Installed {
-        hub: path,
-        network: installed.network,
-        directory_version: installed.directory.map(|version| version.value()),
-        listed: installed.listed,
-    };
-    output.object(true, &answer);
-    Ok(exit::DONE)
+    answer("enrolled", path, installed, output)
 }
 
 impl From<EnrolError> for Failure {

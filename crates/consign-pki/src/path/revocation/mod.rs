@@ -348,6 +348,15 @@ pub fn made_by(list: &[u8], authority: &[u8]) -> Option<u64> {
     signed.then_some(list.this_update)
 }
 
+/// From when until when a list answers, as Unix time. Nothing in it is verified.
+///
+/// # Errors
+/// [`ListError`].
+pub fn list_period(list: &[u8]) -> Result<(u64, u64), ListError> {
+    let list = List::parse(list)?;
+    Ok((list.this_update, list.until()))
+}
+
 fn gap(unusable: Unusable) -> RevocationGap {
     RevocationGap::Unusable { why: unusable.0 }
 }
