@@ -70,8 +70,8 @@ pub(super) fn places(layout: &Layout) -> Result<Vec<(&'static str, String)>, Aut
         let token = token_file(&path);
         let place = if token.exists() {
             let place = TokenPlace::load(&token).map_err(|source| damaged(&token, source))?;
-            let key = place.key.unwrap_or_default();
-            format!("{}, key {key:?}", place.token)
+            let key = place.key.map(|key| format!(", key {key}"));
+            format!("{}{}", place.token, key.unwrap_or_default())
         } else {
             let bytes = files::read_private(&path, MAX_STATED)?;
             let file = path.file_name().unwrap_or_default().to_string_lossy();
