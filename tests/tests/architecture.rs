@@ -82,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "consign-tests",
         &["domain", "verify", "proto", "node", "lab"],
     ),
+    ("consign-fuzz", &["domain", "log", "pki", "verify"]),
 ];
 
 /// Crates that must not be reached, however far away, in a release build.
