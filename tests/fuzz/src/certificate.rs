@@ -5,7 +5,7 @@ use consign_pki::certificate::{CertificateDetails, from_pem, read_bundle, to_pem
 use consign_pki::issue::{create_request, request_from_pem, request_to_pem, verify_request};
 use consign_pki::path::{PathPurpose, validate};
 use consign_pki::seal::SealSigner as _;
-use consign_verify::container::SEAL_USAGE;
+use consign_verify::policy::SEAL_USAGE;
 
 use crate::world::{ed25519, unix};
 use crate::{Seed, WORLD};

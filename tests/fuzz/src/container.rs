@@ -14,8 +14,9 @@ use consign_domain::document::{
 use consign_domain::statement::Recipients;
 use consign_domain::text::Line;
 use consign_pki::asic::{Budget, Container, ContainerWriter, FileHash, add_signature};
-use consign_verify::container::{JudgedAt, Judgement, Policy, Profile, SealTrust};
+use consign_verify::container::{JudgedAt, Judgement, SealTrust};
 use consign_verify::pdf::judge_contained;
+use consign_verify::policy::{Policy, Profile};
 
 use crate::world::{CODE, Sealer, id, now};
 use crate::{Seed, WORLD, parcel};

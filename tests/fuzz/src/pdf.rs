@@ -11,6 +11,7 @@ use std::sync::LazyLock;
 use consign_pki::pdf::{Addition, SignatureKind, find};
 use consign_verify::container::JudgedAt;
 use consign_verify::pdf::Standing;
+use consign_verify::policy::Policy;
 
 use crate::world::now;
 use crate::{Seed, WORLD};
@@ -39,7 +40,7 @@ pub fn judge(bytes: &[u8]) -> bool {
     let file = laid_out(bytes);
     let found = find(&file);
     let at = JudgedAt::Proven(now());
-    let judgement = consign_verify::pdf::judge(&file, &WORLD.seal_trust(), at);
+    let judgement = consign_verify::pdf::judge(&file, &WORLD.seal_trust(), &Policy::default(), at);
     let Ok(found) = found else {
         assert!(judgement.report.malformed && !judgement.report.is_passed());
         return false;
@@ -65,7 +66,7 @@ pub fn judge(bytes: &[u8]) -> bool {
             SignatureKind::TimeStamp,
             "nobody vouches for the end"
         );
-        assert_eq!(found.after(last.end).1, Addition::Nothing);
+        assert_eq!(found.addition_after(last.end), Addition::Nothing);
         assert_ne!(judgement.standing, Standing::None);
     }
     judgement.report.is_passed()

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use consign_pki::path::revocation::{RevocationReason, made_by, read_list};
 use consign_pki::path::{PathError, PathPurpose, validate};
-use consign_verify::container::SEAL_USAGE;
+use consign_verify::policy::SEAL_USAGE;
 
 use crate::world::{dates, revoked, unix};
 use crate::{Seed, WORLD};
