@@ -204,6 +204,8 @@ crl = revocation_list(made["revoked"][0])
 old_tsa = DummyTimeStamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
 tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
 late_tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=LATE)
+# Its certificate is not for time-stamps.
+server_tsa = Stamper(*for_pyhanko(*made["server"]), fixed_dt=STAMPED)
 # Of a root that calls itself like the trusted one, and of one that does not.
 trusted, root_key = (root_key, root_name), rsa_key()
 made["forged"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
@@ -301,6 +303,7 @@ files = {
         sign(base, "early-person", "Person", stamp=tsa), "early-agency", "Agency", stamp=tsa
     ),
     "old-stamp": sign(base, "agency", "Agency", stamp=old_tsa),
+    "server-stamp": sign(base, "agency", "Agency", stamp=server_tsa),
     "revoked": sign(base, "revoked", "Agency"),
     "weak": sign(base, "weak", "Agency"),
     "sha1": sign(base, "agency", "Agency", pades=False, digest="sha1"),
@@ -326,6 +329,7 @@ files["added"] = added(files["original"])
 files["added-between"] = sign(added(person), "agency", "Agency")
 files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
+files["server-document-stamp"] = document_stamp(files["original"], server_tsa)
 files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])
 files["cut"] = files["original"][:-40]

@@ -71,8 +71,9 @@ const ROWS: &[Row] = &[
     ("sha512", PASSED, None, "scanned-copy", "P", Agrees),
     ("p256", PASSED, None, "scanned-copy", "P", Agrees),
     ("p384", PASSED, None, "scanned-copy", "P", Agrees),
-    // A time-stamp that does not count makes nothing worse.
     ("old-stamp", PASSED, None, "scanned-copy", "P", Agrees),
+    // A time-stamp that does not count makes nothing worse; with it, it does.
+    ("server-stamp", PASSED, None, "scanned-copy", "P", Differs),
     // It compares what was added; with us a time-stamp, which anybody gets, closes nothing.
     (
         "document-stamp",
@@ -300,8 +301,17 @@ fn findings_are_told(scratch: &Scratch) -> Result<()> {
         ),
         ("late-document-stamp", TRUST, "OUT_OF_BOUNDS_NO_POE"),
         ("sha1", TRUST, "CRYPTO_CONSTRAINTS_FAILURE"),
-        ("old-stamp", TRUST, "the time-stamp is not counted"),
-        ("old-document-stamp", TRUST, "the time-stamp is not counted"),
+        ("server-stamp", TRUST, "the time-stamp is not counted"),
+        (
+            "server-document-stamp",
+            TRUST,
+            "the time-stamp is not counted",
+        ),
+        (
+            "old-stamp",
+            "--details --trust pdf/root.pem",
+            "which it names by SHA-1 alone",
+        ),
         // Nothing says whether they are revoked.
         (
             "original",

@@ -27,6 +27,8 @@ pub struct ProvenTime {
     pub until: Timestamp,
     /// Whether lists say that it was not revoked.
     pub revocation_known: bool,
+    /// Whether the token names that certificate by SHA-1 alone, as older authorities do.
+    pub named_by_sha1: bool,
 }
 
 /// Why a time-stamp proves nothing.
@@ -90,5 +92,6 @@ pub fn judge(
         serial: stamp.serial_hex.clone(),
         revocation_known: path.revocation == RevocationCheck::NotRevoked,
         until: Timestamp::from_unix_saturating(until),
+        named_by_sha1: stamp.signature.names_by_sha1,
     })
 }

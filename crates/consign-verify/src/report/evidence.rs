@@ -165,6 +165,9 @@ pub enum Evidence {
         certificate: Digest,
         /// Its serial number, hexadecimal.
         serial: String,
+        /// Whether it names that certificate by SHA-1 alone (RFC 2634 §5.4).
+        #[serde(default, skip_serializing_if = "is_false")]
+        named_by_sha1: bool,
     },
     /// A time.
     Time {
@@ -301,6 +304,7 @@ impl Evidence {
             authority: stamp.authority.as_str().into(),
             certificate: stamp.certificate,
             serial: stamp.serial.clone(),
+            named_by_sha1: stamp.named_by_sha1,
         }
     }
 
@@ -344,4 +348,9 @@ impl Evidence {
             expires: head.expires,
         }
     }
+}
+
+/// In the form that serde asks for.
+const fn is_false(value: &bool) -> bool {
+    !*value
 }

@@ -77,16 +77,27 @@ pub(crate) fn evidence(evidence: &Evidence, language: Language) -> String {
             authority,
             certificate,
             serial,
-        } => both(
-            format!(
-                "đã có tại {latest}: dấu thời gian {time}, số {serial}, của {authority} \
-                 (chứng thư {certificate})"
-            ),
-            format!(
-                "existed at {latest}: time-stamp {time}, number {serial}, of {authority} \
-                 (certificate {certificate})"
-            ),
-        ),
+            named_by_sha1,
+        } => {
+            let (vietnamese, english) = if *named_by_sha1 {
+                (
+                    ", chỉ được nêu bằng SHA-1",
+                    ", which it names by SHA-1 alone",
+                )
+            } else {
+                ("", "")
+            };
+            both(
+                format!(
+                    "đã có tại {latest}: dấu thời gian {time}, số {serial}, của {authority} \
+                     (chứng thư {certificate}{vietnamese})"
+                ),
+                format!(
+                    "existed at {latest}: time-stamp {time}, number {serial}, of {authority} \
+                     (certificate {certificate}{english})"
+                ),
+            )
+        }
         Evidence::Time { time, from } => line(terms::time_source(*from), time.to_string()),
         Evidence::Directory {
             version,
