@@ -1,6 +1,11 @@
 //! PDF files as a signer's program writes them: revisions with tables of cross-references, each
 //! over what stands before, and signatures over all of it.
 
+#![allow(
+    clippy::indexing_slicing,
+    reason = "offsets are those that were just written"
+)]
+
 use consign_domain::Timestamp;
 use consign_pki::cms;
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_request};
