@@ -81,9 +81,10 @@ pub(super) async fn send(
         bell.sending.ring();
         let composed = composed?;
         let recipients = &composed.document.addressees;
-        let passed_over = match composed.repeated {
-            false => passed_over(&groups, recipients, context),
-            true => Vec::new(),
+        let passed_over = if composed.repeated {
+            Vec::new()
+        } else {
+            passed_over(&groups, recipients, context)
         };
         Ok((composed, passed_over))
     });
