@@ -20,7 +20,7 @@ from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign import signers
-from pyhanko.sign.fields import SigSeedSubFilter
+from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
@@ -32,6 +32,7 @@ UTC = datetime.timezone.utc
 BEGIN = datetime.datetime(2020, 1, 1, tzinfo=UTC)
 END = datetime.datetime(2049, 1, 1, tzinfo=UTC)
 EARLY = datetime.datetime(2030, 1, 1, tzinfo=UTC)
+LATE = datetime.datetime(2035, 1, 1, tzinfo=UTC)
 STAMPED = datetime.datetime(2026, 1, 1, tzinfo=UTC)
 JUDGED = datetime.datetime(2040, 1, 1, tzinfo=UTC)
 ORGANIZATION_IDENTIFIER = ObjectIdentifier("2.5.4.97")
@@ -140,6 +141,23 @@ class Unnamed(signers.SimpleSigner):
                 yield provider
 
 
+def swapped(file, certificate):
+    """With another certificate of the same key in the signature, and named by it: neither is
+    signed where the signature does not name its certificate."""
+    begin = file.rindex(b"/Contents <") + len(b"/Contents <")
+    end = file.index(b">", begin)
+    content = cms.ContentInfo.load(bytes.fromhex(file[begin:end].decode()), strict=False)
+    other = asn1_x509.Certificate.load(der(certificate))
+    signed = content["content"]
+    signed["certificates"] = [cms.CertificateChoices("certificate", other)]
+    signed["signer_infos"][0]["sid"] = cms.SignerIdentifier(
+        "issuer_and_serial_number",
+        cms.IssuerAndSerialNumber({"issuer": other.issuer, "serial_number": other.serial_number}),
+    )
+    contents = content.dump(force=True).hex().encode()
+    return file[:begin] + contents.ljust(end - begin, b"0") + file[end:]
+
+
 class Stamper(DummyTimeStamper):
     """A time-stamp authority that names its certificate by SHA-256 (RFC 5816)."""
 
@@ -185,6 +203,9 @@ crl = revocation_list(made["revoked"][0])
 # It names its certificate by SHA-1.
 old_tsa = DummyTimeStamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
 tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=STAMPED)
+late_tsa = Stamper(*for_pyhanko(*made["tsa"]), fixed_dt=LATE)
+# Its certificate is not for time-stamps.
+server_tsa = Stamper(*for_pyhanko(*made["server"]), fixed_dt=STAMPED)
 # Of a root that calls itself like the trusted one, and of one that does not.
 trusted, root_key = (root_key, root_name), rsa_key()
 made["forged"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
@@ -215,10 +236,23 @@ def plain():
     )
 
 
-def sign(file, who, field, pades=True, digest="sha256", stamp=None, kind=signers.SimpleSigner):
+def sign(
+    file,
+    who,
+    field,
+    pades=True,
+    digest="sha256",
+    stamp=None,
+    kind=signers.SimpleSigner,
+    certifies=None,
+):
     subfilter = SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     metadata = signers.PdfSignatureMetadata(
-        field_name=field, subfilter=subfilter, md_algorithm=digest
+        field_name=field,
+        subfilter=subfilter,
+        md_algorithm=digest,
+        certify=certifies is not None,
+        docmdp_permissions=certifies or MDPPerm.FILL_FORMS,
     )
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
     return signers.sign_pdf(
@@ -269,6 +303,7 @@ files = {
         sign(base, "early-person", "Person", stamp=tsa), "early-agency", "Agency", stamp=tsa
     ),
     "old-stamp": sign(base, "agency", "Agency", stamp=old_tsa),
+    "server-stamp": sign(base, "agency", "Agency", stamp=server_tsa),
     "revoked": sign(base, "revoked", "Agency"),
     "weak": sign(base, "weak", "Agency"),
     "sha1": sign(base, "agency", "Agency", pades=False, digest="sha1"),
@@ -281,11 +316,20 @@ files = {
     "forged": sign(base, "forged", "Agency"),
     "stranger-last": sign(person, "stranger", "Agency"),
 }
+certified = sign(base, "person", "Person", certifies=MDPPerm.FILL_FORMS)
+files["certified"] = sign(certified, "agency", "Agency")
+files["certified-final"] = sign(base, "agency", "Agency", certifies=MDPPerm.NO_CHANGES)
+files["certified-added"] = sign(added(certified), "agency", "Agency")
+# A person's certificate of the agency's key.
+files["swapped"] = swapped(files["unnamed"], certificate(PERSON, made["agency"][1]))
+files["late-stamp"] = sign(base, "early-agency", "Agency", stamp=late_tsa)
+files["late-document-stamp"] = document_stamp(files["early"], late_tsa)
 files["changed"] = changed(files["original"])
 files["added"] = added(files["original"])
 files["added-between"] = sign(added(person), "agency", "Agency")
 files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
+files["server-document-stamp"] = document_stamp(files["original"], server_tsa)
 files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])
 files["cut"] = files["original"][:-40]

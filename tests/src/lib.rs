@@ -14,6 +14,7 @@
 //! - [`endurance`]: many documents through killed processes and spoilt connections, judged.
 //! - [`chance`]: numbers that are the same for the same seed.
 //! - [`figures`]: one large document, measured.
+//! - [`soft_token`]: a PKCS#11 token in software, plugged in and pulled out.
 //! - [`outside`]: `openssl`, `age` and Python.
 //! - [`waiting`]: wait for something to become true.
 
@@ -31,6 +32,7 @@ pub mod outside;
 pub mod program;
 pub mod scratch;
 pub mod service;
+pub mod soft_token;
 pub mod waiting;
 
 pub use network::Network;

@@ -32,6 +32,7 @@ pub struct Answer {
 pub struct Invocation {
     program: PathBuf,
     args: Vec<OsString>,
+    settings: Vec<(OsString, OsString)>,
     directory: Option<PathBuf>,
     limit: Duration,
 }
@@ -76,12 +77,24 @@ pub fn binary() -> Result<PathBuf> {
     Ok(path)
 }
 
+/// Settings of the person who runs the tests, which reach no program.
+const SETTINGS: [&str; 7] = [
+    "CONSIGN_NODE",
+    "CONSIGN_AGENCY",
+    "CONSIGN_PASSPHRASE",
+    "RUST_LOG",
+    "LC_ALL",
+    "LC_MESSAGES",
+    "LANG",
+];
+
 impl Invocation {
     /// A program found on the path, or at one.
     pub fn of(program: impl Into<PathBuf>) -> Self {
         Self {
             program: program.into(),
             args: Vec::new(),
+            settings: Vec::new(),
             directory: None,
             limit: LIMIT,
         }
@@ -110,6 +123,17 @@ impl Invocation {
         self
     }
 
+    /// With these settings in its environment.
+    #[must_use]
+    pub fn with<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        mut self,
+        settings: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let owned = |(name, value): (N, V)| (name.as_ref().to_owned(), value.as_ref().to_owned());
+        self.settings.extend(settings.into_iter().map(owned));
+        self
+    }
+
     /// Runs it there.
     #[must_use]
     pub fn stand_in(mut self, directory: &Path) -> Self {
@@ -128,10 +152,11 @@ impl Invocation {
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args).stdin(Stdio::null());
-        for setting in ["CONSIGN_NODE", "CONSIGN_AGENCY", "RUST_LOG"] {
+        for setting in SETTINGS {
             command.env_remove(setting);
         }
         command.env("NO_COLOR", "1");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }

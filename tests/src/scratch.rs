@@ -134,6 +134,19 @@ impl Scratch {
         Ok(path)
     }
 
+    /// [`write`](Self::write) for a file that its owner alone may read.
+    ///
+    /// # Errors
+    /// The system refused.
+    pub fn write_private(&self, name: &str, bytes: impl AsRef<[u8]>) -> Result<()> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let path = self.write(name, bytes)?;
+        Ok(fs::set_permissions(
+            path,
+            fs::Permissions::from_mode(0o600),
+        )?)
+    }
+
     /// Runs `consign` with a line as one would write it, standing in the directory.
     ///
     /// # Errors

@@ -21,6 +21,7 @@ pub struct Service {
     name: String,
     directory: PathBuf,
     words: Vec<String>,
+    settings: Vec<(String, PathBuf)>,
     child: Option<Child>,
 }
 
@@ -31,11 +32,27 @@ impl Service {
     /// # Errors
     /// It could not be started, ended, or was not ready in time.
     pub fn start(directory: &Path, line: &str) -> Result<Self> {
+        Self::start_with(directory, line, None)
+    }
+
+    /// [`start`](Self::start) with a setting in its environment.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start_with(
+        directory: &Path,
+        line: &str,
+        setting: Option<(&str, PathBuf)>,
+    ) -> Result<Self> {
         let name = directory.file_name().unwrap_or_default().to_string_lossy();
         let mut service = Self {
             name: name.into_owned(),
             directory: directory.to_owned(),
             words: words(line),
+            settings: setting
+                .map(|(name, value)| (name.to_owned(), value))
+                .into_iter()
+                .collect(),
             child: None,
         };
         service.start_again()?;
@@ -66,6 +83,7 @@ impl Service {
         let log = self.log()?;
         let child = Invocation::consign()?
             .args(&self.words)
+            .with(self.settings.iter().map(|(name, value)| (name, value)))
             .stand_in(parent)
             .command()
             .stdout(Stdio::from(log.try_clone()?))

@@ -35,13 +35,13 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "consign-hub",
         &[
-            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol",
+            "domain", "log", "pki", "verify", "proto", "store", "runtime", "enrol", "keys",
         ],
     ),
     (
         "consign-node",
         &[
-            "domain", "log", "pki", "verify", "proto", "runtime", "enrol",
+            "domain", "log", "pki", "verify", "proto", "runtime", "enrol", "keys",
         ],
     ),
     (
@@ -82,6 +82,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "consign-tests",
         &["domain", "verify", "proto", "node", "lab"],
     ),
+    ("consign-fuzz", &["domain", "log", "pki", "verify"]),
 ];
 
 /// Crates that must not be reached, however far away, in a release build.

@@ -41,15 +41,18 @@ fn by_token_a_network_is_founded_renewed_and_defended() -> Result<()> {
         province.keys_are_renewed()?;
         province.a_lost_answer_is_asked_for_again()?;
         province.an_operator_decides()?;
+        province.a_group_is_sent_to()?;
         province.revocation_reaches_everybody()
     })
 }
 
 impl<'a> Province<'a> {
     fn found(scratch: &'a Scratch) -> Result<Self> {
-        scratch
-            .consign("authority init authority --name 'Tỉnh Quảng Ninh'")?
-            .good()?;
+        let founded = scratch.ask("authority init authority --name 'Tỉnh Quảng Ninh'")?;
+        let record = founded["record"].as_str().context("a record")?;
+        let check = format!("authority ceremony check {record} --dir authority");
+        let checked = scratch.ask(&check)?;
+        ensure!(checked["agrees"] == true, "{checked}");
         let authority = format!("127.0.0.1:{}", free_port()?);
         let line = format!("authority serve authority --listen {authority}");
         let service = Service::start(&scratch.join("authority"), &line)?;
@@ -231,20 +234,61 @@ impl<'a> Province<'a> {
         Ok(())
     }
 
-    /// The operator revokes beside the service; the hub and the nodes learn of it by themselves.
-    fn revocation_reaches_everybody(&self) -> Result<()> {
-        let line = "authority revoke H49 --reason key-compromise --publish --dir authority";
-        let revoked = self.scratch.ask(line)?;
-        let version = revoked["version"].as_u64().context("a version")?;
+    /// A group is sent to by its name: everybody in it but the sender and those who are no more.
+    fn a_group_is_sent_to(&self) -> Result<()> {
+        let line =
+            "authority group add cac-so --name 'Các sở' H49 H49.13 H49.20 H49.21 --dir authority";
+        self.scratch.ask(line)?;
+        let line = "authority merge H49.21 --into H49.13 --publish --dir authority";
+        self.published(line)?;
+        let send = "send letter.pdf --node node-a --from H49 --subject 'Về việc' --to-group";
+        let sent = self.arrives(&format!("{send} 'Các sở'"))?;
+        let expected = serde_json::json!(["H49.13", "H49.20"]);
+        ensure!(sent["recipients"] == expected, "{sent}");
+        ensure!(
+            sent["passed_over"] == serde_json::json!(["H49.21"]),
+            "{sent}"
+        );
+        let unknown = self.scratch.consign(&format!("{send} nobody --json"))?;
+        unknown.refused(1, "recipient-unknown")?;
+        let shown = self.scratch.ask("directory show cac-so --node node-b")?;
+        ensure!(shown["groups"][0]["members"][0] == "H49", "{shown}");
+        Ok(())
+    }
+
+    /// What an operator publishes beside the service reaches the hub and the nodes by itself.
+    fn published(&self, line: &str) -> Result<()> {
+        let answer = self.scratch.ask(line)?;
+        let version = answer["version"].as_u64().context("a version")?;
         for node in ["node-a", "node-b"] {
             until("the directory has arrived", Duration::from_secs(30), || {
                 let status = self.scratch.ask(&format!("status --node {node}"))?;
                 Ok((status["directory_version"].as_u64() >= Some(version)).then_some(()))
             })?;
         }
+        Ok(())
+    }
+
+    fn revocation_reaches_everybody(&self) -> Result<()> {
+        self.published("authority revoke H49 --reason key-compromise --publish --dir authority")?;
         let line = format!("{SEND} --json");
         self.scratch.consign(&line)?.refused(1, "key-revoked")?;
-        Ok(())
+        // A node whose TLS certificate is revoked is not talked to any more.
+        let shown = self.scratch.ask("authority show authority")?;
+        let nodes = shown["nodes"].as_array().context("nodes")?;
+        let stolen = nodes.iter().find(|node| node["name"] == "Sở Tài chính");
+        let id = stolen
+            .and_then(|node| node["id"].as_str())
+            .context("node-b")?;
+        let revoke = format!("authority revoke {id} --reason key-compromise");
+        let revoked = self
+            .scratch
+            .ask(&format!("{revoke} --publish --dir authority"))?;
+        ensure!(revoked["certificates"].as_u64() >= Some(1), "{revoked}");
+        until("node-b is cut off", Duration::from_secs(30), || {
+            let status = self.scratch.ask("status --node node-b")?;
+            Ok((status["connection"] != "connected").then_some(()))
+        })
     }
 }
 

@@ -44,19 +44,36 @@ const UNDECIDED: &str = "INDETERMINATE";
 const CONSTRAINTS: Option<&str> = Some("SIG_CONSTRAINTS_FAILURE");
 const WEAK: Option<&str> = Some("CRYPTO_CONSTRAINTS_FAILURE");
 const NO_CHAIN: Option<&str> = Some("NO_CERTIFICATE_CHAIN_FOUND");
+const NO_PROOF: Option<&str> = Some("OUT_OF_BOUNDS_NO_POE");
+const USAGE: Option<&str> = Some("CHAIN_CONSTRAINTS_FAILURE");
 
 const ROWS: &[Row] = &[
     ("plain", UNDECIDED, CONSTRAINTS, "none", "", Agrees),
     ("original", PASSED, None, "original", "PP", Agrees),
     ("copy", PASSED, None, "scanned-copy", "P", Agrees),
     ("pkcs7", PASSED, None, "scanned-copy", "P", Agrees),
-    ("unnamed", PASSED, None, "scanned-copy", "P", Agrees),
+    // What names the certificate is not signed: another of the same key can take its place, and
+    // did in the second one. The signature holds, and counts for nobody.
+    ("unnamed", UNDECIDED, CONSTRAINTS, "none", "P", Agrees),
+    ("swapped", UNDECIDED, CONSTRAINTS, "none", "P", Agrees),
+    // A person certifies it for forms and signatures, and the agency signs.
+    ("certified", PASSED, None, "original", "PP", Agrees),
+    ("certified-final", PASSED, None, "scanned-copy", "P", Agrees),
+    (
+        "certified-added",
+        UNDECIDED,
+        CONSTRAINTS,
+        "none",
+        "IP",
+        Agrees,
+    ),
     ("sha384", PASSED, None, "scanned-copy", "P", Agrees),
     ("sha512", PASSED, None, "scanned-copy", "P", Agrees),
     ("p256", PASSED, None, "scanned-copy", "P", Agrees),
     ("p384", PASSED, None, "scanned-copy", "P", Agrees),
-    // A time-stamp that does not count makes nothing worse.
     ("old-stamp", PASSED, None, "scanned-copy", "P", Agrees),
+    // A time-stamp that does not count makes nothing worse; with it, it does.
+    ("server-stamp", PASSED, None, "scanned-copy", "P", Differs),
     // It compares what was added; with us a time-stamp, which anybody gets, closes nothing.
     (
         "document-stamp",
@@ -91,17 +108,27 @@ const ROWS: &[Row] = &[
         "II",
         Agrees,
     ),
+    // Stamped after the certificates had ended: nothing tells whether it was signed before.
+    (
+        "late-document-stamp",
+        UNDECIDED,
+        CONSTRAINTS,
+        "none",
+        "II",
+        Agrees,
+    ),
+    ("late-stamp", UNDECIDED, NO_PROOF, "none", "I", Agrees),
     ("revoked", FAILED, Some("REVOKED"), "none", "F", Agrees),
     ("weak", FAILED, WEAK, "none", "F", Agrees),
     ("sha1", FAILED, WEAK, "none", "F", Agrees),
     // It was told to ask for no usage.
-    ("server", FAILED, None, "none", "F", Differs),
+    ("server", FAILED, USAGE, "none", "F", Differs),
     ("stranger", UNDECIDED, NO_CHAIN, "none", "I", Agrees),
     // A root of that name is trusted, and did not issue the certificate.
     (
         "forged",
         FAILED,
-        Some("SIG_CRYPTO_FAILURE"),
+        Some("CERTIFICATE_CHAIN_GENERAL_FAILURE"),
         "none",
         "F",
         Agrees,
@@ -230,39 +257,71 @@ fn findings_are_told(scratch: &Scratch) -> Result<()> {
         (
             "original",
             TRUST,
-            "Nguyễn Văn A, UBND tỉnh (person): TOTAL-PASSED",
+            "Nguyễn Văn A, UBND tỉnh (person): VALID – WITH REMARKS (TOTAL-PASSED)",
         ),
         (
             "original",
             TRUST,
-            "Con dấu điện tử, UBND tỉnh (agency): TOTAL-PASSED",
+            "Con dấu điện tử, UBND tỉnh (agency): VALID (TOTAL-PASSED)",
         ),
         ("original", TRUST, "signature 2 covers what came next"),
         ("copy", TRUST, "enough for a scanned copy"),
-        ("unnamed", TRUST, "does not say which certificate it is by"),
-        ("stamped", TRUST, "existed at 2026-01-01T00:00:00Z"),
+        (
+            "unnamed",
+            TRUST,
+            "(agency; the signature does not cover this certificate)",
+        ),
+        (
+            "unnamed",
+            TRUST,
+            "UNDECIDED (INDETERMINATE): it cannot be decided: Signatures that the document \
+             needs: the signature does not say which certificate it is by",
+        ),
+        (
+            "swapped",
+            TRUST,
+            "(person; the signature does not cover this certificate)",
+        ),
+        (
+            "certified-added",
+            TRUST,
+            "the file was changed by more than its signer allowed",
+        ),
+        ("stamped", TRUST, "trusted time       2026-01-01T00:00:00Z"),
+        ("original", TRUST, "trusted time       not known"),
         (
             "added",
             TRUST,
-            "more were added that no signature covers; they may change",
+            "bytes were added that no signature covers; they may change what is seen",
         ),
         (
             "early-document-stamp",
-            TRUST,
-            "all before existed at 2026-01-01",
+            "--details --trust pdf/root.pem",
+            "existed at 2026-01-01T00:00:00Z: time-stamp",
         ),
+        ("late-document-stamp", TRUST, "OUT_OF_BOUNDS_NO_POE"),
         ("sha1", TRUST, "CRYPTO_CONSTRAINTS_FAILURE"),
-        ("old-stamp", TRUST, "not counted: "),
+        ("server-stamp", TRUST, "the time-stamp is not counted"),
         (
-            "old-document-stamp",
+            "server-document-stamp",
             TRUST,
-            "(time-stamp): INDETERMINATE: not counted",
+            "the time-stamp is not counted",
+        ),
+        (
+            "old-stamp",
+            "--details --trust pdf/root.pem",
+            "which it names by SHA-1 alone",
         ),
         // Nothing says whether they are revoked.
         (
             "original",
             "--trust pdf/root.pem",
-            "no revocation lists were given",
+            "nothing says whether it was revoked",
+        ),
+        (
+            "original",
+            "--lang vi --trust pdf/root.pem --crl pdf/root.crl --at 2040-01-01T00:00:00Z",
+            "HỢP LỆ – CÓ LƯU Ý (TOTAL-PASSED): Nguyễn Văn A, UBND tỉnh đã ký",
         ),
     ] {
         let answer = scratch.consign(&format!("verify pdf/{file}.pdf {options}"))?;
@@ -292,7 +351,7 @@ fn a_container_and_the_pdf_files_in_it_have_verdicts_of_their_own() -> Result<()
         let verdict = network.ask("verify sent.asice --trust node-b/trust/trust.json")?;
         ensure!(verdict["verdict"] == PASSED, "{verdict}");
         ensure!(
-            !verdict["report"]["not_checked"].to_string().contains("PDF"),
+            !verdict["report"]["not_checked"].to_string().contains("pdf"),
             "{verdict}"
         );
         let judged = |name: &str| -> Result<Value> {
@@ -311,7 +370,11 @@ fn a_container_and_the_pdf_files_in_it_have_verdicts_of_their_own() -> Result<()
         ensure!(changed["report"]["indication"] == FAILED, "{changed}");
         ensure!(judged("plain.pdf")?.is_null(), "{verdict}");
         let text = network.consign("verify sent.asice --trust node-b/trust/trust.json")?;
-        ensure!(text.text().contains("changed.pdf: TOTAL-FAILED"), "{text}");
+        ensure!(
+            text.text()
+                .contains("changed.pdf: NOT VALID (TOTAL-FAILED)"),
+            "{text}"
+        );
         ensure!(text.text().contains("plain.pdf: no signatures"), "{text}");
         Ok(())
     })

@@ -9,7 +9,7 @@ use consign_tests::program::Invocation;
 use consign_tests::scratch::in_scratch;
 use consign_tests::service::Service;
 use consign_tests::waiting::until;
-use consign_tests::{Scratch, material};
+use consign_tests::{Scratch, material, soft_token};
 
 #[test]
 fn the_commands_of_the_readme_work_as_they_stand() -> Result<()> {
@@ -21,10 +21,16 @@ fn the_commands_of_the_guide_work_as_they_stand() -> Result<()> {
     follow("docs/NETWORK.md", "## By invitation", 4)
 }
 
+#[test]
+fn the_commands_of_the_guide_to_keys_work_as_they_stand() -> Result<()> {
+    follow("docs/KEYS.md", "## Try it", 4)
+}
+
 /// Runs the first block below a heading of a file; it starts so many services.
 fn follow(file: &str, heading: &str, expected: usize) -> Result<()> {
     in_scratch(file.trim_end_matches(".md"), |scratch| {
         scratch.write("quyet-dinh.pdf", material::pdf("README"))?;
+        soft_token::prepare(scratch)?;
         let (port, authority) = (free_port()?.to_string(), free_port()?.to_string());
         let mut services = Vec::new();
         let mut id = None;
@@ -44,6 +50,10 @@ fn follow(file: &str, heading: &str, expected: usize) -> Result<()> {
                 // A person sees in the terminals that all are connected.
                 wait_until_connected(scratch, "node-a")?;
                 wait_until_connected(scratch, "node-b")?;
+            }
+            if !command.starts_with("consign ") {
+                sh(scratch, &command)?;
+                continue;
             }
             let answer = sh(scratch, &format!("{command} --json"))?;
             if command.starts_with("consign send ") {
@@ -88,7 +98,8 @@ fn wait_until_connected(scratch: &Scratch, node: &str) -> Result<()> {
 fn start(scratch: &Scratch, command: &str) -> Result<Service> {
     let (_, line) = command.split_once(' ').context("a command has words")?;
     let directory = line.rsplit(' ').next().context("it names its directory")?;
-    Service::start(&scratch.join(directory), line)
+    let token = Some(soft_token::setting(scratch));
+    Service::start_with(&scratch.join(directory), line, token)
 }
 
 /// By a shell, as a person would.
@@ -97,5 +108,6 @@ fn sh(scratch: &Scratch, command: &str) -> Result<consign_tests::Answer> {
     let folder = binary.parent().context("it lies somewhere")?;
     let script = format!("PATH='{}':\"$PATH\"; {command}", folder.display());
     let shell = Invocation::of("sh").args(["-c", &script]);
+    let shell = shell.with([soft_token::setting(scratch)]);
     shell.stand_in(scratch.path()).run()?.good()
 }

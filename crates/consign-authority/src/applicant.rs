@@ -14,7 +14,7 @@ use consign_pki::statement::StatementPublicKey;
 use crate::error::{AuthorityError, KeyUsage};
 
 /// `SubjectPublicKeyInfo` of Ed25519 (RFC 8410 §4) up to the 32 raw bytes.
-const ED25519_PREFIX: [u8; 12] = [
+pub(crate) const ED25519_PREFIX: [u8; 12] = [
     0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00,
 ];
 

@@ -1,5 +1,8 @@
 //! Why the authority did not do what it was asked; each text says what to do instead.
 
+mod damage;
+mod key_usage;
+
 use std::path::PathBuf;
 
 use consign_domain::code::CodeError;
@@ -17,7 +20,11 @@ use consign_runtime::files::{FileError, LockError};
 use consign_verify::directory::DirectoryError;
 use uuid::Uuid;
 
+use crate::files::RootError;
 use crate::register::Kind;
+
+pub use damage::DamageError;
+pub use key_usage::KeyUsage;
 
 /// Why the authority did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +57,19 @@ pub enum AuthorityError {
         /// What is wrong with it.
         #[source]
         source: TextError,
+    },
+    /// What certificates are to say besides whose they are cannot be said.
+    #[error("certificates cannot name that; correct what the cause names")]
+    Naming {
+        /// Why.
+        #[source]
+        source: IssueError,
+    },
+    /// A file that is no record of a ceremony.
+    #[error("{} is no record of a ceremony; give a file of ceremonies/", path.display())]
+    NoRecord {
+        /// The file.
+        path: PathBuf,
     },
     /// A life of no days or more than the calendar has.
     #[error("{field} must be between 1 and {limit}; correct it")]
@@ -233,6 +253,18 @@ pub enum AuthorityError {
         /// The code.
         code: AgencyCode,
     },
+    /// No group of that short name.
+    #[error("there is no group {code}; `consign authority group list` lists them")]
+    GroupUnknown {
+        /// The short name.
+        code: PartyCode,
+    },
+    /// More members than an envelope may have recipients.
+    #[error("a group has at most {limit} agencies; make several groups")]
+    GroupFull {
+        /// Most members.
+        limit: usize,
+    },
     /// No party of that code or id.
     #[error("{party} is not registered; `consign authority show` lists who is")]
     PartyUnknown {
@@ -296,12 +328,31 @@ pub enum AuthorityError {
         /// How many may wait.
         limit: usize,
     },
+    /// Too many requests of one source wait.
+    #[error("{limit} requests from {address} wait already; ask for invitations, or for a decision")]
+    PendingOfSource {
+        /// The source.
+        address: std::net::IpAddr,
+        /// How many of it may wait.
+        limit: usize,
+    },
+    /// Keys were renewed too often.
+    #[error("the keys of {party} were renewed {limit} times within a day; those in force go on")]
+    RenewedOften {
+        /// The party.
+        party: String,
+        /// How often they may be.
+        limit: usize,
+    },
     /// A request that is too large to wait.
     #[error("a request without an invitation has at most {limit} bytes; ask for invitations")]
     PendingTooLarge {
         /// How many bytes it may have.
         limit: usize,
     },
+    /// A root of others is not taken.
+    #[error(transparent)]
+    Root(#[from] RootError),
     /// New keys are not listed.
     #[error("the keys of {party} are not renewed: {rule}")]
     RenewalRefused {
@@ -423,81 +474,13 @@ pub enum AuthorityError {
     Entropy(#[from] EntropyError),
 }
 
-/// What is wrong with a file of the authority.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum DamageError {
-    /// Not JSON of its form.
-    #[error("not well-formed")]
-    Json(#[from] serde_json::Error),
-    /// Not text.
-    #[error("not UTF-8")]
-    Text(#[from] std::str::Utf8Error),
-    /// Not a directory entry.
-    #[error("not a directory entry")]
-    Entry(#[from] EntryError),
-    /// A serial number that is none.
-    #[error("a serial number is not in hexadecimal digits")]
-    Serial,
-    /// The name is not that of the content.
-    #[error("its name is not that of its content")]
-    Name,
-    /// A key or certificate of the authority.
-    #[error("not the authority's key or certificate")]
-    Authority(#[from] IssueError),
-    /// The directory key.
-    #[error("not the directory key")]
-    DirectoryKey(#[from] StatementKeyError),
-    /// The service's key.
-    #[error("not the service's key")]
-    ServiceKey(#[from] consign_pki::seal::SealError),
-    /// The trust file.
-    #[error("not the trust file")]
-    Trust(#[from] consign_verify::trust::TrustError),
-    /// A certificate.
-    #[error("not a certificate")]
-    Certificate(#[from] consign_pki::certificate::CertificateError),
-    /// A published directory that does not verify.
-    #[error("not a directory of this authority")]
-    Directory(#[from] DirectoryError),
-    /// A signature that is not 64 bytes.
-    #[error("not a signature of 64 bytes")]
-    Signature,
-}
-
-/// What a key is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyUsage {
-    /// It identifies a node or hub in TLS.
-    Tls,
-    /// It seals documents.
-    Seal,
-    /// It signs statements.
-    Statement,
-    /// It decrypts.
-    Encryption,
-    /// It signs time-stamps.
-    TimeStamp,
-}
-
-impl std::fmt::Display for KeyUsage {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Self::Tls => "TLS key",
-            Self::Seal => "seal key",
-            Self::Statement => "statement key",
-            Self::Encryption => "encryption key",
-            Self::TimeStamp => "time-stamp key",
-        })
-    }
-}
-
 impl AuthorityError {
     /// The code to answer with.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::NotFounded { .. } | Self::PartyUnknown { .. } => ErrorCode::NotFound,
+            Self::NotFounded { .. } | Self::PartyUnknown { .. } | Self::GroupUnknown { .. } => {
+                ErrorCode::NotFound
+            }
             Self::Proof { .. } => ErrorCode::SignatureInvalid,
             Self::Full { .. } => ErrorCode::TooLarge,
             Self::Head { source } => source.code(),
@@ -509,7 +492,8 @@ impl AuthorityError {
             Self::NotInvited { .. } | Self::RenewalRefused { .. } => ErrorCode::EnrolmentRefused,
             Self::NotPublished => ErrorCode::StorageFailed,
             Self::PendingUnknown { .. } => ErrorCode::NotFound,
-            Self::PendingFull { .. } => ErrorCode::QuotaExceeded,
+            Self::PendingFull { .. } | Self::PendingOfSource { .. } => ErrorCode::QuotaExceeded,
+            Self::RenewedOften { .. } => ErrorCode::QuotaExceeded,
             Self::PendingTooLarge { .. } => ErrorCode::TooLarge,
             Self::Service { source } => source.code(),
             Self::Lock(_) => ErrorCode::Busy,

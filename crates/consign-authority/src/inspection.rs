@@ -1,7 +1,7 @@
 //! What `authority show` says.
 
 use consign_domain::directory::{
-    AgencyEntry, AuthorityEntry, Entry, EntryState, HubEntry, NodeEntry, Validity,
+    AgencyEntry, AuthorityEntry, Entry, EntryState, GroupEntry, HubEntry, NodeEntry, Validity,
 };
 use consign_domain::{
     AgencyCode, AgencyId, DirectoryVersion, HubId, NetworkId, NodeId, PartyCode, PartyId, Timestamp,
@@ -89,6 +89,19 @@ pub struct AgencySummary {
     pub seal: Option<End>,
 }
 
+/// A group of agencies.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct GroupSummary {
+    /// Its short name.
+    pub code: PartyCode,
+    /// Its name.
+    pub name: String,
+    /// Whether it is one now.
+    pub current: bool,
+    /// The codes of its members now, in order.
+    pub members: Vec<String>,
+}
+
 /// The authority's service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ServiceSummary {
@@ -113,6 +126,9 @@ pub struct Inspection {
     pub root: End,
     /// When the issuing certificate ends.
     pub issuing: End,
+    /// When the root's revocation list runs out, if one was signed; the issuing authority's does
+    /// so with the head.
+    pub root_list: Option<End>,
     /// The newest published head, if there is one.
     pub head: Option<HeadSummary>,
     /// Whether the entries differ from what was published last: publish to make them count.
@@ -125,12 +141,15 @@ pub struct Inspection {
     pub nodes: Vec<NodeSummary>,
     /// The agencies, by code.
     pub agencies: Vec<AgencySummary>,
+    /// The groups, by short name.
+    pub groups: Vec<GroupSummary>,
 }
 
 impl Inspection {
     pub(crate) fn new(
         settings: &Settings,
         (root, issuing): (&CertificateDetails, &CertificateDetails),
+        root_list: Option<Timestamp>,
         register: &Register,
         newest: Option<&Directory>,
         now: Timestamp,
@@ -146,12 +165,14 @@ impl Inspection {
             code: settings.code.clone(),
             root: certificate_end(root),
             issuing: certificate_end(issuing),
+            root_list: root_list.map(|until| end(until, now)),
             head: newest.map(|directory| head(directory, now)),
             unpublished: published != publication::join(&register.lines()),
             service: None,
             hubs: Vec::new(),
             nodes: Vec::new(),
             agencies: Vec::new(),
+            groups: Vec::new(),
         };
         for record in register.records() {
             match &record.entry {
@@ -162,6 +183,7 @@ impl Inspection {
                     ..hub(one, now)
                 }),
                 Entry::Authority(one) => inspection.service = service(one, record),
+                Entry::Group(one) => inspection.groups.push(group(one, register, now)),
                 _ => {}
             }
         }
@@ -172,6 +194,7 @@ impl Inspection {
             }
         }
         inspection.agencies.sort_by(|a, b| a.code.cmp(&b.code));
+        inspection.groups.sort_by(|a, b| a.code.cmp(&b.code));
         inspection
     }
 }
@@ -226,6 +249,21 @@ fn agency(agency: &AgencyEntry, now: Timestamp) -> AgencySummary {
         hub: agency.hub,
         state: agency.state,
         seal: last_end(agency.seals.iter().map(|seal| seal.validity), now),
+    }
+}
+
+fn group(group: &GroupEntry, register: &Register, now: Timestamp) -> GroupSummary {
+    let code = |id: &AgencyId| {
+        let code = register.agency(*id).and_then(|agency| agency.code_at(now));
+        code.map_or_else(|| id.to_string(), ToString::to_string)
+    };
+    let mut members: Vec<String> = group.members.iter().map(code).collect();
+    members.sort();
+    GroupSummary {
+        code: group.code.clone(),
+        name: group.name.to_string(),
+        current: group.validity.contains(now),
+        members,
     }
 }
 

@@ -26,6 +26,7 @@
 //! | [`files`] | the authority's directory on disk and the public operations |
 //! | `issuance`, `applicant`, `entries` | from a request to certificates and entries |
 //! | `register` | who has which id, code and key |
+//! | [`ceremony`] | printable records of what was done with the root's key |
 //! | `publication` | the next head |
 //! | `revocation` | what no longer counts, and the lists that say so |
 //! | [`service`] | enrolment and renewal by gRPC, the directory handed on |
@@ -33,6 +34,7 @@
 
 mod address;
 mod applicant;
+pub mod ceremony;
 mod entries;
 pub mod error;
 pub mod files;
@@ -46,12 +48,12 @@ mod settings;
 
 pub use error::AuthorityError;
 pub use files::{
-    Authority, Enrolment, Invitation, InvitationSummary, InviteOptions, Invited, Invitee, Known,
-    NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof, init, init_with,
-    inspect, issue, protect, publish, revoke, set_state,
+    Authority, Enrolment, Founded, Founding, Invitation, InvitationSummary, InviteOptions, Invited,
+    Invitee, Known, NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof,
+    RootError, RootUse, init, init_with, inspect, issue, protect, publish, revoke, set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;
 pub use register::Kind;
 pub use revocation::{RevokeOptions, RevokedParty};
-pub use settings::{AUTHORITY_CODE, Lives, Settings, SettingsTag};
+pub use settings::{AUTHORITY_CODE, Lives, Naming, Settings, SettingsTag};

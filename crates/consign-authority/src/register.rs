@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use consign_domain::directory::{
-    AgencyEntry, AuthorityEntry, Entry, EntryState, HubEntry, NodeEntry,
+    AgencyEntry, AuthorityEntry, Entry, EntryState, GroupEntry, HubEntry, NodeEntry,
 };
 use consign_domain::{AgencyCode, AgencyId, Digest, HubId, NodeId, PartyCode, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -26,6 +26,8 @@ pub enum Kind {
     Node,
     /// A hub.
     Hub,
+    /// A group of agencies.
+    Group,
     /// The authority itself, or its network.
     Authority,
 }
@@ -36,6 +38,7 @@ impl fmt::Display for Kind {
             Self::Agency => "an agency",
             Self::Node => "a node",
             Self::Hub => "a hub",
+            Self::Group => "a group",
             Self::Authority => "the authority",
         })
     }
@@ -79,6 +82,7 @@ impl Record {
             Entry::Agency(_) => Kind::Agency,
             Entry::Node(_) => Kind::Node,
             Entry::Authority(_) => Kind::Authority,
+            Entry::Group(_) => Kind::Group,
             _ => Kind::Hub,
         }
     }
@@ -146,6 +150,9 @@ impl Register {
             Entry::Hub(hub) => {
                 self.codes.entry(hub.code.clone()).or_insert(id);
             }
+            Entry::Group(group) => {
+                self.codes.entry(group.code.clone()).or_insert(id);
+            }
             _ => {}
         }
         self.records.insert(id, record);
@@ -180,6 +187,14 @@ impl Register {
     pub(crate) fn hub(&self, id: HubId) -> Option<&HubEntry> {
         match &self.get(id.to_bytes())?.entry {
             Entry::Hub(hub) => Some(hub),
+            _ => None,
+        }
+    }
+
+    /// The group of a short name.
+    pub(crate) fn group_by_code(&self, code: &PartyCode) -> Option<&GroupEntry> {
+        match &self.get(self.code_holder(code)?)?.entry {
+            Entry::Group(group) => Some(group),
             _ => None,
         }
     }

@@ -3,8 +3,8 @@
 //! The directory says it to this network: a revoked seal or statement key counts for what is
 //! proven to be older than the revocation, and for nothing later.
 
-use consign_domain::Timestamp;
 use consign_domain::directory::{Entry, KeyState, TlsEntry, Validity};
+use consign_domain::{Digest, Timestamp};
 use consign_pki::issue::Revocation;
 use consign_pki::path::revocation::RevocationReason;
 use serde::{Deserialize, Serialize};
@@ -28,7 +28,8 @@ pub struct RevokeOptions {
 pub struct RevokedParty {
     /// From when on nothing of it counts.
     pub since: Timestamp,
-    /// Certificates: seals of an agency; of a hub those for TLS and for time-stamps.
+    /// Certificates: seals of an agency; of a hub those for TLS and for time-stamps; of a node those
+    /// for TLS.
     pub certificates: usize,
     /// Statement keys.
     pub statement_keys: usize,
@@ -77,15 +78,16 @@ pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Optio
                 key.state = KeyState::Retired;
                 end(&mut key.validity, since);
             }
-            &mut agency.statement_keys
+            &mut agency.statement_keys[..]
         }
         Entry::Hub(hub) => {
-            let counts = |tls: &&mut TlsEntry| tls.validity.until.is_none_or(|until| until > since);
-            for tls in hub.tls.iter_mut().filter(counts) {
-                end(&mut tls.validity, since);
-                revoked.push(tls.certificate);
-            }
-            &mut hub.statement_keys
+            revoked.extend(end_certificates(&mut hub.tls, since));
+            &mut hub.statement_keys[..]
+        }
+        // It says nothing of its own: its agencies have keys, which are revoked by their codes.
+        Entry::Node(node) => {
+            revoked.extend(end_certificates(&mut node.tls, since));
+            &mut []
         }
         _ => return None,
     };
@@ -114,6 +116,16 @@ pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Optio
         certificates,
         statement_keys,
     })
+}
+
+/// Ends the TLS certificates that still count; gives them.
+fn end_certificates(certificates: &mut [TlsEntry], since: Timestamp) -> Vec<Digest> {
+    let counts = |tls: &&mut TlsEntry| tls.validity.until.is_none_or(|until| until > since);
+    let ended = certificates.iter_mut().filter(counts).map(|tls| {
+        end(&mut tls.validity, since);
+        tls.certificate
+    });
+    ended.collect()
 }
 
 fn end(validity: &mut Validity, at: Timestamp) {

@@ -2,6 +2,7 @@
 
 use consign_domain::text::Line;
 use consign_domain::{NetworkId, PartyCode, PartyId};
+use consign_pki::issue::Profile;
 use serde::{Deserialize, Serialize};
 
 use crate::error::AuthorityError;
@@ -95,6 +96,44 @@ pub struct Settings {
     /// The hub of new agencies where there are several and none is named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hub: Option<PartyCode>,
+    /// What new certificates say besides whose they are.
+    #[serde(default, skip_serializing_if = "Naming::is_empty")]
+    pub certificates: Naming,
+}
+
+/// What certificates say besides whose they are. A change counts for certificates made later.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Naming {
+    /// The arc of the authority's certificate policies, dotted; a placeholder without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy_arc: Option<Line<200>>,
+    /// Where `issuing.crl` and `root.crl` are published: `http://NAME/PATH`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Line<200>>,
+}
+
+impl Naming {
+    fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn profile(&self) -> Profile {
+        let usual = Profile::default();
+        Profile {
+            policy_arc: self
+                .policy_arc
+                .as_ref()
+                .map_or(usual.policy_arc, Line::to_string),
+            lists: self.lists.as_ref().map(Line::to_string),
+            ..Profile::default()
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), AuthorityError> {
+        let checked = self.profile().check();
+        checked.map_err(|source| AuthorityError::Naming { source })
+    }
 }
 
 /// The field `type` of `authority.json`.

@@ -267,3 +267,74 @@ fn keys_are_renewed_by_the_keys_in_force_alone() {
         Err(AuthorityError::RenewalRefused { .. })
     ));
 }
+
+#[test]
+fn one_source_does_not_have_all_places_of_those_who_wait() {
+    let mut desk = Desk::new();
+    let stranger = |code: &str| Request::Node(node_of(vec![agency(code, None)])).to_bytes();
+    let mut ask = |request: &[u8], from: &str| {
+        let from = Some(from.parse().unwrap());
+        desk.authority.enrol_from(request, &[], from, now())
+    };
+    let first = stranger("H49.100");
+    ask(&first, "192.0.2.1").unwrap();
+    for number in 101..110 {
+        ask(&stranger(&format!("H49.{number}")), "192.0.2.1").unwrap();
+    }
+    let refused = ask(&stranger("H49.110"), "192.0.2.1").unwrap_err();
+    assert_eq!(refused.code(), consign_domain::ErrorCode::QuotaExceeded);
+    // Who waits already may ask again, and others may wait too.
+    ask(&first, "192.0.2.1").unwrap();
+    ask(&stranger("H49.110"), "192.0.2.2").unwrap();
+    let pending = Authority::pending(&desk.ceremony.dir()).unwrap();
+    assert_eq!(pending.len(), 11);
+    let of_first = |one: &&consign_authority::PendingRequest| one.agencies[0].0 == "H49.100";
+    let one = pending.iter().find(of_first).unwrap();
+    assert_eq!(one.from, Some("192.0.2.1".parse().unwrap()));
+    assert_eq!(one.asked, Some(now()));
+    // Whoever is invited waits for nobody.
+    let secret = desk.invite("H49.13");
+    let request = Request::Node(node_of(vec![agency("H49.13", None)])).to_bytes();
+    let from = Some("192.0.2.1".parse().unwrap());
+    let answer = desk.authority.enrol_from(&request, &[secret], from, now());
+    assert!(matches!(answer, Ok(Enrolment::Answered(_))));
+    assert!(Authority::has_invitation(&desk.ceremony.dir(), &secret));
+    assert!(!Authority::has_invitation(&desk.ceremony.dir(), &[7; 16]));
+    // What was decided gives its place back.
+    desk.authority.dismiss(&one.reference).unwrap();
+    let next = stranger("H49.120");
+    let answer = desk.authority.enrol_from(&next, &[], from, now());
+    assert!(matches!(answer, Ok(Enrolment::Waiting(_))));
+}
+
+#[test]
+fn keys_are_not_renewed_all_day_long() {
+    let mut desk = Desk::new();
+    let (mut request, bundle) = desk.enrolled("H49.13");
+    let fingerprint = |chain: &str| {
+        let certificates = read_bundle(chain).unwrap();
+        let details = CertificateDetails::from_der(&certificates[0]).unwrap();
+        Digest::from_bytes(details.fingerprint)
+    };
+    let (node, mut certificate) = (request.id.to_bytes(), fingerprint(&bundle.tls));
+    let mut renew = |request: &mut NodeRequest, at: Timestamp| {
+        request.tls = support::certificate_request();
+        let bytes = Request::Node(request.clone()).to_bytes();
+        let renewed = desk.authority.renew(&bytes, &[], (node, certificate), at);
+        renewed.map(|bundle| {
+            certificate = fingerprint(&bundle.tls);
+            // The same again, since an answer may be lost, is not counted.
+            let again = desk.authority.renew(&bytes, &[], (node, certificate), at);
+            assert_eq!(again.unwrap().tls, bundle.tls);
+        })
+    };
+    for _ in 0..12 {
+        renew(&mut request, now()).unwrap();
+    }
+    let refused = renew(&mut request, now()).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::RenewedOften { limit: 12, .. }),
+        "{refused}"
+    );
+    renew(&mut request, days(1)).unwrap();
+}

@@ -8,9 +8,10 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use consign_authority::{Authority, Lives, NewKeys, PublishOptions, init_with, protect};
+use consign_authority::{Authority, Founding, NewKeys, PublishOptions, init_with, protect};
 use consign_domain::Timestamp;
 use consign_keys::{Keyring, SecretSource};
+use consign_runtime::clock::Clock;
 
 const KEYS: [&str; 3] = ["root", "issuing", "directory"];
 
@@ -56,11 +57,17 @@ fn keys_under_a_passphrase_serve_whoever_knows_it() {
     let place = directory.path();
     let authority = place.join("authority");
     let (first, second) = (source(place, "first"), source(place, "second"));
-    let keys = NewKeys {
-        keyring: Keyring::protecting(first.clone()).unwrap(),
-        token: None,
+    let founding = Founding {
+        name: "Quảng Ninh".to_owned(),
+        keys: NewKeys {
+            keyring: Keyring::protecting(first.clone()).unwrap(),
+            token: None,
+        },
+        ..Founding::default()
     };
-    init_with(&authority, "Quảng Ninh", Lives::default(), &keys, now()).unwrap();
+    let founded = init_with(&authority, &founding, &Clock::fixed(now().as_unix())).unwrap();
+    let record = std::fs::read_to_string(founded.record).unwrap();
+    assert!(record.contains("root key            file keys/root.key, under a passphrase\n"));
     let reads = |passphrase: &str, key: &str| {
         let line = format!("pkey -in authority/keys/{key}.key -noout -passin file:{passphrase}");
         openssl(place, &line)

@@ -11,12 +11,13 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use consign_authority::{AuthorityError, RevokeOptions, revoke};
+use consign_authority::{Authority, AuthorityError, RevokeOptions, revoke};
 use consign_domain::directory::KeyState;
 use consign_domain::enrolment::Request;
-use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
+use consign_domain::{AgencyCode, Digest, ErrorCode, PartyCode, Timestamp};
+use consign_pki::certificate::{fingerprint, read_bundle};
 use consign_pki::path::revocation::RevocationReason;
-use support::{Ceremony, DAY, agency, days, node_of, now};
+use support::{Ceremony, DAY, agency, certificate_request, days, node_of, now};
 
 const SUPERSEDED: RevokeOptions = RevokeOptions {
     reason: RevocationReason::Superseded,
@@ -181,6 +182,46 @@ fn a_hub_is_revoked_by_its_name() {
     let revoked = revoke(&ceremony.dir(), &hub, SUPERSEDED, days(1)).unwrap();
     // Those for TLS and for time-stamps.
     assert_eq!((revoked.certificates, revoked.statement_keys), (2, 1));
+}
+
+/// The fingerprint of a chain's first certificate.
+fn first_of(chain: &str) -> Digest {
+    let certificates = read_bundle(chain).unwrap();
+    Digest::from_bytes(fingerprint(certificates.first().unwrap()))
+}
+
+#[test]
+fn a_node_is_known_no_more_once_its_certificate_is_revoked() {
+    let ceremony = Ceremony::with_hub();
+    let mut request = node_of(vec![agency("H49.13", None)]);
+    let bundle = ceremony.issue(&Request::Node(request.clone()));
+    let tls = ceremony.dir().join("tls.pem");
+    std::fs::write(&tls, &bundle.tls).unwrap();
+    ceremony.publish(now());
+    assert!(openssl_accepts(&ceremony, &tls, now()));
+    let at = days(3);
+    let mut authority = Authority::open(&ceremony.dir()).unwrap();
+    let revoked = authority.revoke_node(request.id, SUPERSEDED, at).unwrap();
+    assert_eq!((revoked.certificates, revoked.statement_keys), (1, 0));
+    let again = authority.revoke_node(request.id, SUPERSEDED, at);
+    assert!(matches!(again, Err(AuthorityError::NothingToRevoke { .. })));
+    drop(authority);
+    let directory = ceremony.directory(&ceremony.publish(at));
+    let certificate = first_of(&bundle.tls);
+    assert!(directory.node_by_certificate(certificate, at).is_none());
+    assert!(!openssl_accepts(&ceremony, &tls, at));
+    // Its agency's keys are its agency's.
+    let code = "H49.13".parse().unwrap();
+    let entry = directory.active_agency(&code, at).unwrap();
+    assert_eq!(entry.seals[0].state, KeyState::Active);
+    // The key is certified no more; another one is, where that is meant.
+    let same = ceremony.try_issue(&Request::Node(request.clone()), true, at);
+    assert!(matches!(same, Err(AuthorityError::KeyRevoked { .. })));
+    request.tls = certificate_request();
+    let fresh = ceremony.try_issue(&Request::Node(request), true, at);
+    let directory = ceremony.directory(&ceremony.publish(at));
+    let certificate = first_of(&fresh.unwrap().tls);
+    assert!(directory.node_by_certificate(certificate, at).is_some());
 }
 
 #[test]

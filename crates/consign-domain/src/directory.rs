@@ -9,17 +9,18 @@
 //! kinds of key that it does not know, so that a new key kind stops nobody who has no
 //! use for it. The bytes are kept and hashed as they are.
 
-use std::collections::BTreeSet;
+mod entry;
 
 use serde::{Deserialize, Serialize};
 
 use crate::code::{AgencyCode, PartyCode};
 use crate::digest::Digest;
-use crate::id::{AgencyId, HubId, KeyId, NodeId, PartyId};
-use crate::limits::MAX_ENTRY;
+use crate::id::{AgencyId, GroupId, HubId, KeyId, NodeId, PartyId};
 use crate::statement::AgeRecipient;
 use crate::text::Line;
 use crate::time::Timestamp;
+
+pub use entry::{Entry, EntryError};
 
 /// What a signer is, by the directory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -310,6 +311,22 @@ pub struct HubEntry {
     pub state: EntryState,
 }
 
+/// Agencies that are sent to together. A sender's node takes the members that it finds there when a
+/// document is composed; the envelope names them one by one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupEntry {
+    /// Its id.
+    pub id: GroupId,
+    /// Its short name, such as `so-nganh`; never another's.
+    pub code: PartyCode,
+    /// What people call it.
+    pub name: Line<200>,
+    /// The agencies in it: strictly ascending.
+    pub members: Vec<AgencyId>,
+    /// When it is one.
+    pub validity: Validity,
+}
+
 /// Where the authority answers requests, so that keys can be renewed without files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorityEntry {
@@ -319,218 +336,4 @@ pub struct AuthorityEntry {
     pub address: Line<260>,
     /// The certificates it is known by.
     pub tls: Vec<TlsEntry>,
-}
-
-/// One line of the directory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type")]
-#[non_exhaustive]
-pub enum Entry {
-    /// An agency.
-    #[serde(rename = "consign/agency/v1")]
-    Agency(AgencyEntry),
-    /// A node.
-    #[serde(rename = "consign/node/v1")]
-    Node(NodeEntry),
-    /// A hub.
-    #[serde(rename = "consign/hub/v1")]
-    Hub(HubEntry),
-    /// The authority's own service.
-    #[serde(rename = "consign/authority-service/v1")]
-    Authority(AuthorityEntry),
-    /// One of a kind that this version does not know, by its id.
-    #[serde(skip)]
-    Other([u8; 16]),
-}
-
-/// What entries of all kinds begin with.
-#[derive(Deserialize)]
-struct AnyEntry {
-    #[serde(rename = "type")]
-    kind: String,
-    id: PartyId,
-}
-
-/// Why bytes are not a directory entry.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum EntryError {
-    /// More bytes than an entry may have.
-    #[error("{size} bytes, an entry has at most {MAX_ENTRY}")]
-    TooLarge {
-        /// Bytes found.
-        size: usize,
-    },
-    /// Not JSON, or a field is missing, unknown, doubled or out of its range.
-    #[error("not a well-formed directory entry")]
-    Malformed {
-        /// Where and why.
-        #[source]
-        source: serde_json::Error,
-    },
-    /// Fields that do not go together.
-    #[error("{rule}")]
-    Inconsistent {
-        /// The rule that is broken.
-        rule: &'static str,
-    },
-}
-
-impl Entry {
-    const KINDS: [&str; 4] = [
-        "consign/agency/v1",
-        "consign/node/v1",
-        "consign/hub/v1",
-        "consign/authority-service/v1",
-    ];
-
-    /// Reads one line.
-    ///
-    /// # Errors
-    /// [`EntryError`].
-    pub fn parse(bytes: &[u8]) -> Result<Self, EntryError> {
-        if bytes.len() > MAX_ENTRY {
-            return Err(EntryError::TooLarge { size: bytes.len() });
-        }
-        if bytes.contains(&b'\n') {
-            return Err(EntryError::Inconsistent {
-                rule: "an entry is one line",
-            });
-        }
-        let malformed = |source| EntryError::Malformed { source };
-        let any: AnyEntry = serde_json::from_slice(bytes).map_err(malformed)?;
-        if !Self::KINDS.contains(&any.kind.as_str()) {
-            return Ok(Self::Other(any.id.to_bytes()));
-        }
-        let entry: Self = serde_json::from_slice(bytes).map_err(malformed)?;
-        entry.check()?;
-        Ok(entry)
-    }
-
-    /// The line, without its end.
-    #[expect(clippy::expect_used, reason = "our own types always have a JSON form")]
-    pub fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("entries serialise")
-    }
-
-    /// The id that orders the entries.
-    pub const fn id(&self) -> [u8; 16] {
-        match self {
-            Self::Agency(agency) => agency.id.to_bytes(),
-            Self::Node(node) => node.id.to_bytes(),
-            Self::Hub(hub) => hub.id.to_bytes(),
-            Self::Authority(authority) => authority.id.to_bytes(),
-            Self::Other(id) => *id,
-        }
-    }
-
-    /// The statement keys of the party, by id, if it signs statements.
-    pub fn signer(&self) -> Option<(PartyId, &[StatementKeyEntry])> {
-        match self {
-            Self::Agency(agency) => Some((agency.id.into(), &agency.statement_keys)),
-            Self::Hub(hub) => Some((hub.id.into(), &hub.statement_keys)),
-            Self::Node(_) | Self::Authority(_) | Self::Other(_) => None,
-        }
-    }
-
-    fn check(&self) -> Result<(), EntryError> {
-        let rule = |holds, rule| {
-            if holds {
-                Ok(())
-            } else {
-                Err(EntryError::Inconsistent { rule })
-            }
-        };
-        match self {
-            Self::Agency(agency) => {
-                rule(!agency.codes.is_empty(), "an agency has a code")?;
-                rule(!agency.names.is_empty(), "an agency has a name")?;
-                rule(
-                    agency.parent != Some(agency.id),
-                    "an agency is not above itself",
-                )?;
-                let merged = agency.successor.is_some();
-                rule(
-                    !merged || agency.state == EntryState::Closed,
-                    "an agency that was merged into another is closed",
-                )?;
-                rule(
-                    agency.successor != Some(agency.id),
-                    "an agency is not merged into itself",
-                )?;
-                let encryption = agency.encryption_keys.iter().map(|key| key.id);
-                rule(distinct(encryption), "a key stands in an entry once")?;
-                let mut seals = agency.seals.iter().map(|seal| (seal.state, seal.validity));
-                rule(seals.all(ends), "a seal that is not active has an end")?;
-                check_keys(&agency.statement_keys)
-            }
-            Self::Hub(hub) => {
-                rule(
-                    matches!(hub.code, PartyCode::Service(_)),
-                    "a hub's name is lowercase",
-                )?;
-                check_keys(&hub.statement_keys)
-            }
-            Self::Node(_) | Self::Authority(_) | Self::Other(_) => Ok(()),
-        }
-    }
-}
-
-fn check_keys(keys: &[StatementKeyEntry]) -> Result<(), EntryError> {
-    let rule = |holds, rule| {
-        if holds {
-            Ok(())
-        } else {
-            Err(EntryError::Inconsistent { rule })
-        }
-    };
-    rule(
-        distinct(keys.iter().map(|key| key.id)),
-        "a key stands in an entry once",
-    )?;
-    let ends = keys.iter().all(|key| ends((key.state, key.validity)));
-    rule(ends, "a key that is not active has an end")
-}
-
-/// Without an end, a retired or revoked key would count for ever.
-fn ends((state, validity): (KeyState, Validity)) -> bool {
-    state == KeyState::Active || validity.until.is_some()
-}
-
-fn distinct(keys: impl Iterator<Item = KeyId>) -> bool {
-    let mut seen = BTreeSet::new();
-    keys.into_iter().all(|key| seen.insert(key))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn doubled_and_bad_fields_are_refused_and_new_ones_passed_over() {
-        let node = r#"{"type":"consign/node/v1","id":"0b0ed3a6-5d0c-4c58-9f3f-0d0f9a1f7a11","name":"Sở Nội vụ","tls":[],"state":"active"}"#;
-        let parsed = Entry::parse(node.as_bytes()).unwrap();
-        assert_eq!(parsed.to_bytes(), node.as_bytes());
-        for (from, to) in [
-            (r#""tls":[]"#, r#""tls":[],"tls":[]"#),
-            (r#""active""#, r#""asleep""#),
-            (r#","tls":[]"#, ""),
-        ] {
-            assert!(
-                Entry::parse(node.replace(from, to).as_bytes()).is_err(),
-                "{to}"
-            );
-        }
-    }
-
-    #[test]
-    fn validity_is_half_open() {
-        let at = |seconds| Timestamp::from_unix(seconds).unwrap();
-        let span = Validity {
-            from: at(10),
-            until: Some(at(20)),
-        };
-        assert!(!span.contains(at(9)) && span.contains(at(10)));
-        assert!(span.contains(at(19)) && !span.contains(at(20)));
-    }
 }

@@ -123,6 +123,10 @@ uuid_id!(
     HubId, Ok
 );
 uuid_id!(
+    /// A group of agencies that are sent to together.
+    GroupId, Ok
+);
+uuid_id!(
     /// A network: everything that one authority's directory describes.
     NetworkId, Ok
 );

@@ -25,8 +25,8 @@ pub use code::{AgencyCode, PartyCode};
 pub use digest::{Digest, Salt};
 pub use error_code::ErrorCode;
 pub use id::{
-    AgencyId, DirectoryVersion, DocumentId, EnvelopeId, EnvelopeKey, HubId, KeyId, NetworkId,
-    NodeId, PartyId, Sequence,
+    AgencyId, DirectoryVersion, DocumentId, EnvelopeId, EnvelopeKey, GroupId, HubId, KeyId,
+    NetworkId, NodeId, PartyId, Sequence,
 };
 pub use statement::SignedStatement;
 pub use time::{Date, Timestamp};

@@ -7,6 +7,8 @@ use std::time::Duration;
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
 use consign_enrol::{Answer, Authority, EnrolFault, Offer};
+use consign_keys::Keyring;
+use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
 use consign_runtime::shutdown::Shutdown;
@@ -16,7 +18,7 @@ use tracing::{info, warn};
 
 use crate::directory::{self, Directories, DirectoryFault};
 use crate::renewal::Renewal;
-use crate::setup::{Installed, SetupError, init_as, install};
+use crate::setup::{Installed, SetupError, init_as, install_with};
 
 /// How often the authority is asked for a newer directory.
 const ASK: Duration = Duration::from_secs(2);
@@ -49,6 +51,7 @@ impl EnrolError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Authority(fault) => fault.code(),
+            Self::Setup(SetupError::Keyring(fault)) => fault.code(),
             Self::Setup(_) | Self::NotAHub { .. } => ErrorCode::Usage,
         }
     }
@@ -60,7 +63,7 @@ impl From<FileError> for EnrolError {
     }
 }
 
-/// Makes a hub's keys in `dir`, asks the authority at `address` with an invitation, and puts
+/// Makes a hub's keys in `dir` by `keyring`, asks the authority at `address` with an invitation, and puts
 /// the answer in place. It can be repeated: the same request gets the same answer.
 ///
 /// # Errors
@@ -69,6 +72,7 @@ pub async fn enrol(
     dir: &Path,
     address: &str,
     token: &InvitationToken,
+    keyring: &Arc<Keyring>,
     clock: &Clock,
 ) -> Result<Installed, EnrolError> {
     let mut authority = Authority::invited(address, token, clock).await?;
@@ -80,15 +84,19 @@ pub async fn enrol(
         return Err(EnrolError::NotAHub { code });
     }
     let dir = dir.to_owned();
-    let place = dir.clone();
+    let (place, making) = (dir.clone(), Arc::clone(keyring));
     let request = blocking(move || {
         let id = invitation.id;
-        let request = init_as(&place, &invitation.address, &invitation.code, id)?;
+        let (address, code) = (&invitation.address, &invitation.code);
+        let request = init_as(&place, address, code, id, &making)?;
         Ok::<_, EnrolError>(files::read_bounded(&request, MAX_REQUEST)?)
     })
     .await?;
     match authority.enrol(&request, &secrets).await? {
-        Answer::Bundle(bundle) => Ok(blocking(move || install(&dir, &bundle)).await?),
+        Answer::Bundle(bundle) => {
+            let keyring = Arc::clone(keyring);
+            Ok(blocking(move || install_with(&dir, &bundle, &keyring)).await?)
+        }
         Answer::Waiting(_) => Err(EnrolFault::Protocol.into()),
     }
 }
@@ -147,7 +155,9 @@ impl Follower {
             self.told = false;
             let now = Timestamp::from_unix_saturating(self.clock.now());
             let current = self.directories.current();
-            if let Err(fault) = self.renewal.look(&mut authority, &current, now).await {
+            let renewal = &mut self.renewal;
+            let looked = renewal.look(&mut authority, &current, &self.trust, now);
+            if let Err(fault) = looked.await {
                 warn!(%fault, "the hub's next certificate cannot be used");
             }
             tokio::time::sleep(ASK).await;
@@ -182,15 +192,5 @@ impl Follower {
                 false
             }
         }
-    }
-}
-
-/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
-        // The runtime is ending, and the caller with it.
-        Err(_) => std::future::pending().await,
     }
 }

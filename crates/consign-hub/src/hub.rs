@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use consign_domain::{Digest, Timestamp};
+use consign_keys::Keyring;
 use consign_proto::v1::hub_server::HubServer;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, DirectoryLock};
@@ -62,21 +63,22 @@ pub struct Hub {
     _lock: DirectoryLock,
 }
 
-/// Puts a hub together and listens. `progress` is told, where the store's index must be
-/// made anew, how many segments of how many are done.
+/// Puts a hub together and listens; `keyring` opens its keys. `progress` is told, where the
+/// store's index must be made anew, how many segments of how many are done.
 ///
 /// # Errors
 /// [`HubError`] names what is wrong.
 pub async fn bind(
     config: Config,
+    keyring: Keyring,
     progress: impl Fn(usize, usize) + Send + Sync + 'static,
 ) -> Result<Hub, HubError> {
     let open = move |data: &Path, clock: &Clock| Storage::open(data, clock, Arc::new(progress));
-    bind_with(config, Clock::system(), open).await
+    bind_opened(config, Clock::system(), keyring, open).await
 }
 
-/// Puts a hub together with a clock and the store that `open` opens in the data
-/// directory, and listens.
+/// Puts a hub, whose keys have no passphrase, together with a clock and the store that `open`
+/// opens in the data directory, and listens.
 ///
 /// # Errors
 /// [`HubError`] names what is wrong.
@@ -85,9 +87,19 @@ pub async fn bind_with(
     clock: Clock,
     open: impl FnOnce(&Path, &Clock) -> Result<Storage, HubError> + Send + 'static,
 ) -> Result<Hub, HubError> {
+    bind_opened(config, clock, Keyring::default(), open).await
+}
+
+async fn bind_opened(
+    config: Config,
+    clock: Clock,
+    keyring: Keyring,
+    open: impl FnOnce(&Path, &Clock) -> Result<Storage, HubError> + Send + 'static,
+) -> Result<Hub, HubError> {
     let (prepared, config) = {
         let clock = clock.clone();
-        let prepare = move || Prepared::new(&config, &clock, open).map(|it| (it, config));
+        let keyring = Arc::new(keyring);
+        let prepare = move || Prepared::new(&config, &clock, &keyring, open).map(|it| (it, config));
         let prepared = tokio::task::spawn_blocking(prepare).await;
         prepared.map_err(|_| HubError::Closing)??
     };
@@ -104,7 +116,7 @@ struct Prepared {
     behind: Behind,
     directories: Arc<Directories>,
     signer: Arc<HubSigner>,
-    time_stamps: Option<TimeStampKey>,
+    stamping: Arc<Stamping>,
     tls: ServerTls,
     follower: Option<Follower>,
     storage: Storage,
@@ -115,20 +127,24 @@ impl Prepared {
     fn new(
         config: &Config,
         clock: &Clock,
+        keyring: &Arc<Keyring>,
         open: impl FnOnce(&Path, &Clock) -> Result<Storage, HubError>,
     ) -> Result<Self, HubError> {
         let lock =
             DirectoryLock::acquire(&config.home).map_err(|source| HubError::Lock { source })?;
         let trust = load_trust(config)?;
-        let keys = Keys::load(&config.keys)?;
-        let time_stamps = TimeStampKey::load(&config.keys)?;
+        let keys = Keys::load(&config.keys, keyring)?;
+        let time_stamps = TimeStampKey::load(&config.keys, keyring)?;
+        keyring.leave_alone();
+        let stamping = Arc::new(Stamping::new(time_stamps, &config.limits, clock));
         let identity = keys.tls.clone();
         let now = Timestamp::from_unix_saturating(clock.now());
         // Named before the store is opened, which may take long.
         let newest = Directories::open(&config.directory, trust.clone(), None)?;
         let shown = Digest::from_bytes(identity.fingerprint().0);
+        let place = (config.keys.as_path(), keyring.as_ref());
         if newest.current().hub_by_certificate(shown, now).is_none()
-            && let Err(fault) = renewal::show_next(&config.keys, &identity, &newest.current(), now)
+            && let Err(fault) = renewal::show_next(place, &identity, &newest.current(), now)
         {
             warn!(%fault, "the hub's next certificate cannot be used");
         }
@@ -147,12 +163,15 @@ impl Prepared {
             .then(|| Follower {
                 directories: Arc::clone(&directories),
                 told: false,
-                renewal: Renewal::new(
+                renewal: Renewal {
                     identity,
-                    Arc::clone(&signer),
-                    config.home.clone(),
-                    config.keys.clone(),
-                ),
+                    signer: Arc::clone(&signer),
+                    stamping: Arc::clone(&stamping),
+                    home: config.home.clone(),
+                    keys: config.keys.clone(),
+                    keyring: Arc::clone(keyring),
+                    rests_until: None,
+                },
                 trust,
                 clock: clock.clone(),
                 place: config.directory.clone(),
@@ -163,7 +182,7 @@ impl Prepared {
             lock,
             directories,
             signer,
-            time_stamps,
+            stamping,
             tls,
             storage,
             uploads,
@@ -199,7 +218,7 @@ impl Prepared {
             behind,
             fences: Arc::new(Fences::default()),
             calls: Calls::new(config.limits.streams_per_node),
-            stamping: Stamping::new(self.time_stamps, &config.limits, &clock),
+            stamping: self.stamping,
             delivery: Arc::new(Semaphore::new(config.limits.delivery_bytes as usize)),
             uploads: Arc::new(Semaphore::new(config.limits.upload_bytes as usize)),
             clock,

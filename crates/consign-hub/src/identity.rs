@@ -11,13 +11,13 @@ use consign_domain::{
     Digest, DirectoryVersion, ErrorCode, HubId, KeyId, NetworkId, PartyCode, SignedStatement,
     Timestamp,
 };
+use consign_keys::{Keyring, KeyringError};
 use consign_pki::certificate::{self, CertificateDetails, CertificateError};
 use consign_pki::seal::{FileSealKey, SealError, SealSigner as _};
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::files::{self, FileError};
 use consign_runtime::tls::{IdentityError, TlsIdentity};
 use consign_verify::Directory;
-use zeroize::Zeroizing;
 
 use crate::error::file_code;
 
@@ -34,8 +34,11 @@ pub(crate) const TIME_STAMP_CERTIFICATE: &str = "time-stamp.pem";
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum KeyFault {
+    /// A key cannot be opened.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// A file cannot be read.
-    #[error("a key file cannot be used")]
+    #[error("a file beside the keys cannot be used")]
     File {
         /// Which, and why.
         #[source]
@@ -103,7 +106,8 @@ impl KeyFault {
     /// The code to answer with.
     pub fn code(&self) -> ErrorCode {
         match self {
-            Self::File { source } => file_code(source),
+            Self::File { source } | Self::Keyring(KeyringError::File(source)) => file_code(source),
+            Self::Keyring(fault) => fault.code(),
             // What lies where a key should be is not one, or belongs to another.
             Self::NotText { .. }
             | Self::Tls { .. }
@@ -132,11 +136,12 @@ pub(crate) struct Keys {
 
 impl Keys {
     /// Reads `tls.key`, `tls.pem` and `statement.key`.
-    pub(crate) fn load(directory: &Path) -> Result<Self, KeyFault> {
-        let key = files::read_private(&directory.join(TLS_KEY), MAX_PEM)?;
+    pub(crate) fn load(directory: &Path, keyring: &Keyring) -> Result<Self, KeyFault> {
+        let key = keyring.read(&directory.join(TLS_KEY))?;
         let chain = files::read_bounded(&directory.join(TLS_CERTIFICATE), MAX_PEM)?;
-        let tls = TlsIdentity::from_pem(&chain, &key).map_err(|source| KeyFault::Tls { source })?;
-        let statement = read_statement_key(&directory.join(STATEMENT_KEY))?;
+        let tls = TlsIdentity::from_pem(&chain, key.as_bytes())
+            .map_err(|source| KeyFault::Tls { source })?;
+        let statement = read_statement_key(&directory.join(STATEMENT_KEY), keyring)?;
         Ok(Self { tls, statement })
     }
 }
@@ -155,25 +160,28 @@ pub(crate) struct TimeStampKey {
 impl TimeStampKey {
     /// Reads `time-stamp.key` and `time-stamp.pem`; `None` where the hub was not given a
     /// certificate, or was restored without its key: it relays all the same.
-    pub(crate) fn load(directory: &Path) -> Result<Option<Self>, KeyFault> {
+    pub(crate) fn load(directory: &Path, keyring: &Keyring) -> Result<Option<Self>, KeyFault> {
         let bundle = directory.join(TIME_STAMP_CERTIFICATE);
         let bytes = match files::read_bounded(&bundle, MAX_PEM) {
             Ok(bytes) => bytes,
             Err(fault) if fault.is_not_found() => return Ok(None),
             Err(fault) => return Err(fault.into()),
         };
-        match Self::new(directory, &text(&bundle, &bytes)?) {
+        match Self::new(directory, text(&bundle, &bytes)?, keyring) {
             Ok(key) => Ok(Some(key)),
-            Err(KeyFault::File { source }) if source.is_not_found() => Ok(None),
+            Err(KeyFault::Keyring(fault)) if fault.is_not_found() => Ok(None),
             Err(fault) => Err(fault),
         }
     }
 
     /// Puts the key in a directory together with its certificate and the issuers of that, PEM.
-    pub(crate) fn new(directory: &Path, certificates: &str) -> Result<Self, KeyFault> {
-        let path = directory.join(TIME_STAMP_KEY);
-        let key = Zeroizing::new(files::read_private(&path, MAX_PEM)?);
-        let key = FileSealKey::from_pkcs8_pem(&text(&path, &key)?)
+    pub(crate) fn new(
+        directory: &Path,
+        certificates: &str,
+        keyring: &Keyring,
+    ) -> Result<Self, KeyFault> {
+        let key = keyring.read(&directory.join(TIME_STAMP_KEY))?;
+        let key = FileSealKey::from_pkcs8_pem(&key)
             .map_err(|source| KeyFault::TimeStampKey { source })?;
         let unreadable = |source| KeyFault::TimeStampCertificate { source };
         let mut chain = certificate::read_bundle(certificates).map_err(unreadable)?;
@@ -194,19 +202,15 @@ impl TimeStampKey {
     }
 }
 
-fn text(path: &Path, bytes: &[u8]) -> Result<Zeroizing<String>, KeyFault> {
-    let text = std::str::from_utf8(bytes).map_err(|_| KeyFault::NotText {
+fn text<'a>(path: &Path, bytes: &'a [u8]) -> Result<&'a str, KeyFault> {
+    std::str::from_utf8(bytes).map_err(|_| KeyFault::NotText {
         path: path.to_owned(),
-    })?;
-    Ok(Zeroizing::new(text.to_owned()))
+    })
 }
 
-pub(crate) fn read_statement_key(path: &Path) -> Result<StatementKey, KeyFault> {
-    let bytes = files::read_private(path, MAX_PEM)?;
-    let text = std::str::from_utf8(&bytes).map_err(|_| KeyFault::NotText {
-        path: path.to_owned(),
-    })?;
-    StatementKey::from_pkcs8_pem(text).map_err(|source| KeyFault::Statement { source })
+pub(crate) fn read_statement_key(path: &Path, keyring: &Keyring) -> Result<StatementKey, KeyFault> {
+    let text = keyring.read(path)?;
+    StatementKey::from_pkcs8_pem(&text).map_err(|source| KeyFault::Statement { source })
 }
 
 /// Signs the hub's evidence.

@@ -32,7 +32,7 @@ pub(crate) struct Relay {
     pub(crate) fences: Arc<Fences>,
     pub(crate) calls: Calls,
     /// The hub's time-stamp authority.
-    pub(crate) stamping: Stamping,
+    pub(crate) stamping: Arc<Stamping>,
     /// Bytes on their way to nodes.
     pub(crate) delivery: Arc<Semaphore>,
     /// Bytes of uploads on their way to the disk.

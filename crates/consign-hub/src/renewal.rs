@@ -1,10 +1,11 @@
-//! The hub's certificate and statement key live on: at two thirds of their life the authority
-//! is asked to list them for another.
+//! The hub's certificates and statement key live on: at two thirds of their life the authority
+//! is asked to certify and list them for another.
 //!
 //! The keys stay the same, so that nothing that was signed needs another look. The certificate
 //! is a new one, and nodes know hubs by certificates of their directory; who was away may know
 //! the old one alone. So the new one is put by (`tls.next.pem`) and shown only when a twelfth of
-//! the old one's life is left. One that was listed and did not arrive is asked for again.
+//! the old one's life is left. One that was listed and did not arrive is asked for again. The
+//! time-stamp certificate is known by its issuer alone: the new one is used at once.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,13 +15,15 @@ use consign_domain::directory::KeyState;
 use consign_domain::enrolment::{Bundle, MAX_REQUEST};
 use consign_domain::{Digest, Timestamp};
 use consign_enrol::{Authority, EnrolFault, Life, is_due};
+use consign_keys::{Keyring, KeyringError};
 use consign_runtime::files::{self, FileError};
 use consign_runtime::tls::{IdentityError, TlsIdentity};
-use consign_verify::Directory;
+use consign_verify::{Directory, TrustStore};
 use tracing::{info, warn};
 
-use crate::identity::{HubSigner, TLS_CERTIFICATE, TLS_KEY};
-use crate::setup::{PUBLIC, REQUEST};
+use crate::identity::{HubSigner, TIME_STAMP_CERTIFICATE, TLS_CERTIFICATE, TLS_KEY};
+use crate::setup::{PUBLIC, REQUEST, SetupError, check_time_stamp};
+use crate::stamping::Stamping;
 
 /// The certificate that is put by.
 const NEXT: &str = "tls.next.pem";
@@ -40,9 +43,15 @@ pub(crate) enum RenewalFault {
     /// A file.
     #[error(transparent)]
     File(#[from] FileError),
+    /// The key cannot be opened.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// The answer is not a bundle.
     #[error(transparent)]
     Bundle(#[from] consign_domain::enrolment::EnrolmentError),
+    /// The time-stamp certificate cannot be used.
+    #[error(transparent)]
+    TimeStamp(#[from] SetupError),
     /// The certificate is not for the hub's key.
     #[error(transparent)]
     Certificate(#[from] IdentityError),
@@ -56,30 +65,19 @@ pub(crate) struct Renewal {
     /// The hub's directory, for `request.json`.
     pub(crate) home: PathBuf,
     pub(crate) keys: PathBuf,
-    rests_until: Option<Instant>,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) stamping: Arc<Stamping>,
+    /// When the authority may be asked again.
+    pub(crate) rests_until: Option<Instant>,
 }
 
 impl Renewal {
-    pub(crate) const fn new(
-        identity: TlsIdentity,
-        signer: Arc<HubSigner>,
-        home: PathBuf,
-        keys: PathBuf,
-    ) -> Self {
-        Self {
-            identity,
-            signer,
-            home,
-            keys,
-            rests_until: None,
-        }
-    }
-
     /// Asks for another life if it is time, and shows the certificate that was put by if it is.
     pub(crate) async fn look(
         &mut self,
         authority: &mut Authority,
         directory: &Directory,
+        trust: &TrustStore,
         now: Timestamp,
     ) -> Result<(), RenewalFault> {
         self.take_up(directory, now)?;
@@ -88,7 +86,7 @@ impl Renewal {
         if rests || !self.is_due(directory, now) {
             return Ok(());
         }
-        let renewed = self.ask(authority).await;
+        let renewed = self.ask(authority, trust).await;
         let rest = if renewed.is_ok() { SETTLED } else { AGAIN };
         self.rests_until = Some(began + rest);
         if let Err(fault) = renewed {
@@ -97,13 +95,32 @@ impl Renewal {
         Ok(())
     }
 
-    async fn ask(&self, authority: &mut Authority) -> Result<(), RenewalFault> {
+    async fn ask(&self, authority: &mut Authority, trust: &TrustStore) -> Result<(), RenewalFault> {
         let request = files::read_bounded(&self.home.join(REQUEST), MAX_REQUEST)?;
         let bundle = Bundle::parse(&authority.renew(&request, &[]).await?)?;
-        let key = files::read_private(&self.keys.join(TLS_KEY), MAX_PEM)?;
-        TlsIdentity::from_pem(bundle.tls.as_bytes(), &key)?;
-        files::publish(&self.keys.join(NEXT), bundle.tls.as_bytes(), PUBLIC)?;
-        info!("the authority has renewed this hub's certificate");
+        let key = self.keyring.read(&self.keys.join(TLS_KEY))?;
+        TlsIdentity::from_pem(bundle.tls.as_bytes(), key.as_bytes())?;
+        let current = files::read_bounded(&self.keys.join(TLS_CERTIFICATE), MAX_PEM)?;
+        if current != bundle.tls.as_bytes() {
+            files::publish(&self.keys.join(NEXT), bundle.tls.as_bytes(), PUBLIC)?;
+            info!("the authority has renewed this hub's certificate");
+        }
+        match &bundle.time_stamp {
+            Some(certificates) => self.stamp_with(certificates, trust),
+            None => Ok(()),
+        }
+    }
+
+    /// Stamps with a certificate from now on, if it is another than before.
+    fn stamp_with(&self, certificates: &str, trust: &TrustStore) -> Result<(), RenewalFault> {
+        let path = self.keys.join(TIME_STAMP_CERTIFICATE);
+        if files::read_bounded(&path, MAX_PEM).is_ok_and(|here| here == certificates.as_bytes()) {
+            return Ok(());
+        }
+        let key = check_time_stamp(&self.keys, certificates, trust, &self.keyring)?;
+        files::publish(&path, certificates.as_bytes(), PUBLIC)?;
+        self.stamping.take_up(key);
+        info!("the authority has renewed this hub's time-stamp certificate");
         Ok(())
     }
 
@@ -126,12 +143,13 @@ impl Renewal {
         let whole = until.distance(from);
         let keys = hub.statement_keys.iter();
         let keys = keys.filter(|key| key.state == KeyState::Active);
-        keys.filter_map(|key| key.validity.until)
-            .max()
-            .is_some_and(|until| {
-                let from = until.minus_seconds(whole);
-                is_due(Life { from, until }, seed, now)
-            })
+        let listed = keys.filter_map(|key| key.validity.until).max();
+        let listed = listed.map(|until| Life {
+            from: until.minus_seconds(whole),
+            until,
+        });
+        let mut lives = listed.into_iter().chain(self.stamping.life());
+        lives.any(|life| is_due(life, seed, now))
     }
 
     /// Whether a certificate that outlives the one that is shown is not the one put by: the
@@ -140,7 +158,7 @@ impl Renewal {
         let shown = Digest::from_bytes(self.identity.fingerprint().0);
         until.as_unix() > self.identity.validity().1
             && certificate != shown
-            && next(&self.keys).map_or(true, |next| {
+            && next(&self.keys, &self.keyring).map_or(true, |next| {
                 next.is_none_or(|next| certificate != Digest::from_bytes(next.fingerprint().0))
             })
     }
@@ -154,7 +172,8 @@ impl Renewal {
         let (from, until) = self.identity.validity();
         let last = until.saturating_sub(until.saturating_sub(from) / 12);
         if now.as_unix() >= last
-            && let Some(certificate) = show_next(&self.keys, &self.identity, directory, now)?
+            && let Some(certificate) =
+                show_next((&self.keys, &self.keyring), &self.identity, directory, now)?
         {
             self.signer.show(certificate);
         }
@@ -165,12 +184,12 @@ impl Renewal {
 /// Lets the identity show the certificate that was put by, if the directory lists it for a hub;
 /// says which it is. Blocks.
 pub(crate) fn show_next(
-    keys: &Path,
+    (keys, keyring): (&Path, &Keyring),
     identity: &TlsIdentity,
     directory: &Directory,
     now: Timestamp,
 ) -> Result<Option<Digest>, RenewalFault> {
-    let Some(next) = next(keys)? else {
+    let Some(next) = next(keys, keyring)? else {
         return Ok(None);
     };
     let certificate = Digest::from_bytes(next.fingerprint().0);
@@ -187,14 +206,14 @@ pub(crate) fn show_next(
 }
 
 /// The identity with the certificate that was put by.
-fn next(keys: &Path) -> Result<Option<TlsIdentity>, RenewalFault> {
+fn next(keys: &Path, keyring: &Keyring) -> Result<Option<TlsIdentity>, RenewalFault> {
     let path = keys.join(NEXT);
     if !path.exists() {
         return Ok(None);
     }
     let chain = files::read_bounded(&path, MAX_PEM)?;
-    let key = files::read_private(&keys.join(TLS_KEY), MAX_PEM)?;
-    Ok(Some(TlsIdentity::from_pem(&chain, &key)?))
+    let key = keyring.read(&keys.join(TLS_KEY))?;
+    Ok(Some(TlsIdentity::from_pem(&chain, key.as_bytes())?))
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! what is there is kept.
 
 mod error;
+mod protect;
 #[cfg(test)]
 mod tests;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,9 +19,10 @@ use bytes::Bytes;
 use consign_domain::enrolment::{Bundle, DirectoryBundle, HubRequest, MAX_REQUEST, Request};
 use consign_domain::text::{Line, TextError};
 use consign_domain::{Digest, DirectoryVersion, HubId, PartyCode, SignedStatement};
+use consign_keys::Keyring;
 use consign_pki::issue::create_request;
 use consign_pki::path::{self, PathPurpose};
-use consign_pki::seal::{FileSealKey, KeyKind};
+use consign_pki::seal::{KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
 use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
@@ -40,10 +43,9 @@ pub(crate) const REQUEST: &str = "request.json";
 const LISTEN: &str = "listen = \"127.0.0.1:4433\"";
 /// Everyone may read what is not secret.
 pub(crate) const PUBLIC: u32 = 0o644;
-/// A private key in PEM.
-const MAX_KEY: usize = 64 * 1024;
 
 pub use error::SetupError;
+pub use protect::protect;
 
 /// What [`install`] put in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +68,29 @@ pub struct Installed {
 /// # Errors
 /// The address or name is malformed, another hub lives there, or a file cannot be written.
 pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError> {
-    init_as(dir, address, name, None)
+    init_with(dir, address, name, &Keyring::default())
 }
 
-/// [`init`] for a hub that is registered already under an id, and lost its keys.
+/// [`init`] with what opens keys that are there and writes new ones.
+///
+/// # Errors
+/// As there.
+pub fn init_with(
+    dir: &Path,
+    address: &str,
+    name: &str,
+    keyring: &Keyring,
+) -> Result<PathBuf, SetupError> {
+    init_as(dir, address, name, None, keyring)
+}
+
+/// [`init_with`] for a hub that is registered already under an id, and lost its keys.
 pub(crate) fn init_as(
     dir: &Path,
     address: &str,
     name: &str,
     id: Option<[u8; 16]>,
+    keyring: &Keyring,
 ) -> Result<PathBuf, SetupError> {
     let listen = listen_on(address)?;
     let line = address_line(address)?;
@@ -84,11 +100,12 @@ pub(crate) fn init_as(
     files::create_dir_durable(dir, PRIVATE_DIRECTORY)?;
     let path = dir.join(REQUEST);
     let keys = dir.join("keys");
+    keyring.join(&keys.join(TLS_KEY))?;
     if let Some(mut existing) = read_request(dir)? {
         if existing.code == code && existing.address == line {
             if existing.time_stamp.is_none() {
                 // Made by a version that knew no time-stamps.
-                existing.time_stamp = Some(time_stamp_request(&keys, name)?);
+                existing.time_stamp = Some(time_stamp_request(&keys, name, keyring)?);
                 let request = Request::Hub(existing);
                 files::publish(&path, &request.to_bytes(), PUBLIC)?;
             }
@@ -102,9 +119,9 @@ pub(crate) fn init_as(
     }
     write_config(dir, listen, address)?;
     files::create_dir_durable(&keys, PRIVATE_DIRECTORY)?;
-    let tls = certified_key(&keys.join(TLS_KEY))?;
-    let statement = statement_key(&keys.join(STATEMENT_KEY))?;
-    let tls = create_request(&tls, name).map_err(|source| SetupError::Request { source })?;
+    let tls = certified_key(&keys.join(TLS_KEY), keyring)?;
+    let statement = statement_key(&keys.join(STATEMENT_KEY), keyring)?;
+    let tls = create_request(&*tls, name).map_err(|source| SetupError::Request { source })?;
     let request = Request::Hub(HubRequest {
         id: match id.map(HubId::from_bytes) {
             Some(Ok(id)) => id,
@@ -114,7 +131,7 @@ pub(crate) fn init_as(
         address: line,
         tls: STANDARD.encode(tls),
         statement: Digest::from_bytes(statement.public().to_bytes()),
-        time_stamp: Some(time_stamp_request(&keys, name)?),
+        time_stamp: Some(time_stamp_request(&keys, name, keyring)?),
     });
     files::publish(&path, &request.to_bytes(), PUBLIC)?;
     Ok(path)
@@ -126,6 +143,14 @@ pub(crate) fn init_as(
 /// # Errors
 /// The bundle is not for this hub, or anything in it does not verify; nothing was changed.
 pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
+    install_with(dir, bundle, &Keyring::default())
+}
+
+/// [`install`] with what opens the hub's keys.
+///
+/// # Errors
+/// As there.
+pub fn install_with(dir: &Path, bundle: &[u8], keyring: &Keyring) -> Result<Installed, SetupError> {
     let request = read_request(dir)?.ok_or_else(|| SetupError::NotThere {
         path: dir.to_owned(),
     })?;
@@ -137,15 +162,15 @@ pub fn install(dir: &Path, bundle: &[u8]) -> Result<Installed, SetupError> {
         });
     }
     let keys = dir.join("keys");
-    let key = files::read_private(&keys.join(TLS_KEY), MAX_KEY)?;
-    let identity = TlsIdentity::from_pem(bundle.tls.as_bytes(), &key)
+    let key = keyring.read(&keys.join(TLS_KEY))?;
+    let identity = TlsIdentity::from_pem(bundle.tls.as_bytes(), key.as_bytes())
         .map_err(|source| SetupError::Certificate { source })?;
     let trust = TrustStore::parse(bundle.trust.as_bytes())
         .map_err(|source| SetupError::Trust { source })?;
     let place = dir.join("trust");
     same_network(&place, &trust)?;
     if let Some(certificates) = &bundle.time_stamp {
-        check_time_stamp(&keys, certificates, &trust)?;
+        check_time_stamp(&keys, certificates, &trust, keyring)?;
     }
     let directory = bundle
         .directory
@@ -241,44 +266,44 @@ fn write_config(dir: &Path, listen: SocketAddr, address: &str) -> Result<(), Set
 }
 
 /// Makes the key of the time-stamp authority, unless it is there, and asks for its certificate.
-fn time_stamp_request(keys: &Path, name: &str) -> Result<String, SetupError> {
-    let key = certified_key(&keys.join(TIME_STAMP_KEY))?;
-    let request = create_request(&key, name).map_err(|source| SetupError::Request { source })?;
+fn time_stamp_request(keys: &Path, name: &str, keyring: &Keyring) -> Result<String, SetupError> {
+    let key = certified_key(&keys.join(TIME_STAMP_KEY), keyring)?;
+    let request = create_request(&*key, name).map_err(|source| SetupError::Request { source })?;
     Ok(STANDARD.encode(request))
 }
 
-/// Whether what the bundle brings makes a time-stamp authority that its network accepts.
-fn check_time_stamp(keys: &Path, certificates: &str, trust: &TrustStore) -> Result<(), SetupError> {
-    let held =
-        TimeStampKey::new(keys, certificates).map_err(|source| SetupError::Key { source })?;
+/// The time-stamp authority that a bundle's certificates make of the key here, if its network
+/// accepts it.
+pub(crate) fn check_time_stamp(
+    keys: &Path,
+    certificates: &str,
+    trust: &TrustStore,
+    keyring: &Keyring,
+) -> Result<TimeStampKey, SetupError> {
+    let held = TimeStampKey::new(keys, certificates, keyring)
+        .map_err(|source| SetupError::Key { source })?;
     let (purpose, at) = (PathPurpose::time_stamping(), held.validity.0);
     path::validate(&held.certificate, &held.chain, trust.roots(), at, &purpose)
-        .map(drop)
-        .map_err(|source| SetupError::TimeStamp { source })
+        .map_err(|source| SetupError::TimeStamp { source })?;
+    Ok(held)
 }
 
 /// A P-256 key for which the authority is asked for a certificate: the one that is there, or a
 /// new one.
-fn certified_key(path: &Path) -> Result<FileSealKey, SetupError> {
-    let fault = |source| SetupError::CertifiedKey { source };
-    match files::read_private(path, MAX_KEY) {
-        Ok(bytes) => FileSealKey::from_pkcs8_pem(&String::from_utf8_lossy(&bytes)).map_err(fault),
-        Err(missing) if missing.is_not_found() => {
-            let key = FileSealKey::generate(KeyKind::EcdsaP256).map_err(fault)?;
-            files::write_private(path, key.to_pkcs8_pem().as_bytes())?;
-            Ok(key)
-        }
-        Err(fault) => Err(fault.into()),
+fn certified_key(path: &Path, keyring: &Keyring) -> Result<Arc<dyn SealSigner>, SetupError> {
+    match keyring.signer(path) {
+        Err(missing) if missing.is_not_found() => Ok(keyring.make(path, KeyKind::EcdsaP256)?),
+        found => Ok(found?),
     }
 }
 
-fn statement_key(path: &Path) -> Result<StatementKey, SetupError> {
+fn statement_key(path: &Path, keyring: &Keyring) -> Result<StatementKey, SetupError> {
     if path.exists() {
-        return read_statement_key(path).map_err(|source| SetupError::Key { source });
+        return read_statement_key(path, keyring).map_err(|source| SetupError::Key { source });
     }
     let seed = entropy::bytes().map_err(FileError::from)?;
     let key = StatementKey::from_seed(seed);
-    files::write_private(path, key.to_pkcs8_pem().as_bytes())?;
+    keyring.write_new(path, &key.to_pkcs8_pem())?;
     Ok(key)
 }
 

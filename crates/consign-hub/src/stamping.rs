@@ -8,9 +8,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::{NodeId, Timestamp};
+use consign_enrol::Life;
 use consign_pki::seal::FileSealKey;
 use consign_pki::timestamp::{Authority, Failure, Grant, PLACEHOLDER_POLICY, refused};
 use consign_runtime::clock::Clock;
@@ -40,7 +42,7 @@ const WARNED: u64 = 30;
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Stamping {
-    held: Option<Held>,
+    held: ArcSwapOption<Held>,
     steadiness: Mutex<Steadiness>,
     quota: Quota,
     hands: Arc<Semaphore>,
@@ -53,20 +55,22 @@ struct Held {
     until: Timestamp,
 }
 
+impl Held {
+    fn new(key: TimeStampKey) -> Option<Self> {
+        let (from, until) = key.validity;
+        let authority = Authority::new(key.key, key.certificate, key.chain, PLACEHOLDER_POLICY);
+        Some(Self {
+            authority: Arc::new(authority.ok()?),
+            from: Timestamp::from_unix_saturating(from),
+            until: Timestamp::from_unix_saturating(until),
+        })
+    }
+}
+
 impl Stamping {
     pub(crate) fn new(key: Option<TimeStampKey>, limits: &Limits, clock: &Clock) -> Self {
-        let held = key.and_then(|key| {
-            let time = |seconds| Timestamp::from_unix_saturating(seconds);
-            let (from, until) = key.validity;
-            let authority = Authority::new(key.key, key.certificate, key.chain, PLACEHOLDER_POLICY);
-            Some(Held {
-                authority: Arc::new(authority.ok()?),
-                from: time(from),
-                until: time(until),
-            })
-        });
         Self {
-            held,
+            held: ArcSwapOption::new(key.and_then(Held::new).map(Arc::new)),
             steadiness: Mutex::new(Steadiness::new(clock)),
             quota: Quota::new(limits, clock.monotonic()),
             hands: Arc::new(Semaphore::new(HANDS)),
@@ -75,7 +79,22 @@ impl Stamping {
 
     /// When the certificate ends; `None` if there is none.
     pub(crate) fn until(&self) -> Option<Timestamp> {
-        self.held.as_ref().map(|held| held.until)
+        self.life().map(|life| life.until)
+    }
+
+    /// From when until when the certificate is good; `None` if there is none.
+    pub(crate) fn life(&self) -> Option<Life> {
+        let held = self.held.load();
+        let (from, until) = held.as_ref().map(|held| (held.from, held.until))?;
+        Some(Life { from, until })
+    }
+
+    /// Stamps with this key and certificate from now on. What was stamped before keeps the
+    /// certificate that is in it.
+    pub(crate) fn take_up(&self, key: TimeStampKey) {
+        if let Some(held) = Held::new(key) {
+            self.held.store(Some(Arc::new(held)));
+        }
     }
 
     /// Whether the clock has run evenly since the start.
@@ -94,7 +113,7 @@ impl Stamping {
             );
             return;
         };
-        let fix = "have the authority issue the hub's request again, install the bundle, restart";
+        let fix = "let the authority serve, or have it issue the request again, install the bundle, restart";
         let days_left = until.distance(now) / DAY;
         if until < now {
             error!(%until, fix, "the time-stamp certificate has ended: no time is stamped");
@@ -113,7 +132,8 @@ impl Relay {
         caller: Caller,
         query: Bytes,
     ) -> Result<Vec<u8>, Refused> {
-        let held = self.stamping.held.as_ref().ok_or(Refused::NoTimeStamps)?;
+        let held = self.stamping.held.load_full();
+        let held = held.ok_or(Refused::NoTimeStamps)?;
         if query.len() > MAX_QUERY {
             return Err(Refused::TooLarge {
                 size: query.len() as u64,

@@ -23,6 +23,7 @@ use consign_domain::{
     AgencyCode, AgencyId, Digest, DirectoryVersion, EnvelopeId, EnvelopeKey, KeyId, NodeId,
     Sequence, SignedStatement, Timestamp,
 };
+use consign_keys::Keyring;
 use consign_log::Tree;
 use consign_pki::encryption::EncryptionIdentity;
 use consign_pki::issue::create_request;
@@ -117,11 +118,15 @@ pub(crate) fn new_node(codes: &[&str]) -> (Request, Vec<TestAgency>) {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::with_lives(Lives::default())
+    }
+
+    pub(crate) fn with_lives(lives: Lives) -> Self {
         let place = TempDir::new().unwrap();
         let now = Timestamp::from_unix(NOW).unwrap();
         let authority = place.path().join("authority");
         let home = place.path().join("hub");
-        consign_authority::init(&authority, "Tỉnh Quảng Ninh", Lives::default(), now).unwrap();
+        consign_authority::init(&authority, "Tỉnh Quảng Ninh", lives, now).unwrap();
         let request = std::fs::read(init(&home, "127.0.0.1:4433", "hub-1").unwrap()).unwrap();
         let mut open = Authority::open(&authority).unwrap();
         let options = IssueOptions::default();
@@ -241,7 +246,7 @@ impl World {
         let directories =
             Directories::open(&self.config.directory, self.trust.clone(), None).unwrap();
         let directories = Arc::new(directories);
-        let keys = Keys::load(&self.config.keys).unwrap();
+        let keys = Keys::load(&self.config.keys, &Keyring::default()).unwrap();
         let signer = HubSigner::new(keys, &directories.current(), self.now()).unwrap();
         let behind = Arc::new(Behind::open(&self.config.home).unwrap());
         let uploads = crate::admit::left(&*store).unwrap();

@@ -1,6 +1,8 @@
 //! Key files, and what opens them.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use consign_domain::ErrorCode;
@@ -48,8 +50,18 @@ pub enum KeyringError {
         source: ProtectionError,
     },
     /// There is no passphrase to be had.
-    #[error("there is no passphrase for the keys")]
+    #[error("the keys are under a passphrase, and it is not to be had")]
     Secret(#[source] SecretError),
+    /// Some keys are under a passphrase and others would not be.
+    #[error(
+        "{} has no passphrase, and new keys beside it would have one; put all of them under it: \
+         see protect --help",
+        path.display()
+    )]
+    Mixed {
+        /// The file.
+        path: PathBuf,
+    },
     /// What is in the file is not a signing key.
     #[error("{} cannot be used; restore it from a backup", path.display())]
     Key {
@@ -88,11 +100,31 @@ impl KeyringError {
 /// first protected file is met, and the PIN when a token is first used; once each.
 ///
 /// Whoever knows the passphrase writes under it: new keys come to lie as the old ones do.
-#[derive(Debug, Default)]
+/// Opening a file takes a tenth of a second and more, on purpose; so what was in it is kept for
+/// as long as the file is the same.
+#[derive(Default)]
 pub struct Keyring {
     source: SecretSource,
     passphrase: Mutex<Option<Arc<Passphrase>>>,
+    opened: Mutex<HashMap<PathBuf, Opened>>,
     tokens: Mutex<Vec<Arc<Token>>>,
+    /// No person is asked any more.
+    unattended: AtomicBool,
+}
+
+/// A protected file and what is in it.
+struct Opened {
+    file: Zeroizing<Vec<u8>>,
+    text: Zeroizing<String>,
+}
+
+impl std::fmt::Debug for Keyring {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut keyring = formatter.debug_struct("Keyring");
+        keyring
+            .field("source", &self.source)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Keyring {
@@ -112,10 +144,39 @@ impl Keyring {
         let passphrase = source.read_new("New passphrase for the keys");
         let passphrase = Arc::new(passphrase.map_err(KeyringError::Secret)?);
         Ok(Self {
-            source,
             passphrase: Mutex::new(Some(passphrase)),
-            tokens: Mutex::default(),
+            ..Self::new(source)
         })
+    }
+
+    /// From now on no person is there: none is asked, and no token is waited for without end.
+    pub fn leave_alone(&self) {
+        self.unattended.store(true, Ordering::Relaxed);
+        for token in &*lock(&self.tokens) {
+            token.leave_alone();
+        }
+    }
+
+    /// Has new keys lie as the one in `path` does, if there is one: it is opened, and its
+    /// passphrase is the one of those to come.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read); [`KeyringError::Mixed`] where it has no passphrase and those to
+    /// come have one.
+    pub fn join(&self, path: &Path) -> Result<(), KeyringError> {
+        let bytes = match files::read_private(path, MAX_KEY_FILE) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(fault) if fault.is_not_found() => return Ok(()),
+            Err(fault) => return Err(fault.into()),
+        };
+        if protection::is_protected(&bytes) {
+            self.read(path).map(drop)
+        } else if self.known().is_some() {
+            let path = path.to_owned();
+            Err(KeyringError::Mixed { path })
+        } else {
+            Ok(())
+        }
     }
 
     /// The text of a key file.
@@ -127,11 +188,23 @@ impl Keyring {
         if !protection::is_protected(&bytes) {
             return self.plain(path, &bytes);
         }
+        if let Some(opened) = lock(&self.opened).get(path)
+            && opened.file == bytes
+        {
+            return Ok(opened.text.clone());
+        }
         let passphrase = self.ask(path)?;
-        protection::open(&bytes, &passphrase).map_err(|source| KeyringError::Protection {
+        let text = protection::open(&bytes, &passphrase);
+        let text = text.map_err(|source| KeyringError::Protection {
             path: path.to_owned(),
             source,
-        })
+        })?;
+        let opened = Opened {
+            file: bytes,
+            text: text.clone(),
+        };
+        lock(&self.opened).insert(path.to_owned(), opened);
+        Ok(text)
     }
 
     /// Stores a new key; never over another.
@@ -163,6 +236,25 @@ impl Keyring {
         }
         let key = FileSealKey::from_pkcs8_pem(&self.read(path)?);
         let key = key.map_err(|source| key_fault(path, source))?;
+        Ok(Arc::new(key))
+    }
+
+    /// [`signer`](Self::signer) of a key whose public half, DER `SubjectPublicKeyInfo`, is known
+    /// from its certificate: a token need not be there before it signs.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn known_signer(
+        &self,
+        path: &Path,
+        public: &[u8],
+    ) -> Result<Arc<dyn SealSigner>, KeyringError> {
+        let place = token_file(path);
+        if !place.exists() {
+            return self.signer(path);
+        }
+        let place = TokenPlace::load(&place)?;
+        let key = TokenKey::known(self.token(&place), &place, public)?;
         Ok(Arc::new(key))
     }
 
@@ -251,7 +343,13 @@ impl Keyring {
             return Ok(Arc::clone(passphrase));
         }
         let what = format!("Passphrase for {}", path.display());
-        let passphrase = Arc::new(self.source.read(&what).map_err(KeyringError::Secret)?);
+        let source = match self.source {
+            SecretSource::Prompt if self.unattended.load(Ordering::Relaxed) => {
+                return Err(KeyringError::Secret(SecretError::Unattended { what }));
+            }
+            ref source => source,
+        };
+        let passphrase = Arc::new(source.read(&what).map_err(KeyringError::Secret)?);
         *known = Some(Arc::clone(&passphrase));
         Ok(passphrase)
     }
@@ -267,9 +365,17 @@ impl Keyring {
             return Arc::clone(known);
         }
         let token = Arc::new(Token::new(place));
+        if self.unattended.load(Ordering::Relaxed) {
+            token.leave_alone();
+        }
         tokens.push(Arc::clone(&token));
         token
     }
+}
+
+/// Whether there is a key file that is under a passphrase.
+pub fn is_protected(path: &Path) -> bool {
+    files::read_bounded(path, MAX_KEY_FILE).is_ok_and(|file| protection::is_protected(&file))
 }
 
 /// Where the place of a key in a token is written whose file would be `path`: `seal.toml` for
@@ -288,3 +394,6 @@ fn key_fault(path: &Path, source: SealError) -> KeyringError {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,7 +33,8 @@ pub const SOURCE_FORMS: &str = "\"prompt\", \"file:PATH\" or \"credential:NAME\"
 pub enum SecretError {
     /// Nobody answered.
     #[error(
-        "nobody was asked for: {what}; start it at a terminal, or name file:PATH or credential:NAME"
+        "there is no terminal to ask at: {what}; start it at one, or name --passphrase or pin as \
+         file:PATH or credential:NAME"
     )]
     NoTerminal {
         /// What is asked for.
@@ -41,6 +42,12 @@ pub enum SecretError {
         /// What the system said.
         #[source]
         source: std::io::Error,
+    },
+    /// People are asked when a program starts, not later.
+    #[error("{what} is asked for at the start alone; start again")]
+    Unattended {
+        /// What would be asked for.
+        what: String,
     },
     /// What was typed the second time is not what was typed first.
     #[error("the two differ; give the same {what} twice")]

@@ -5,15 +5,20 @@
 //!
 //! A token has one session at a time, for all keys in it. When it goes away in the middle,
 //! the session is opened once more; then the caller hears [`TokenError::Gone`] and may come
-//! again at any time.
+//! again at any time. A key whose public half is known need not be there until it signs.
+//!
+//! Where a person types the PIN, questions may be asked while a program starts, and nothing is
+//! timed. Otherwise nobody is asked, and a token that has not answered after [`PATIENCE`] is not
+//! waited for.
 
 mod error;
 mod key;
 mod module;
 mod place;
 mod session;
+mod turn;
 
 pub use error::{Refusal, TokenError, TriesLeft};
 pub use key::TokenKey;
-pub use place::{TokenName, TokenPlace};
-pub use session::Token;
+pub use place::{KeyName, TokenName, TokenPlace};
+pub use session::{PATIENCE, Token};

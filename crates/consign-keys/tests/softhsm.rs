@@ -10,7 +10,7 @@ use std::process::Command;
 use std::sync::Arc;
 
 use consign_keys::secret::SecretSource;
-use consign_keys::token::{Token, TokenKey, TokenName, TriesLeft};
+use consign_keys::token::{KeyName, Token, TokenKey, TokenName, TriesLeft};
 use consign_keys::{Keyring, KeyringError, TokenError, TokenPlace};
 use consign_pki::issue::{
     AuthorityName, CertificateAuthority, SealSubject, Validity, create_request,
@@ -105,7 +105,7 @@ fn place(directory: &Path, label: &str, pin: &str) -> TokenPlace {
     TokenPlace {
         module: module(),
         token: TokenName::Label(label.to_owned()),
-        key: Some("seal".to_owned()),
+        key: Some(KeyName::Label("seal".to_owned())),
         pin: SecretSource::File(path),
     }
 }
@@ -152,7 +152,7 @@ fn openssl_accepts_what_tokens_sign() {
         let ring = Keyring::default();
         let key = |label: &str, kind| {
             let mut place = place(directory, "H49", PIN);
-            place.key = Some(label.to_owned());
+            place.key = Some(KeyName::Label(label.to_owned()));
             let path = directory.join(format!("{label}.key"));
             ring.make_in_token(&path, &place, kind).unwrap()
         };
@@ -302,6 +302,144 @@ fn a_token_that_goes_away_is_missed_and_asked_for() {
             }
         },
     );
+}
+
+/// SoftHSM sees what comes back only when it is started anew; both tokens go on after that,
+/// without a person, and also the one that was never away.
+#[test]
+fn a_token_that_comes_back_signs_again() {
+    with_softhsm("a_token_that_comes_back_signs_again", |directory| {
+        for label in ["H49", "H50"] {
+            initialise(directory, label);
+        }
+        let ring = Keyring::default();
+        let key = |label: &str| {
+            let path = directory.join(format!("{label}.key"));
+            ring.make_in_token(&path, &place(directory, label, PIN), KeyKind::EcdsaP256)
+                .unwrap()
+        };
+        let (stays, goes) = (key("H49"), key("H50"));
+        let folders: Vec<PathBuf> = std::fs::read_dir(directory.join("tokens"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        for key in [&stays, &goes] {
+            key.ready().unwrap();
+        }
+        let away: Vec<PathBuf> = folders
+            .iter()
+            .map(|folder| directory.join(folder.file_name().unwrap()))
+            .collect();
+        for (from, to) in folders.iter().zip(&away) {
+            std::fs::rename(from, to).unwrap();
+        }
+        for key in [&stays, &goes] {
+            let fault = key.ready().unwrap_err();
+            assert!(fault.is_keepers() && fault.to_string().contains("plug it in"));
+        }
+        for (from, to) in folders.iter().zip(&away) {
+            std::fs::rename(to, from).unwrap();
+        }
+        for key in [&goes, &stays] {
+            comes_back(&**key);
+            key.sign(b"back").unwrap();
+        }
+        // Now one alone, while the other works.
+        for (from, to) in folders.iter().zip(&away) {
+            let is_it = std::fs::read(from.join("token.object")).unwrap();
+            if is_it.windows(3).any(|part| part == b"H50") {
+                std::fs::rename(from, to).unwrap();
+            }
+        }
+        goes.sign(b"away").unwrap_err();
+        stays.sign(b"stays").unwrap();
+        for (from, to) in folders.iter().zip(&away) {
+            if to.exists() {
+                std::fs::rename(to, from).unwrap();
+            }
+        }
+        comes_back(&*goes);
+        for key in [&stays, &goes] {
+            key.sign(b"after").unwrap();
+        }
+    });
+}
+
+/// Waits for a key, for longer than a module is left alone at first.
+fn comes_back(key: &dyn SealSigner) {
+    let (_nobody, pause) = std::sync::mpsc::channel::<()>();
+    for _ in 0..300 {
+        match key.ready() {
+            Ok(()) => return,
+            Err(fault) => assert!(fault.is_keepers(), "{fault}"),
+        }
+        let _passed = pause.recv_timeout(std::time::Duration::from_millis(100));
+    }
+    panic!("it did not come back");
+}
+
+/// What an agency brings on its token: a key of an id, and a certificate's public half.
+#[test]
+fn a_key_that_is_there_is_found_by_its_id_and_asked_for_when_it_signs() {
+    with_softhsm(
+        "a_key_that_is_there_is_found_by_its_id_and_asked_for_when_it_signs",
+        |directory| {
+            initialise(directory, "H49");
+            for id in ["01af", "02"] {
+                let made = "genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out key.pem";
+                let words: Vec<&str> = made.split_whitespace().collect();
+                let (done, said) = run("openssl", directory, &words);
+                assert!(done, "{said}");
+                let import =
+                    format!("--import key.pem --label seal --id {id} --token H49 --pin {PIN}");
+                let words: Vec<&str> = import.split_whitespace().collect();
+                let (done, said) = run("softhsm2-util", directory, &words);
+                assert!(done, "{said}");
+            }
+            let mut place = place(directory, "H49", PIN);
+            words(opened(&place), &["several keys \"seal\""]);
+            place.key = Some(KeyName::Id(vec![0x01, 0xaf]));
+            let key = opened(&place).unwrap();
+            key.sign(b"message").unwrap();
+            let public = key.public_key_der().to_vec();
+
+            // The next one knows the certificate's key alone.
+            std::fs::write(directory.join("seal.toml"), place.to_text()).unwrap();
+            let path = directory.join("seal.key");
+            let ring = Keyring::default();
+            let known = ring.known_signer(&path, &public).unwrap();
+            assert_eq!(known.public_key_der(), public);
+            assert!(known.keeper().unwrap().contains("\"H49\""));
+            known.ready().unwrap();
+            known.sign(b"message").unwrap();
+
+            place.key = Some(KeyName::Id(vec![0x02]));
+            std::fs::write(directory.join("seal.toml"), place.to_text()).unwrap();
+            let other = ring.known_signer(&path, &public).unwrap();
+            let text = other.sign(b"message").unwrap_err().to_string();
+            assert!(
+                text.contains("of id 02") && text.contains("another"),
+                "{text}"
+            );
+        },
+    );
+}
+
+#[test]
+fn nobody_is_asked_once_a_service_runs() {
+    with_softhsm("nobody_is_asked_once_a_service_runs", |directory| {
+        initialise(directory, "H49");
+        made(directory, KeyKind::EcdsaP256).unwrap();
+        let mut place = place(directory, "H49", PIN);
+        place.pin = SecretSource::Prompt;
+        let token = Arc::new(Token::new(&place));
+        token.leave_alone();
+        let fault = words(
+            TokenKey::open(token, &place),
+            &["asked for at the start alone"],
+        );
+        assert!(fault.code().is_retryable());
+    });
 }
 
 /// SoftHSM never locks itself, so its memory of the token's state is changed.

@@ -6,6 +6,7 @@
 
 mod draft;
 mod file_name;
+mod groups;
 mod staging;
 
 use consign_domain::document::{Document, DocumentError, SymbolError, UnknownDocumentType};
@@ -21,6 +22,7 @@ use crate::folder::DocumentFile;
 use crate::index::IndexError;
 
 pub(crate) use draft::{Draft, Sources};
+pub(crate) use groups::passed_over;
 pub use staging::Staging;
 pub(crate) use staging::{Fresh, staged_name};
 
@@ -36,6 +38,9 @@ pub const DEFAULT_EXPIRE_DAYS: u32 = 30;
 pub struct ComposeRequest {
     /// Codes of the recipients, in either form.
     pub to: Vec<String>,
+    /// Groups of the directory, by short name or name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub to_groups: Vec<String>,
     /// What it is about (trích yếu).
     pub subject: String,
     /// The number; empty: the next of the year.
@@ -170,6 +175,12 @@ pub enum ComposeError {
         /// All of them, as given.
         unknown: Vec<String>,
     },
+    /// Groups that the directory does not have.
+    #[error("no group of the directory: {}; see: consign directory show", unknown.join(", "))]
+    Groups {
+        /// All of them, as given.
+        unknown: Vec<String>,
+    },
     /// More recipients than an envelope may have.
     #[error("{count} recipients, an envelope has at most 1000; send it in several envelopes")]
     TooManyRecipients {
@@ -269,7 +280,7 @@ impl ComposeError {
             Self::Node(fault) => fault.code(),
             Self::Index(fault) => fault.code(),
             Self::IdReused { .. } => ErrorCode::IdReused,
-            Self::Recipients { .. } => ErrorCode::RecipientUnknown,
+            Self::Recipients { .. } | Self::Groups { .. } => ErrorCode::RecipientUnknown,
             Self::SenderUnknown { .. } => ErrorCode::SenderUnknown,
             Self::DirectoryExpired => ErrorCode::DirectoryExpired,
             Self::KeyRevoked(_) => ErrorCode::KeyRevoked,

@@ -4,19 +4,19 @@
 //! Every step can be repeated: keys that were made are used again, the same request gets the
 //! same answer, and installing twice changes nothing.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use consign_domain::enrolment::InvitationToken;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, AgencyId, ErrorCode};
 use consign_enrol::{Answer, Authority, EnrolFault, Invitation};
-use consign_pki::seal::KeyKind;
 use consign_runtime::clock::Clock;
 use consign_runtime::files;
 use thiserror::Error;
 
 use crate::error::NodeError;
-use crate::keys::{self, Installed, KeysError, NewAgency};
+use crate::keys::{self, Installed, KeysError, NewAgency, NewKeys};
 use crate::layout::NodeDirectory;
 use crate::office::blocking;
 
@@ -62,7 +62,7 @@ impl EnrolError {
 }
 
 /// How a node enrols.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct EnrolOptions {
     /// Where the authority is: `name:port`.
     pub authority: String,
@@ -72,8 +72,8 @@ pub struct EnrolOptions {
     pub agencies: Vec<NewAgency>,
     /// What people call the node; the first agency's name, if it is left out.
     pub name: Option<Line<200>>,
-    /// The kind of new seal keys.
-    pub seal: KeyKind,
+    /// How new keys are made.
+    pub keys: NewKeys,
 }
 
 /// Enrols a node. `waiting` is told once, where an operator must decide, by which reference
@@ -104,7 +104,8 @@ pub async fn enrol(
         let invitations = authority.invitations(&secrets).await?;
         agencies = invitations.iter().map(agency).collect::<Result<_, _>>()?;
     }
-    let request = prepare(directory, agencies, options.name, options.seal).await?;
+    let keyring = Arc::clone(&options.keys.keyring);
+    let request = prepare(directory, agencies, options.name, options.keys).await?;
     let bundle = match authority.enrol(&request, &secrets).await? {
         Answer::Bundle(bundle) => bundle,
         Answer::Waiting(reference) => {
@@ -113,7 +114,8 @@ pub async fn enrol(
         }
     };
     let directory = directory.clone();
-    Ok(blocking(move || keys::install(&directory, &bundle)).await?)
+    let install = move || keys::install_with(&directory, &bundle, &keyring);
+    Ok(blocking(install).await?)
 }
 
 /// Makes what is missing of the keys; gives the request's bytes.
@@ -121,13 +123,13 @@ async fn prepare(
     directory: &NodeDirectory,
     agencies: Vec<NewAgency>,
     name: Option<Line<200>>,
-    seal: KeyKind,
+    new: NewKeys,
 ) -> Result<Vec<u8>, KeysError> {
     let directory = directory.clone();
     blocking(move || {
         let first = agencies.first().map(|agency| agency.name.clone());
         let name = name.or(first).ok_or(KeysError::NoAgency)?;
-        keys::init(&directory, &name, &agencies, seal)?;
+        keys::init_with(&directory, &name, &agencies, &new)?;
         let most = consign_domain::enrolment::MAX_REQUEST;
         Ok(files::read_bounded(&directory.request_file(), most).map_err(NodeError::from)?)
     })

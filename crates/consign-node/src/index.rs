@@ -24,7 +24,7 @@ use crate::durable;
 use crate::error::NodeError;
 use crate::layout::NodeDirectory;
 
-pub(crate) use archives::{ArchiveCounts, ArchiveRow};
+pub(crate) use archives::ArchiveRow;
 pub use rebuild::{ReindexProgress, reindex};
 pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow};
 

@@ -4,10 +4,13 @@
 //! `keys/tls.key` is the node's TLS key. Each agency has a *seal* key (PKCS#8), a
 //! *statement* key (Ed25519, PKCS#8) and *encryption* identities (an age identity file,
 //! newest first; old ones stay, since old wraps need them). All have mode 0600 and are
-//! refused when others may read them.
+//! refused when others may read them. They lie under a passphrase all together, or none of
+//! them; new ones come to lie as the old ones do. A seal key may be in a token instead, which
+//! `seal.toml` names: it is needed to sign, and for nothing else.
 
 mod init;
 mod install;
+mod protect;
 mod renew;
 #[cfg(test)]
 mod tests;
@@ -17,10 +20,11 @@ use std::sync::Arc;
 
 use consign_domain::statement::Signer;
 use consign_domain::{AgencyCode, AgencyId, ErrorCode, KeyId, NodeId, Timestamp};
+use consign_keys::{Keyring, KeyringError};
 use consign_pki::certificate::{self, CertificateDetails, CertificateError};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
 use consign_pki::issue::IssueError;
-use consign_pki::seal::{FileSealKey, SealError, SealSigner};
+use consign_pki::seal::{SealError, SealSigner};
 use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::entropy::EntropyError;
 use consign_runtime::files::{self, FileError};
@@ -33,9 +37,10 @@ use crate::error::NodeError;
 use crate::layout::AgencyHome;
 
 pub(crate) use init::read_request;
-pub use init::{NewAgency, init};
+pub use init::{NewAgency, NewKeys, init, init_with};
 pub(crate) use install::put_in_place;
-pub use install::{Installed, install};
+pub use install::{Installed, install, install_with};
+pub use protect::protect;
 pub(crate) use renew::{
     awaits_certificate, forget_ended, identities, identity_in_force, next_request,
 };
@@ -87,6 +92,12 @@ pub enum KeysError {
     /// Files.
     #[error(transparent)]
     Node(#[from] NodeError),
+    /// A key cannot be opened or kept.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// A key in a token is named that several agencies would share.
+    #[error("the token file names one key; make the keys of each agency by a command of its own")]
+    OneKey,
     /// A file with a key or certificate cannot be used.
     #[error("{} cannot be used; {fix}", path.display())]
     Key {
@@ -173,6 +184,10 @@ impl KeysError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Node(fault) => fault.code(),
+            Self::Keyring(fault) => fault.code(),
+            Self::Request(IssueError::Seal(fault)) if fault.is_keepers() => {
+                ErrorCode::TokenUnavailable
+            }
             Self::Entropy(_) | Self::Request(_) => ErrorCode::Internal,
             Self::OtherNetwork => ErrorCode::NetworkMismatch,
             Self::Directory { source } => source.code(),
@@ -208,22 +223,27 @@ pub struct AgencyKeys {
 }
 
 impl AgencyKeys {
-    /// Reads the keys of an agency.
+    /// Reads the keys of an agency. A token that keeps the seal key is not asked.
     ///
     /// # Errors
     /// [`KeysError`] names the file and the fix.
-    pub fn load(home: &AgencyHome) -> Result<Self, KeysError> {
+    pub fn load(home: &AgencyHome, keyring: &Keyring) -> Result<Self, KeysError> {
         let directory = home.keys_dir();
-        let seal: Arc<dyn SealSigner> = Arc::new(read_seal_key(&directory.join(SEAL_KEY))?);
-        let (certificate, chain) = read_chain(&directory.join(SEAL_CERTIFICATE), &*seal)?;
+        let (path, key) = (directory.join(SEAL_CERTIFICATE), directory.join(SEAL_KEY));
+        let text = text_of(&path, files::read_bounded(&path, MAX_KEY_FILE), INSTALL)?;
+        let chain = Chain::parse(&text).map_err(unusable(&path, INSTALL))?;
+        let seal = keyring.known_signer(&key, &chain.public);
+        let seal = seal.map_err(named(&key, RESTORE))?;
+        let chain = chain.of(seal.public_key_der());
+        let chain = chain.map_err(unusable(&path, INSTALL))?;
         Ok(Self {
             id: home.id(),
             enrolled_code: home.code().clone(),
             seal,
-            certificate,
-            chain,
-            statement: read_statement_key(&directory.join(STATEMENT_KEY))?,
-            encryption: read_identities(&directory.join(ENCRYPTION_KEY))?,
+            certificate: chain.own,
+            chain: chain.issuers,
+            statement: read_statement_key(&directory.join(STATEMENT_KEY), keyring)?,
+            encryption: read_identities(&directory.join(ENCRYPTION_KEY), keyring)?,
         })
     }
 
@@ -248,8 +268,20 @@ impl AgencyKeys {
 }
 
 /// A secret text file; says how to get it when it is missing.
-fn read_secret(path: &Path, fix: &'static str) -> Result<Zeroizing<String>, KeysError> {
-    text_of(path, files::read_private(path, MAX_KEY_FILE), fix)
+fn read_secret(path: &Path, keyring: &Keyring) -> Result<Zeroizing<String>, KeysError> {
+    keyring.read(path).map_err(named(path, RESTORE))
+}
+
+/// A key that is missing is named with what to do.
+fn named(path: &Path, fix: &'static str) -> impl FnOnce(KeyringError) -> KeysError {
+    let path = path.to_owned();
+    move |fault| {
+        if fault.is_not_found() {
+            NodeError::Missing { path, fix }.into()
+        } else {
+            fault.into()
+        }
+    }
 }
 
 fn text_of(
@@ -278,19 +310,19 @@ fn unusable<E: Into<KeyFault>>(path: &Path, fix: &'static str) -> impl FnOnce(E)
     }
 }
 
-fn read_seal_key(path: &Path) -> Result<FileSealKey, KeysError> {
-    let text = read_secret(path, RESTORE)?;
-    FileSealKey::from_pkcs8_pem(&text).map_err(unusable(path, RESTORE))
+/// The signing key of a file, or of the token that is named beside it.
+fn read_signer(path: &Path, keyring: &Keyring) -> Result<Arc<dyn SealSigner>, KeysError> {
+    keyring.signer(path).map_err(named(path, RESTORE))
 }
 
-fn read_statement_key(path: &Path) -> Result<StatementKey, KeysError> {
-    let text = read_secret(path, RESTORE)?;
+fn read_statement_key(path: &Path, keyring: &Keyring) -> Result<StatementKey, KeysError> {
+    let text = read_secret(path, keyring)?;
     StatementKey::from_pkcs8_pem(&text).map_err(unusable(path, RESTORE))
 }
 
 /// The identities of an age identity file, in its order; comments and empty lines are skipped.
-fn read_identities(path: &Path) -> Result<Vec<EncryptionIdentity>, KeysError> {
-    let text = read_secret(path, RESTORE)?;
+fn read_identities(path: &Path, keyring: &Keyring) -> Result<Vec<EncryptionIdentity>, KeysError> {
+    let text = read_secret(path, keyring)?;
     let identities = text
         .lines()
         .filter(|line| !line.trim().is_empty() && !line.starts_with('#'))
@@ -303,17 +335,37 @@ fn read_identities(path: &Path) -> Result<Vec<EncryptionIdentity>, KeysError> {
     Ok(identities)
 }
 
-/// A certificate file whose first certificate belongs to `key`, and the issuers after it.
-fn read_chain(path: &Path, key: &dyn SealSigner) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeysError> {
-    let text = text_of(path, files::read_bounded(path, MAX_KEY_FILE), INSTALL)?;
-    parse_chain(&text, key).map_err(unusable(path, INSTALL))
+/// A certificate and the issuers after it, DER.
+struct Chain {
+    own: Vec<u8>,
+    issuers: Vec<Vec<u8>>,
+    /// The certificate's key, DER `SubjectPublicKeyInfo`.
+    public: Vec<u8>,
+    /// When the certificate begins, Unix time.
+    begins: u64,
+    serial: String,
 }
 
-fn parse_chain(text: &str, key: &dyn SealSigner) -> Result<(Vec<u8>, Vec<Vec<u8>>), KeyFault> {
-    let mut certificates = certificate::read_bundle(text)?.into_iter();
-    let own = certificates.next().ok_or(KeyFault::Empty)?;
-    if CertificateDetails::from_der(&own)?.public_key_der != key.public_key_der() {
-        return Err(KeyFault::OtherKey);
+impl Chain {
+    fn parse(text: &str) -> Result<Self, KeyFault> {
+        let mut certificates = certificate::read_bundle(text)?.into_iter();
+        let own = certificates.next().ok_or(KeyFault::Empty)?;
+        let details = CertificateDetails::from_der(&own)?;
+        Ok(Self {
+            own,
+            issuers: certificates.collect(),
+            public: details.public_key_der,
+            begins: details.not_before,
+            serial: details.serial_hex,
+        })
     }
-    Ok((own, certificates.collect()))
+
+    /// The same if it is of this key.
+    fn of(self, public: &[u8]) -> Result<Self, KeyFault> {
+        if self.public == public {
+            Ok(self)
+        } else {
+            Err(KeyFault::OtherKey)
+        }
+    }
 }

@@ -10,6 +10,7 @@ pub mod link;
 mod office;
 pub mod run;
 mod service;
+mod tokens;
 mod work;
 
 pub mod agency;

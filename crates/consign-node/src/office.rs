@@ -10,10 +10,13 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use consign_domain::{AgencyId, EnvelopeKey, Timestamp};
+use consign_keys::Keyring;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::DirectoryLock;
 use consign_runtime::tls::TlsIdentity;
 use tokio::sync::watch;
+
+pub(crate) use consign_runtime::blocking;
 
 use crate::agency::Agency;
 use crate::archiving::Archiving;
@@ -32,9 +35,29 @@ pub(crate) struct Desk {
     pub(crate) agency: Agency,
     /// The keys in force by the newest directory.
     pub(crate) keys: ArcSwap<AgencyKeys>,
+    /// Why the token that keeps the seal key does not sign.
+    seal_waits: Mutex<Option<Cause>>,
 }
 
 impl Desk {
+    pub(crate) fn new(agency: Agency, keys: AgencyKeys) -> Self {
+        Self {
+            agency,
+            keys: ArcSwap::from_pointee(keys),
+            seal_waits: Mutex::default(),
+        }
+    }
+
+    /// Why the token that keeps the seal key did not sign when it was last looked at.
+    pub(crate) fn seal_waits(&self) -> Option<Cause> {
+        lock(&self.seal_waits).clone()
+    }
+
+    /// Takes note of it; gives what was known before.
+    pub(crate) fn note_seal(&self, cause: Option<Cause>) -> Option<Cause> {
+        std::mem::replace(&mut *lock(&self.seal_waits), cause)
+    }
+
     pub(crate) const fn id(&self) -> AgencyId {
         self.agency.home().id()
     }
@@ -53,6 +76,8 @@ pub(crate) struct Office {
     pub(crate) board: Board,
     /// Something was composed, sealed or is to be posted.
     pub(crate) sending: Bell,
+    /// A token that keeps a seal key is there again.
+    pub(crate) token_back: Bell,
     /// Who follows which sent envelope.
     pub(crate) followers: Followers,
     /// Payloads that are being fetched.
@@ -61,6 +86,8 @@ pub(crate) struct Office {
     pub(crate) again: Again,
     /// Who this node is to hubs and the authority; shown from the next connection on.
     pub(crate) identity: TlsIdentity,
+    /// What opens the keys' files, and writes new ones alike.
+    pub(crate) keyring: Arc<Keyring>,
     /// The identity is another.
     pub(crate) reconnect: Bell,
     /// One renewal of keys at a time.
@@ -82,6 +109,7 @@ pub(crate) struct Parts {
     /// By code.
     pub(crate) desks: Vec<Desk>,
     pub(crate) identity: TlsIdentity,
+    pub(crate) keyring: Arc<Keyring>,
     pub(crate) lock: DirectoryLock,
 }
 
@@ -194,10 +222,12 @@ impl Office {
             link: LinkStatus::new(),
             board: Board::default(),
             sending: Bell::default(),
+            token_back: Bell::default(),
             followers: Followers::default(),
             claims: Claims::default(),
             again: Again::default(),
             identity: parts.identity,
+            keyring: parts.keyring,
             reconnect: Bell::default(),
             renewing: tokio::sync::Mutex::default(),
             archiving: Archiving::default(),
@@ -284,16 +314,6 @@ impl Held {
             }
             _ => format!("{text} ({code})"),
         }
-    }
-}
-
-/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
-pub(crate) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
-        // The runtime is ending, and the caller with it.
-        Err(_) => std::future::pending().await,
     }
 }
 

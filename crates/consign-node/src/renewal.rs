@@ -97,8 +97,8 @@ async fn is_time(office: &Office) -> bool {
     if is_old(office, &directory, node, now) {
         return true;
     }
-    let place = office.directory.clone();
-    blocking(move || keys::awaits_certificate(&place)).await
+    let (place, keyring) = (office.directory.clone(), Arc::clone(&office.keyring));
+    blocking(move || keys::awaits_certificate(&place, &keyring)).await
 }
 
 /// Whether the newest of any of its keys is at two thirds of its life.
@@ -137,9 +137,10 @@ fn newest(spans: impl Iterator<Item = Validity>) -> Option<Validity> {
 pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, RenewalFault> {
     let _turn = office.renewing.lock().await;
     let directory = office.keeper.newest();
-    let (place, listed) = (office.directory.clone(), Arc::clone(&directory));
+    let (making, listed) = (Arc::clone(office), Arc::clone(&directory));
     let at = office.now();
-    let request = blocking(move || keys::next_request(&place, &listed, at)).await?;
+    let next = move || keys::next_request(&making.directory, &listed, at, &making.keyring);
+    let request = blocking(next).await?;
     // What is encrypted to the new keys may come before the answer does.
     take_up(office).await?;
     let proofs: Vec<Proof> = office
@@ -163,9 +164,9 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     if !trust.is_of_one_mind(office.keeper.trust()) {
         return Err(KeysError::OtherNetwork.into());
     }
-    let place = office.directory.clone();
     let version = listed_by(&bundle)?;
-    blocking(move || keys::put_in_place(&place, &bundle)).await?;
+    let place = Arc::clone(office);
+    blocking(move || keys::put_in_place(&place.directory, &bundle, &place.keyring)).await?;
     arrived(office, version).await;
     take_up(office).await?;
     info!(version = version.value(), "keys renewed");
@@ -193,10 +194,11 @@ async fn take_up(office: &Arc<Office>) -> Result<(), KeysError> {
     blocking(move || {
         let directory = office.keeper.newest();
         for desk in office.desks() {
-            let keys = AgencyKeys::in_force(desk.agency.home(), &directory, at)?;
+            let keys = AgencyKeys::in_force(desk.agency.home(), &directory, at, &office.keyring)?;
             desk.keys.store(Arc::new(keys));
         }
-        let identity = keys::identity_in_force(&office.directory, &directory, at)?;
+        let keyring = &office.keyring;
+        let identity = keys::identity_in_force(&office.directory, &directory, at, keyring)?;
         if identity.fingerprint() != office.identity.fingerprint() {
             office.identity.replace(&identity);
             office.reconnect.ring();
@@ -208,7 +210,7 @@ async fn take_up(office: &Arc<Office>) -> Result<(), KeysError> {
 }
 
 fn forget(office: &Office, directory: &Directory, at: Timestamp) {
-    match keys::forget_ended(&office.directory, directory, at) {
+    match keys::forget_ended(&office.directory, directory, at, &office.keyring) {
         Ok(0) => {}
         Ok(removed) => info!(removed, "keys that have ended were removed"),
         Err(fault) => warn!(%fault, "keys that have ended cannot be removed"),

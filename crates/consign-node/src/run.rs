@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use consign_domain::{ErrorCode, Timestamp};
+use consign_keys::Keyring;
 use consign_pki::certificate::{self, CertificateError};
 use consign_proto::v1::node_server::NodeServer;
 use consign_runtime::clock::Clock;
@@ -35,7 +35,7 @@ use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
 use crate::revocation_lists::RevocationLists;
 use crate::service::Service;
-use crate::{archiving, renewal, stamps, work};
+use crate::{archiving, renewal, stamps, tokens, work};
 
 /// Largest file of certificates, in bytes.
 const MAX_PEM: usize = 256 * 1024;
@@ -127,19 +127,33 @@ impl RunError {
     }
 }
 
+/// [`run_with`] keys in files without a passphrase.
+///
+/// # Errors
+/// As there.
+pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(), RunError> {
+    run_with(directory, clock, Keyring::default(), shutdown).await
+}
+
 /// Runs the node in `directory` until `shutdown` is triggered, then drains.
 ///
 /// The caller triggers it on signals ([`Shutdown::on_signals`]). Ready is said by
-/// `DIR/run.json`.
+/// `DIR/run.json`. What `keyring` asks of a person, it asks before; a token that is missing or
+/// refuses does not keep the node from running, but what it would seal waits.
 ///
 /// # Errors
 /// [`RunError`]: it could not start, or a part of it failed.
-pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(), RunError> {
+pub async fn run_with(
+    directory: &Path,
+    clock: Clock,
+    keyring: Keyring,
+    shutdown: Shutdown,
+) -> Result<(), RunError> {
     let config = Config::load(directory)?;
     telemetry::init(config.log.format, &config.log.filter)?;
     let drain = config.drain;
     let files = NodeDirectory::new(directory);
-    let office = blocking(move || open(files, config, clock)).await?;
+    let office = blocking(move || open(files, config, clock, keyring)).await?;
     let tls = tls::client_config(
         &office.identity,
         &hub_policy(Arc::clone(&office.keeper)),
@@ -161,6 +175,7 @@ pub async fn run(directory: &Path, clock: Clock, shutdown: Shutdown) -> Result<(
         "link",
         Box::pin(keep_connected(Arc::clone(&office), tls, stop())),
     );
+    tasks.spawn("tokens", tokens::watch(Arc::clone(&office), stop()));
     tasks.spawn("renewal", renewal::keep_fresh(Arc::clone(&office), stop()));
     tasks.spawn(
         "service",
@@ -187,6 +202,7 @@ pub(crate) fn open(
     directory: NodeDirectory,
     config: Config,
     clock: Clock,
+    keyring: Keyring,
 ) -> Result<Arc<Office>, RunError> {
     let lock = directory.lock()?;
     let trust = trust(&directory)?;
@@ -201,20 +217,25 @@ pub(crate) fn open(
     let lists = RevocationLists::new(lists, trust.roots(), &chain, now);
     let keeper = Arc::new(Keeper::new(trust, path, newest).keeping(lists));
     let newest = keeper.newest();
-    let identity = keys::identity_in_force(&directory, &newest, now)?;
+    let identity = keys::identity_in_force(&directory, &newest, now, &keyring)?;
     let index = Arc::new(Index::open(&directory)?);
     let mut desks = Vec::new();
     for home in directory.agencies()? {
-        let keys = ArcSwap::from_pointee(AgencyKeys::in_force(&home, &newest, now)?);
-        let agency = Agency::open(home, &index)?;
-        desks.push(Desk { agency, keys });
+        let keys = AgencyKeys::in_force(&home, &newest, now, &keyring)?;
+        desks.push(Desk::new(Agency::open(home, &index)?, keys));
     }
+    for desk in &desks {
+        // A person who is to type a PIN is here now, and not later.
+        tokens::look(desk);
+    }
+    keyring.leave_alone();
     let parts = Parts {
         directory,
         keeper,
         index,
         desks,
         identity,
+        keyring: Arc::new(keyring),
         lock,
     };
     Ok(Arc::new(Office::new(config, clock, parts)))

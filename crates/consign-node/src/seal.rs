@@ -79,9 +79,15 @@ pub enum SealError {
     /// The container could not be written.
     #[error("the container could not be written")]
     Container(#[from] AsicError),
+    /// The token that keeps the seal key does not sign now.
+    #[error("{}", crate::tokens::cause(source).text)]
+    Token {
+        /// Why.
+        source: consign_pki::seal::SealError,
+    },
     /// The seal key did not sign.
     #[error("the seal key did not sign")]
-    Cms(#[from] CmsError),
+    Cms(#[source] CmsError),
     /// The container could not be sealed.
     #[error("the container could not be sealed")]
     Unsealed,
@@ -111,6 +117,7 @@ impl SealError {
             Self::DirectoryExpired => ErrorCode::DirectoryExpired,
             Self::KeyNotValid => ErrorCode::KeyNotValid,
             Self::KeyRevoked(_) => ErrorCode::KeyRevoked,
+            Self::Token { .. } => ErrorCode::TokenUnavailable,
             Self::Certificate | Self::CertificateForm(_) => ErrorCode::SealCertificateNotValid,
             Self::Container(AsicError::Io { source })
             | Self::Encryption(EncryptionError::Io(source)) => io_code(source),
@@ -125,6 +132,15 @@ impl SealError {
 impl From<FileError> for SealError {
     fn from(fault: FileError) -> Self {
         Self::Node(fault.into())
+    }
+}
+
+impl From<CmsError> for SealError {
+    fn from(fault: CmsError) -> Self {
+        match fault {
+            CmsError::Seal(source) if source.is_keepers() => Self::Token { source },
+            fault => Self::Cms(fault),
+        }
     }
 }
 
@@ -144,6 +160,11 @@ pub(crate) fn seal(
     }
     let compose = folder.compose()?.ok_or(NodeError::UnknownEnvelope)?;
     check_context(context)?;
+    if !folder.has(CONTAINER) {
+        // Before gigabytes are written for a signature that does not come.
+        let ready = context.keys.seal.ready();
+        ready.map_err(|source| SealError::Token { source })?;
+    }
     durable::remove_leftovers(folder.path())?;
     for part in [
         PAYLOAD,

@@ -181,7 +181,8 @@ impl Stamps {
         again.filter(|again| *again > self.clock.monotonic())
     }
 
-    fn may_ask(&self) -> Result<(), StampFault> {
+    /// Whether the authority may be asked now.
+    pub(crate) fn may_ask(&self) -> Result<(), StampFault> {
         if self.settings.source == StampSource::Hub && matches!(*self.hub.borrow(), Line::Down) {
             return Err(StampFault::NoSession);
         }

@@ -17,6 +17,7 @@ use consign_domain::{
     AgencyCode, AgencyId, Digest, EnvelopeId, ErrorCode, HubId, KeyId, PartyCode, Sequence,
     SignedStatement, Timestamp,
 };
+use consign_keys::Keyring;
 use consign_log::Tree;
 use consign_pki::issue::create_request;
 use consign_pki::seal::{FileSealKey, KeyKind};
@@ -156,7 +157,7 @@ impl Network {
     pub(crate) fn office(&self, index: usize) -> Arc<Office> {
         let node = self.node(index);
         let config = Config::parse("", node.root()).unwrap();
-        let opened = crate::run::open(node.clone(), config, Clock::fixed(NOW));
+        let opened = crate::run::open(node.clone(), config, Clock::fixed(NOW), Keyring::default());
         opened.unwrap()
     }
 
@@ -268,7 +269,7 @@ impl Seat {
         let lock = node.lock().unwrap();
         let index = Arc::new(Index::open(node).unwrap());
         let home = node.agencies().unwrap().remove(0);
-        let keys = AgencyKeys::load(&home).unwrap();
+        let keys = AgencyKeys::load(&home, &Keyring::default()).unwrap();
         let agency = Agency::open(home, &index).unwrap();
         Self {
             agency,

@@ -32,6 +32,7 @@ pub(crate) async fn seal(office: Arc<Office>, shutdown: Shutdown) {
     let mut running: JoinSet<(SentKey, Result<Sealed, SealError>)> = JoinSet::new();
     let mut sending = office.sending.listen();
     let mut directory = office.keeper.subscribe();
+    let mut tokens = office.token_back.listen();
     loop {
         for (key, rank) in pending(&office, SentState::Composed).await {
             jobs.offer(key, rank);
@@ -44,6 +45,7 @@ pub(crate) async fn seal(office: Arc<Office>, shutdown: Shutdown) {
             () = shutdown.wait() => return,
             () = sending.rung() => {}
             _ = directory.changed() => jobs.hurry(),
+            () = tokens.rung() => jobs.hurry(),
             () = sleep_until(jobs.next_at()) => {}
             Some(ended) = running.join_next() => sealed(&office, &mut jobs, unwind(ended)),
         }
@@ -83,14 +85,15 @@ fn sealed(
             office.sending.ring();
         }
         Err(fault) => {
-            warn!(%envelope, code = %fault.code(), %fault, "not sealed, trying again");
-            office.hold(
-                envelope,
-                Some(Cause {
-                    code: fault.code(),
-                    text: fault.to_string(),
-                }),
-            );
+            let cause = Cause {
+                code: fault.code(),
+                text: fault.to_string(),
+            };
+            let known = office.held(envelope);
+            if known.is_none_or(|known| known.cause != cause) {
+                warn!(%envelope, code = %fault.code(), %fault, "not sealed, trying again");
+            }
+            office.hold(envelope, Some(cause));
             jobs.later(key, office.clock.monotonic(), UNSEALED);
         }
     }

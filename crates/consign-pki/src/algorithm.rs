@@ -53,6 +53,16 @@ pub enum SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::EcdsaP256Sha256,
+        Self::EcdsaP384Sha384,
+        Self::RsaPkcs1Sha256,
+        Self::RsaPkcs1Sha384,
+        Self::RsaPkcs1Sha512,
+        Self::Ed25519,
+    ];
+
     /// The name a person reads.
     pub fn name(self) -> &'static str {
         match self {

@@ -43,6 +43,19 @@ pub trait SealSigner: std::fmt::Debug + Send + Sync {
 
     /// Signs the whole message; hashing happens inside.
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SealError>;
+
+    /// Who keeps the key outside of this process, in words; `None`: nobody.
+    fn keeper(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether it would sign now, as far as its keeper can tell without signing. Blocks.
+    ///
+    /// # Errors
+    /// Why not.
+    fn ready(&self) -> Result<(), SealError> {
+        Ok(())
+    }
 }
 
 /// The kinds of key that [`FileSealKey::generate`] makes.
@@ -96,6 +109,13 @@ pub enum SealError {
     /// A key that is kept outside of this process did not sign.
     #[error(transparent)]
     Keeper(#[from] KeeperFault),
+}
+
+impl SealError {
+    /// Whether the key's keeper did not sign: it is asked again.
+    pub const fn is_keepers(&self) -> bool {
+        matches!(self, Self::Keeper(_))
+    }
 }
 
 /// Why a key did not sign that is kept outside of this process, as its keeper says it.

@@ -11,9 +11,12 @@ use std::fs;
 use std::path::Path;
 
 use consign_pki::certificate::{to_pem, write_bundle};
+use consign_pki::cms::CmsError;
 use consign_pki::issue::create_request;
 use consign_pki::seal::{FileSealKey, KeyKind};
-use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of, verify};
+use consign_pki::timestamp::{
+    Authority, Grant, PLACEHOLDER_POLICY, Request, TimeStampError, token_of, verify,
+};
 use support::{Hierarchy, NOW, run, succeed};
 
 const AT: &str = "1750000000";
@@ -132,17 +135,46 @@ fn openssl_gets_what_it_asks_for() {
 
 #[test]
 fn time_stamps_of_openssl_are_accepted() {
+    for (named_by, by_sha1) in [("sha256", false), ("sha384", false), ("sha1", true)] {
+        let (place, request, answer) = answer_of_openssl(named_by);
+        let token = token_of(&answer, &request).unwrap();
+        let stamp = verify(&token, BYTES).unwrap();
+        assert_eq!(stamp.policy, "1.2.3.4.1");
+        assert_eq!(stamp.accuracy_ms, 1_500);
+        assert!(stamp.time > NOW);
+        assert_eq!(stamp.signature.names_certificate, !by_sha1);
+        assert_eq!(stamp.signature.names_by_sha1, by_sha1);
+        assert!(verify(&token, b"others").is_err());
+        // Whatever it is named by, it is that certificate and no other of its key.
+        let tsa = fs::read_to_string(place.path().join("tsa.pem")).unwrap();
+        let tsa = consign_pki::certificate::from_pem(&tsa).unwrap();
+        assert_eq!(stamp.signature.signer_certificate, tsa);
+        let at = token.windows(tsa.len()).position(|window| window == tsa);
+        let end = at.unwrap() + tsa.len() - 1;
+        let mut exchanged = token.clone();
+        // In its own signature, which nothing here looks at.
+        exchanged[end] ^= 1;
+        assert_eq!(
+            verify(&exchanged, BYTES),
+            Err(TimeStampError::Signature(
+                CmsError::CertificateDigestMismatch
+            ))
+        );
+    }
+}
+
+/// What `openssl ts` answers, its certificate named by a digest.
+fn answer_of_openssl(named_by: &str) -> (tempfile::TempDir, Request, Vec<u8>) {
     let (hierarchy, place) = (Hierarchy::new(), tempfile::tempdir().unwrap());
     stamping(&hierarchy, KeyKind::Rsa2048, place.path());
     fs::write(place.path().join("serial"), "1001\n").unwrap();
-    fs::write(
-        place.path().join("tsa.cnf"),
+    let settings = format!(
         "[tsa]\ndefault_tsa = one\n[one]\nserial = serial\nsigner_cert = tsa.pem\n\
          certs = issuing.pem\nsigner_key = tsa.key\nsigner_digest = sha256\n\
          default_policy = 1.2.3.4.1\ndigests = sha256\naccuracy = secs:1, millisecs:500\n\
-         ordering = no\ntsa_name = no\ness_cert_id_chain = no\ness_cert_id_alg = sha256\n",
-    )
-    .unwrap();
+         ordering = no\ntsa_name = no\ness_cert_id_chain = no\ness_cert_id_alg = {named_by}\n"
+    );
+    fs::write(place.path().join("tsa.cnf"), settings).unwrap();
     let request = Request::over(BYTES, [0x80, 1, 2, 3, 4, 5, 6, 7]);
     fs::write(place.path().join("query.tsq"), request.to_der()).unwrap();
     let words = [
@@ -157,10 +189,5 @@ fn time_stamps_of_openssl_are_accepted() {
     ];
     succeed("openssl", place.path(), &words);
     let answer = fs::read(place.path().join("answer.tsr")).unwrap();
-    let token = token_of(&answer, &request).unwrap();
-    let stamp = verify(&token, BYTES).unwrap();
-    assert_eq!(stamp.policy, "1.2.3.4.1");
-    assert_eq!(stamp.accuracy_ms, 1_500);
-    assert!(stamp.time > NOW);
-    assert!(verify(&token, b"others").is_err());
+    (place, request, answer)
 }

@@ -12,12 +12,16 @@
 
 mod accept;
 pub mod backup;
+mod blocking;
 pub mod clock;
 pub mod config;
 pub mod entropy;
 pub mod files;
+pub mod program;
 pub mod run_file;
 pub mod shutdown;
 pub mod telemetry;
 pub mod tls;
 pub mod uds;
+
+pub use blocking::blocking;

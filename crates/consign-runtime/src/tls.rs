@@ -13,6 +13,7 @@
 
 mod acceptor;
 mod connect;
+mod guests;
 mod identity;
 mod peer;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use crate::clock::Clock;
 
 pub use acceptor::{AcceptLimits, Incoming, PeerInfo, TlsConnection, incoming};
 pub use connect::{ConnectFault, connect, connect_now};
+pub use guests::{GuestLimits, source};
 pub use identity::{IdentityError, TlsIdentity};
 pub use peer::{CertificateFingerprint, Party, PeerIdentity, PeerPolicy, PeerRefusal, RefusedPeer};
 

@@ -16,25 +16,19 @@ mod contents;
 
 use std::io::{BufReader, Read, Seek};
 
-use consign_domain::ErrorCode;
-use consign_domain::Timestamp;
+use consign_domain::{ErrorCode, Timestamp};
 use consign_pki::asic::outer::{INNER_NAME, OuterContainer};
 use consign_pki::asic::{AsicError, Budget, FileHash};
 use consign_pki::path::MAX_REVOCATION_LISTS;
 use serde::Serialize;
 
-use crate::container::{self, JudgedAt, Judgement, Policy, SealTrust, malformed, with_causes};
-use crate::report::{Check, Report};
+use crate::container::{self, JudgedAt, Judgement, Policy, SealTrust, malformed};
+use crate::report::{Check, CheckName, Counted, Evidence, Reason, Report};
 use crate::trust::TrustStore;
 
 use contents::Contents;
 
 pub use contents::{CERTIFICATES, DIRECTORY, ENVELOPE, LISTS, SALT, SEAL_TIME_STAMP};
-
-/// What is said where nothing in the archive tells whose its statements are.
-pub const STATEMENTS: &str = "the statements in the archive: no directory says whose they are";
-
-const CLAUSE: &str = "EN 319 162-1 §A.7";
 
 /// The verdict on an archive and on the document in it, which are one.
 #[derive(Debug, Clone, Serialize)]
@@ -87,19 +81,13 @@ pub fn judge<R: Read + Seek>(
         Ok(archive) => archive,
         Err(error) => {
             let report = &mut judgement.document.report;
-            malformed(
-                report,
-                "archive-format",
-                CLAUSE,
-                ErrorCode::ContainerMalformed,
-                &error,
-            );
+            malformed(report, CheckName::ArchiveFormat, &error);
             return judgement;
         }
     };
     let report = &mut judgement.document.report;
-    let detail = format!("{} archive time-stamps", archive.layers().len());
-    report.passed("archive-format", CLAUSE, detail);
+    let stamps = Evidence::count(Counted::TimeStamps, archive.layers().len());
+    report.push(Check::passed(CheckName::ArchiveFormat).with(stamps));
     let Some(files) = check_files(&mut archive, report) else {
         return judgement;
     };
@@ -119,13 +107,7 @@ pub fn judge<R: Read + Seek>(
     let mut inside = match archive.inner() {
         Ok(inside) => BufReader::new(inside),
         Err(error) => {
-            malformed(
-                report,
-                "archive-format",
-                CLAUSE,
-                ErrorCode::ContainerMalformed,
-                &error,
-            );
+            malformed(report, CheckName::ArchiveFormat, &error);
             return judgement;
         }
     };
@@ -142,26 +124,20 @@ fn check_files<R: Read + Seek>(
     archive: &mut OuterContainer<R>,
     report: &mut Report,
 ) -> Option<Vec<FileHash>> {
-    let name = "archive-digests";
+    let name = CheckName::ArchiveDigests;
     match archive.check_digests() {
         Ok(files) => {
-            let detail = format!("{} files are those that were archived", files.len());
-            report.passed(name, CLAUSE, detail);
+            let count = Evidence::count(Counted::Files, files.len());
+            report.push(Check::passed(name).with(count));
             Some(files)
         }
         Err(error @ AsicError::DigestMismatch { .. }) => {
-            let (code, detail) = (ErrorCode::ContainerDigest, with_causes(&error));
-            report.push(Check::failed(
-                name,
-                CLAUSE,
-                code,
-                Some("HASH_FAILURE"),
-                detail,
-            ));
+            let (reason, code) = (Reason::ContentChanged, ErrorCode::ContainerDigest);
+            report.push(Check::failed(name, reason, code).because(&error));
             None
         }
         Err(error) => {
-            malformed(report, name, CLAUSE, ErrorCode::ContainerMalformed, &error);
+            malformed(report, name, &error);
             None
         }
     }

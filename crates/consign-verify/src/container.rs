@@ -16,42 +16,15 @@ use std::io::{Read, Seek};
 
 use consign_domain::document::{Document, DocumentError};
 use consign_domain::limits::MAX_DOCUMENT;
-use consign_domain::{ErrorCode, Timestamp};
-use consign_pki::asic::{AsicError, Budget, Container, DOCUMENT_NAME, FileHash};
+use consign_domain::{Digest, ErrorCode, Timestamp};
+use consign_pki::asic::{AsicError, Container, DOCUMENT_NAME, FileHash};
 use serde::Serialize;
 
 use crate::Verified;
-use crate::report::{Check, Report};
+use crate::report::{Aspect, Check, CheckName, Counted, Evidence, NotChecked, Reason, Report, Why};
 
+pub use crate::policy::{ORGANIZATION_IDENTIFIER_PREFIX, Policy, Profile, SEAL_USAGE};
 pub use seal::{JudgedAt, SealInfo, SealTrust};
-
-/// Extended key usage that seals of this network carry; a deployment has its own arc.
-pub const SEAL_USAGE: &str = consign_pki::issue::PLACEHOLDER_SEAL_EKU;
-
-/// What stands before the code in the organizationIdentifier (X.520) of seals.
-pub const ORGANIZATION_IDENTIFIER_PREFIX: &str = "VNGOV-";
-
-/// What [`judge`] does not check: [`crate::pdf`] does, as a verdict of its own.
-pub const PDF_SIGNATURES: &str = "signatures inside PDF files";
-
-/// Which zip profile a container must keep.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Profile {
-    /// Ours, byte for byte.
-    #[default]
-    Canonical,
-    /// Any ASiC-E container that all readers see alike; deviations are noted.
-    Lenient,
-}
-
-/// What a verdict asks for.
-#[derive(Debug, Clone, Default)]
-pub struct Policy {
-    /// The zip profile.
-    pub profile: Profile,
-    /// What reading may cost.
-    pub budget: Budget,
-}
 
 /// The verdict and what it was reached about.
 #[derive(Debug, Clone, Serialize)]
@@ -92,7 +65,9 @@ impl Judgement {
     /// Goes on with the checks of another, and takes its document.
     pub(crate) fn take_in(&mut self, other: Self) {
         self.report.malformed |= other.report.malformed;
-        self.report.not_checked.extend(other.report.not_checked);
+        for skipped in other.report.not_checked {
+            self.report.skip(skipped);
+        }
         for check in other.report.checks {
             self.report.push(check);
         }
@@ -141,28 +116,29 @@ pub(crate) fn judge_with<R: Read + Seek>(
     late_stamp: Option<&Vec<u8>>,
 ) -> Judgement {
     let mut judgement = Judgement::none(at);
-    judgement.report.not_checked.push(PDF_SIGNATURES);
     let report = &mut judgement.report;
+    // `pdf` does it.
+    report.skip(NotChecked::new(Aspect::PdfSignatures, Why::OwnVerdict));
     let Some(mut container) = open(container, policy, report) else {
         return judgement;
     };
     judgement.files = check_files(&mut container, report);
     for (index, layer) in container.signatures().iter().enumerate() {
-        judgement
-            .seals
-            .extend(seal::check(index, layer, late_stamp, trust, at, report));
+        let late_stamp = late_stamp.filter(|_| index == 0);
+        let seal = seal::check(index, layer, late_stamp, trust, policy, at, report);
+        judgement.seals.extend(seal);
     }
     judgement.document = read_document(&mut container, report);
     if let Some(document) = &judgement.document {
-        check_file_list(document, &container, report);
-        check_issue_date(document, at.time(), report);
-        seal::check_issuer(document, judgement.seals.first(), trust, at, report);
+        report.push(check_file_list(document, &container));
+        report.push(check_issue_date(document, policy, at.time()));
+        let seal = judgement.seals.first();
+        report.push(seal::check_issuer(document, seal, trust, policy, at));
     }
     judgement
 }
 
 fn open<R: Read + Seek>(reader: R, policy: &Policy, report: &mut Report) -> Option<Container<R>> {
-    let clause = "EN 319 162-1 §4.4";
     let opened = match policy.profile {
         Profile::Canonical => {
             Container::open_canonical(reader, &policy.budget).map(|opened| (opened, Vec::new()))
@@ -171,63 +147,35 @@ fn open<R: Read + Seek>(reader: R, policy: &Policy, report: &mut Report) -> Opti
     };
     match opened {
         Ok((container, deviations)) => {
-            let entries = container.entries().len();
-            report.passed("container-format", clause, format!("{entries} entries"));
+            let entries = Evidence::count(Counted::Entries, container.entries().len());
+            report.push(Check::passed(CheckName::ContainerFormat).with(entries));
             for deviation in deviations {
-                let detail = deviation.to_string();
-                report.push(Check::noted("container-profile", clause, detail));
+                let mut check = Check::noted(CheckName::ContainerProfile, Reason::ProfileDeviates);
+                check.cause = Some(deviation.to_string().into());
+                report.push(check);
             }
             Some(container)
         }
         Err(error) => {
-            malformed(
-                report,
-                "container-format",
-                clause,
-                ErrorCode::ContainerMalformed,
-                &error,
-            );
+            malformed(report, CheckName::ContainerFormat, &error);
             None
         }
     }
 }
 
-pub(crate) fn malformed(
-    report: &mut Report,
-    name: &'static str,
-    clause: &'static str,
-    code: ErrorCode,
-    error: &dyn std::error::Error,
-) {
+pub(crate) fn malformed(report: &mut Report, name: CheckName, error: &AsicError) {
+    let code = ErrorCode::ContainerMalformed;
     report.malformed = true;
-    report.push(Check::failed(
-        name,
-        clause,
-        code,
-        Some("FORMAT_FAILURE"),
-        with_causes(error),
-    ));
-}
-
-/// An error and what caused it, on one line.
-pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(source) = cause {
-        text.push_str(": ");
-        text.push_str(&source.to_string());
-        cause = source.source();
-    }
-    text
+    report.push(Check::failed(name, Reason::FormatBroken, code).because(error));
 }
 
 /// Every file against every manifest, in one pass.
 fn check_files<R: Read + Seek>(container: &mut Container<R>, report: &mut Report) -> Vec<FileHash> {
-    let (name, clause) = ("file-digests", "EN 319 162-1 §A.4");
+    let name = CheckName::FileDigests;
     let digests = match container.check_digests() {
         Ok(digests) => digests,
         Err(error) => {
-            malformed(report, name, clause, ErrorCode::ContainerMalformed, &error);
+            malformed(report, name, &error);
             return Vec::new();
         }
     };
@@ -237,21 +185,15 @@ fn check_files<R: Read + Seek>(container: &mut Container<R>, report: &mut Report
         .filter_map(consign_pki::asic::LayerDigests::first_fault)
         .collect();
     for fault in &faults {
-        report.push(Check::failed(
-            name,
-            clause,
-            ErrorCode::ContainerDigest,
-            Some("HASH_FAILURE"),
-            with_causes(fault),
-        ));
+        let code = ErrorCode::ContainerDigest;
+        report.push(Check::failed(name, Reason::ContentChanged, code).because(fault));
     }
     if faults.is_empty() {
-        let count = digests.files.len();
-        report.passed(
-            name,
-            clause,
-            format!("{count} files are those that were signed"),
-        );
+        let files = digests.files.iter().map(|file| Evidence::File {
+            name: file.name.as_str().into(),
+            sha256: Some(Digest::from_bytes(file.sha256)),
+        });
+        report.push(Check::passed(name).with_all(files));
     }
     digests.files
 }
@@ -260,36 +202,30 @@ fn read_document<R: Read + Seek>(
     container: &mut Container<R>,
     report: &mut Report,
 ) -> Option<Document> {
-    let (name, clause) = ("document-fields", "Decree 30/2020/NĐ-CP, Annex VI");
+    let name = CheckName::DocumentFields;
     let bytes = match container.read(DOCUMENT_NAME, MAX_DOCUMENT as u64) {
         Ok(bytes) => bytes,
         Err(error) => {
-            report.push(Check::failed(
-                name,
-                clause,
-                ErrorCode::DocumentInvalid,
-                Some("FORMAT_FAILURE"),
-                with_causes(&error),
-            ));
+            let code = ErrorCode::DocumentInvalid;
+            let check = Check::failed(name, Reason::FormatBroken, code).because(&error);
+            report.push(check.with(Evidence::file(DOCUMENT_NAME)));
             return None;
         }
     };
     match Document::parse(&bytes) {
         Ok(document) => {
-            report.passed(name, clause, document.symbol());
+            let text = document.symbol().into();
+            report.push(Check::passed(name).with(Evidence::Subject { text }));
             Some(document)
         }
         Err(error) => {
-            let detail = with_causes(&error);
-            report.push(match &error {
-                DocumentError::Version { .. } => {
-                    Check::indeterminate(name, clause, "POLICY_PROCESSING_ERROR", detail)
-                }
-                DocumentError::StateSecret => {
-                    Check::failed(name, clause, error.code(), None, detail)
-                }
-                _ => Check::failed(name, clause, error.code(), Some("FORMAT_FAILURE"), detail),
-            });
+            let failed = |reason| Check::failed(name, reason, error.code());
+            let check = match &error {
+                DocumentError::Version { .. } => Check::undecided(name, Reason::VersionUnknown),
+                DocumentError::StateSecret => failed(Reason::StateSecret),
+                _ => failed(Reason::FormatBroken),
+            };
+            report.push(check.because(&error).with(Evidence::file(DOCUMENT_NAME)));
             None
         }
     }
@@ -297,73 +233,50 @@ fn read_document<R: Read + Seek>(
 
 /// The container holds the files that the document names, in its order, under its media
 /// types, and marks the same one as the main file: all readers open the same document.
-fn check_file_list<R: Read + Seek>(
-    document: &Document,
-    container: &Container<R>,
-    report: &mut Report,
-) {
-    let (name, clause) = ("document-files", "document.json");
+fn check_file_list<R: Read + Seek>(document: &Document, container: &Container<R>) -> Check {
+    let name = CheckName::DocumentFiles;
     let held: Vec<(&str, Option<&str>, bool)> = container
         .entries()
         .iter()
         .filter(|entry| entry.is_document_file && entry.name != DOCUMENT_NAME)
         .map(|entry| {
-            (
-                entry.name.as_str(),
-                entry.media_type.as_deref(),
-                entry.is_main_file,
-            )
+            let media_type = entry.media_type.as_deref();
+            (entry.name.as_str(), media_type, entry.is_main_file)
         })
         .collect();
     let named: Vec<(&str, Option<&str>, bool)> = document
         .files()
         .enumerate()
         .map(|(place, file)| {
-            (
-                file.name.as_str(),
-                Some(file.media_type.as_str()),
-                place == 0,
-            )
+            let media_type = Some(file.media_type.as_str());
+            (file.name.as_str(), media_type, place == 0)
         })
         .collect();
     if named == held {
-        return report.passed(name, clause, format!("{} files, as named", held.len()));
+        return Check::passed(name).with(Evidence::count(Counted::Files, held.len()));
     }
-    let differing: Vec<&str> = named
+    // Those that differ; where there are none, it is their order.
+    let differing = named
         .iter()
         .filter(|file| !held.contains(file))
         .chain(held.iter().filter(|file| !named.contains(file)))
-        .map(|(name, ..)| *name)
-        .take(5)
-        .collect();
-    let detail = if differing.is_empty() {
-        "the files are in another order than the document names them".to_owned()
-    } else {
-        format!("named and held otherwise: {}", differing.join(", "))
-    };
-    let code = ErrorCode::DocumentInvalid;
-    report.push(Check::failed(
-        name,
-        clause,
-        code,
-        Some("FORMAT_FAILURE"),
-        detail,
-    ));
+        .map(|(name, ..)| Evidence::file(name))
+        .take(5);
+    Check::failed(name, Reason::FilesDiffer, ErrorCode::DocumentInvalid).with_all(differing)
 }
 
-/// A document is not issued in the future (a day's grace for clocks and zones).
-fn check_issue_date(document: &Document, at: Timestamp, report: &mut Report) {
-    let (name, clause) = ("issue-date", "Decree 30/2020/NĐ-CP, Article 18");
+/// A document is not issued in the future, but for clocks and zones.
+fn check_issue_date(document: &Document, policy: &Policy, at: Timestamp) -> Check {
+    let name = CheckName::IssueDate;
     let issued = document.issued_on;
-    if issued <= at.plus_seconds(86_400).date_in_vietnam() {
-        return report.passed(name, clause, issued.to_string());
-    }
-    let detail = format!("issued on {issued}, judged as of {at}");
-    report.push(Check::failed(
-        name,
-        clause,
-        ErrorCode::DocumentInvalid,
-        None,
-        detail,
-    ));
+    let latest = at.plus_seconds(policy.issue_grace_seconds);
+    let check = if issued <= latest.date_in_vietnam() {
+        Check::passed(name)
+    } else {
+        Check::failed(name, Reason::IssuedInFuture, ErrorCode::DocumentInvalid)
+    };
+    let text = issued.to_string().into();
+    check
+        .with(Evidence::Subject { text })
+        .with(Evidence::judged_at(at))
 }

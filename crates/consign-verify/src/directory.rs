@@ -14,7 +14,7 @@ use std::fmt;
 
 use consign_domain::directory::{
     AgencyEntry, AuthorityEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryState,
-    HubEntry, KeyState, NodeEntry, StatementKeyEntry,
+    GroupEntry, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
 };
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
 use consign_domain::statement::{DirectoryHead, Statement};
@@ -70,6 +70,7 @@ pub struct Directory {
     tls_nodes: HashMap<Digest, NodeId>,
     tls_hubs: HashMap<Digest, HubId>,
     authority: Option<AuthorityEntry>,
+    groups: Vec<GroupEntry>,
     keys: HashMap<(PartyId, KeyId), KnownKey>,
 }
 
@@ -155,6 +156,7 @@ impl Directory {
             tls_nodes: HashMap::new(),
             tls_hubs: HashMap::new(),
             authority: None,
+            groups: Vec::new(),
             keys: HashMap::new(),
         };
         for (index, entry) in entries.into_iter().enumerate() {
@@ -205,6 +207,11 @@ impl Directory {
                     self.claim_certificate(tls.certificate)?;
                 }
                 self.authority = Some(authority);
+            }
+            Entry::Group(group) => {
+                let named = |other: &GroupEntry| other.code == group.code;
+                (!self.groups.iter().any(named)).then_some(())?;
+                self.groups.push(group);
             }
             // Of a kind that is not known here: passed over.
             _ => {}
@@ -309,6 +316,20 @@ impl Directory {
     /// All hubs, in no order.
     pub fn hubs(&self) -> impl Iterator<Item = &HubEntry> {
         self.hubs.values()
+    }
+
+    /// All groups, also those that have ended.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupEntry> {
+        self.groups.iter()
+    }
+
+    /// The group that people call so at a moment: by its short name or its name.
+    pub fn group(&self, called: &str, at: Timestamp) -> Option<&GroupEntry> {
+        let is = |group: &&GroupEntry| {
+            let called = group.code.as_str() == called || group.name.as_str() == called;
+            called && group.validity.contains(at)
+        };
+        self.groups.iter().find(is)
     }
 
     /// A node by its id.

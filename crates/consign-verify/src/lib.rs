@@ -10,12 +10,15 @@ pub mod container;
 pub mod directory;
 pub mod exchange;
 pub mod pdf;
+pub mod policy;
 pub mod report;
+mod signer;
 pub mod statement;
 pub mod time_stamp;
 pub mod trust;
 
 pub use directory::{Directory, DirectoryError};
+pub use policy::Policy;
 pub use report::{Check, CheckOutcome, Indication, Report};
 pub use statement::{StatementRefusal, Submitted, verify_statement, verify_submitted};
 pub use trust::{TrustError, TrustStore};

@@ -1,13 +1,31 @@
-//! Reports: each check with its outcome, and the verdict that follows, in the words of
-//! ETSI EN 319 102-1 §5.
+//! Reports: each check with its outcome, what it looked at, and the verdict that follows, in the
+//! words of ETSI EN 319 102-1 §5.
+//!
+//! A report is facts. There is no sentence for people in it: whoever shows it puts [`CheckName`],
+//! [`Reason`], [`SubIndication`], [`Evidence`] and [`NotChecked`] into words, in the language of
+//! whoever reads. All of them are closed lists, so that a wording that is missing is a fault
+//! of compilation. The one text is [`Check::cause`], the words of the mechanism that failed.
+
+mod evidence;
+mod name;
+mod omission;
+mod reason;
+mod sub_indication;
+mod words;
 
 use std::fmt;
 
 use consign_domain::{ErrorCode, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// The verdict (EN 319 102-1 §5.1.3, table 3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub use evidence::{Counted, Evidence, Quoted, TimeSource};
+pub use name::CheckName;
+pub use omission::{Aspect, NotChecked, Why};
+pub use reason::Reason;
+pub use sub_indication::SubIndication;
+
+/// The verdict (EN 319 102-1 §5.1.3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Indication {
     /// Every check passed.
     #[serde(rename = "TOTAL-PASSED")]
@@ -38,7 +56,7 @@ impl fmt::Display for Indication {
 }
 
 /// How one check came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum CheckOutcome {
     /// It holds.
@@ -52,102 +70,144 @@ pub enum CheckOutcome {
 }
 
 /// One check.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Check {
-    /// A stable name, such as `container-format`.
-    pub name: &'static str,
-    /// The clause it implements.
-    pub clause: &'static str,
+    /// Which.
+    pub name: CheckName,
     /// How it came out.
     pub outcome: CheckOutcome,
-    /// The fault's code, unless it passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What was found; nothing where it passed.
+    #[serde(default)]
+    pub reason: Option<Reason>,
+    /// Where the standard puts it; nothing unless it failed or is undecided.
+    #[serde(default)]
+    pub sub_indication: Option<SubIndication>,
+    /// The fault's code, where there is one.
+    #[serde(default)]
     pub code: Option<ErrorCode>,
-    /// The sub-indication of EN 319 102-1 (`HASH_FAILURE`, `NO_POC`, …), unless it passed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub sub_indication: Option<&'static str>,
-    /// What was looked at and found, for people.
-    pub detail: String,
+    /// The mechanism's own words, for specialists; English.
+    #[serde(default)]
+    pub cause: Option<Quoted>,
+    /// What was looked at.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+}
+
+/// As it is written: the clause follows from the name.
+#[derive(Serialize)]
+struct CheckForm<'a> {
+    name: CheckName,
+    clause: &'static str,
+    outcome: CheckOutcome,
+    reason: Option<Reason>,
+    sub_indication: Option<SubIndication>,
+    code: Option<ErrorCode>,
+    cause: Option<&'a Quoted>,
+    evidence: &'a [Evidence],
+}
+
+impl Serialize for Check {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let form = CheckForm {
+            name: self.name,
+            clause: self.name.clause(),
+            outcome: self.outcome,
+            reason: self.reason,
+            sub_indication: self.sub_indication,
+            code: self.code,
+            cause: self.cause.as_ref(),
+            evidence: &self.evidence,
+        };
+        form.serialize(serializer)
+    }
 }
 
 impl Check {
-    /// A check that holds.
-    pub(crate) const fn passed(name: &'static str, clause: &'static str, detail: String) -> Self {
-        let outcome = CheckOutcome::Passed;
+    const fn new(name: CheckName, outcome: CheckOutcome, reason: Option<Reason>) -> Self {
         Self {
             name,
-            clause,
             outcome,
-            code: None,
+            reason,
             sub_indication: None,
-            detail,
+            code: None,
+            cause: None,
+            evidence: Vec::new(),
         }
+    }
+
+    /// A check that holds.
+    pub(crate) const fn passed(name: CheckName) -> Self {
+        Self::new(name, CheckOutcome::Passed, None)
     }
 
     /// A check that does not hold.
-    pub(crate) const fn failed(
-        name: &'static str,
-        clause: &'static str,
-        code: ErrorCode,
-        sub_indication: Option<&'static str>,
-        detail: String,
-    ) -> Self {
-        let outcome = CheckOutcome::Failed;
-        Self {
-            name,
-            clause,
-            outcome,
-            code: Some(code),
-            sub_indication,
-            detail,
-        }
+    pub(crate) const fn failed(name: CheckName, reason: Reason, code: ErrorCode) -> Self {
+        let mut check = Self::new(name, CheckOutcome::Failed, Some(reason));
+        (check.sub_indication, check.code) = (Some(reason.sub_indication()), Some(code));
+        check
     }
 
     /// A check that what is here cannot decide.
-    pub(crate) const fn indeterminate(
-        name: &'static str,
-        clause: &'static str,
-        sub_indication: &'static str,
-        detail: String,
-    ) -> Self {
-        let (code, sub_indication) = (Some(ErrorCode::VerdictIndeterminate), Some(sub_indication));
-        Self {
-            name,
-            clause,
-            outcome: CheckOutcome::Indeterminate,
-            code,
-            sub_indication,
-            detail,
-        }
+    pub(crate) const fn undecided(name: CheckName, reason: Reason) -> Self {
+        let mut check = Self::new(name, CheckOutcome::Indeterminate, Some(reason));
+        check.sub_indication = Some(reason.sub_indication());
+        check.code = Some(ErrorCode::VerdictIndeterminate);
+        check
     }
 
     /// A check that holds, with something a person should know.
-    pub(crate) const fn noted(name: &'static str, clause: &'static str, detail: String) -> Self {
-        let outcome = CheckOutcome::Noted;
-        Self {
-            name,
-            clause,
-            outcome,
-            code: None,
-            sub_indication: None,
-            detail,
-        }
+    pub(crate) const fn noted(name: CheckName, reason: Reason) -> Self {
+        Self::new(name, CheckOutcome::Noted, Some(reason))
+    }
+
+    /// With something that was looked at.
+    #[must_use]
+    pub(crate) fn with(mut self, evidence: Evidence) -> Self {
+        self.evidence.push(evidence);
+        self
+    }
+
+    /// With more of it.
+    #[must_use]
+    pub(crate) fn with_all(mut self, evidence: impl IntoIterator<Item = Evidence>) -> Self {
+        self.evidence.extend(evidence);
+        self
+    }
+
+    /// With the words of what failed.
+    #[must_use]
+    pub(crate) fn because(mut self, error: &dyn std::error::Error) -> Self {
+        self.cause = Some(with_causes(error).into());
+        self
+    }
+
+    /// With another code than usual.
+    #[must_use]
+    pub(crate) const fn coded(mut self, code: ErrorCode) -> Self {
+        self.code = Some(code);
+        self
     }
 }
 
-/// Whether a character may hide or reorder others, or steer a terminal.
-fn hides(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{061C}' | '\u{200B}' | '\u{200E}' | '\u{200F}' | '\u{2028}'..='\u{202E}'
-            | '\u{2060}'..='\u{2069}' | '\u{FEFF}' | '\u{FFF9}'..='\u{FFFB}')
+/// An error and what caused it, on one line.
+pub(crate) fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(": ");
+        text.push_str(&source.to_string());
+        cause = source.source();
+    }
+    text
 }
 
 /// All that was checked, in order, what was not, and the verdict.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Report {
     /// The verdict.
     pub indication: Indication,
+    /// That of the decisive check; nothing where it is passed.
+    pub sub_indication: Option<SubIndication>,
     /// As of when it was judged.
     pub at: Timestamp,
     /// Whether the bytes break their format: malformed is not forged.
@@ -155,7 +215,7 @@ pub struct Report {
     /// The checks, in the order made.
     pub checks: Vec<Check>,
     /// What was not checked, and why.
-    pub not_checked: Vec<&'static str>,
+    pub not_checked: Vec<NotChecked>,
 }
 
 impl Report {
@@ -163,6 +223,7 @@ impl Report {
     pub(crate) const fn new(at: Timestamp) -> Self {
         Self {
             indication: Indication::TotalPassed,
+            sub_indication: None,
             at,
             malformed: false,
             checks: Vec::new(),
@@ -173,6 +234,12 @@ impl Report {
     /// Whether every check passed.
     pub fn is_passed(&self) -> bool {
         self.indication == Indication::TotalPassed
+    }
+
+    /// Whether something is to be told though it passed.
+    pub fn has_remarks(&self) -> bool {
+        let mut checks = self.checks.iter();
+        checks.any(|check| check.outcome == CheckOutcome::Noted)
     }
 
     /// The first check that kept the verdict from being passed: a failed one before an undecided one.
@@ -186,16 +253,8 @@ impl Report {
         self.decisive().and_then(|check| check.code)
     }
 
-    pub(crate) fn passed(&mut self, name: &'static str, clause: &'static str, detail: String) {
-        self.push(Check::passed(name, clause, detail));
-    }
-
-    /// Adds a check. What it quotes may be the words of whoever made the file, who could
-    /// otherwise write over what is printed.
-    pub(crate) fn push(&mut self, mut check: Check) {
-        if check.detail.contains(hides) {
-            check.detail = check.detail.replace(hides, "\u{fffd}");
-        }
+    /// Adds a check.
+    pub(crate) fn push(&mut self, check: Check) {
         match check.outcome {
             CheckOutcome::Failed => self.indication = Indication::TotalFailed,
             CheckOutcome::Indeterminate if self.indication == Indication::TotalPassed => {
@@ -204,5 +263,16 @@ impl Report {
             _ => {}
         }
         self.checks.push(check);
+        self.sub_indication = self.decisive().and_then(|check| check.sub_indication);
+    }
+
+    /// Tells of something that was not checked, once.
+    pub(crate) fn skip(&mut self, skipped: NotChecked) {
+        if !self.not_checked.contains(&skipped) {
+            self.not_checked.push(skipped);
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,8 @@
 //! Verifying statements: the expected kind and the permitted roles are arguments, so
 //! that one statement can never be taken for another.
 
+mod judge;
+
 use consign_domain::directory::Role;
 use consign_domain::statement::{Statement, StatementError};
 use consign_domain::{
@@ -9,6 +11,9 @@ use consign_domain::{
 
 use crate::Verified;
 use crate::directory::{Directory, KnownKey};
+
+pub(crate) use judge::reason_of;
+pub use judge::{StatementJudgement, judge};
 
 /// Why a statement is not believed.
 #[derive(Debug, thiserror::Error)]

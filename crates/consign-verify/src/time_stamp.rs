@@ -3,9 +3,9 @@
 //! An authority counts when a path leads from its certificate, whose only purpose is
 //! time-stamping, to a root of seals or of time-stamp authorities, as of the stamp's own time.
 
-use consign_domain::Timestamp;
-use consign_pki::certificate::CertificateDetails;
-use consign_pki::path::{self, PathError, PathPurpose};
+use consign_domain::{Digest, Timestamp};
+use consign_pki::certificate::{self, CertificateDetails};
+use consign_pki::path::{self, PathError, PathPurpose, RevocationCheck};
 use consign_pki::timestamp::{self, TimeStampError};
 
 use crate::container::SealTrust;
@@ -19,8 +19,16 @@ pub struct ProvenTime {
     pub latest: Timestamp,
     /// The authority's name, as its certificate has it.
     pub authority: String,
+    /// The certificate: SHA-256 of its DER.
+    pub certificate: Digest,
+    /// The token's serial number, hexadecimal.
+    pub serial: String,
     /// When that certificate ends.
     pub until: Timestamp,
+    /// Whether lists say that it was not revoked.
+    pub revocation_known: bool,
+    /// Whether the token names that certificate by SHA-1 alone, as older authorities do.
+    pub named_by_sha1: bool,
 }
 
 /// Why a time-stamp proves nothing.
@@ -60,7 +68,7 @@ pub fn judge(
         };
         path::validate(own, others, &roots, time, &purpose)
     };
-    match validate(trust.lists, stamp.time) {
+    let path = match validate(trust.lists, stamp.time) {
         Err(PathError::RevocationUnknown { .. }) => validate(&[], stamp.time),
         valid => valid,
     }?;
@@ -80,7 +88,11 @@ pub fn judge(
         time: Timestamp::from_unix_saturating(stamp.time),
         latest: Timestamp::from_unix_saturating(latest),
         authority: name.unwrap_or_default(),
+        certificate: Digest::from_bytes(certificate::fingerprint(own)),
+        serial: stamp.serial_hex.clone(),
+        revocation_known: path.revocation == RevocationCheck::NotRevoked,
         until: Timestamp::from_unix_saturating(until),
+        named_by_sha1: stamp.signature.names_by_sha1,
     })
 }
 

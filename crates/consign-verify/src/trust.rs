@@ -260,6 +260,11 @@ impl TrustStore {
         self.minimum_version
     }
 
+    /// The keys that sign heads.
+    pub fn directory_keys(&self) -> &[StatementPublicKey] {
+        &self.directory_keys
+    }
+
     /// The directory key of this name.
     pub fn directory_key(&self, id: KeyId) -> Option<&StatementPublicKey> {
         self.directory_keys

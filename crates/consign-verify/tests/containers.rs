@@ -15,7 +15,9 @@ use consign_domain::directory::{Entry, KeyState};
 use consign_domain::document::Secrecy;
 use consign_domain::{ErrorCode, Timestamp};
 use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
-use consign_verify::{Check, CheckOutcome, Indication};
+use consign_verify::policy::Policy;
+use consign_verify::report::{Aspect, Evidence, Why};
+use consign_verify::{Check, CheckOutcome, Indication, Report};
 use world::{DAY, World, now, policy};
 
 fn proven() -> JudgedAt {
@@ -350,19 +352,114 @@ fn a_file_that_the_document_does_not_name_is_found() {
         Indication::TotalFailed,
         ErrorCode::DocumentInvalid,
     );
-    assert!(
-        judgement
-            .report
-            .decisive()
-            .unwrap()
-            .detail
-            .contains("hidden.pdf")
-    );
+    let evidence = &judgement.report.decisive().unwrap().evidence;
+    let named = |one: &Evidence| matches!(one, Evidence::File { name, .. } if name.as_str() == "hidden.pdf");
+    assert!(evidence.iter().any(named), "{evidence:?}");
+}
+
+/// A report as JSON, without what differs from run to run: digests and serial numbers.
+fn stable(report: &Report) -> String {
+    fn blank(value: &mut serde_json::Value) {
+        match value {
+            serde_json::Value::String(text) => {
+                let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if text.len() == 64 && is_hex {
+                    "<SHA-256>".clone_into(text);
+                }
+            }
+            serde_json::Value::Array(items) => items.iter_mut().for_each(blank),
+            serde_json::Value::Object(fields) => fields.values_mut().for_each(blank),
+            _ => {}
+        }
+    }
+    let mut value = serde_json::to_value(report).unwrap();
+    blank(&mut value);
+    serde_json::to_string_pretty(&value).unwrap()
 }
 
 #[test]
 fn a_report_has_a_stable_form() {
+    let mut world = World::new();
+    let container = world.container(&world.document());
+    let passed = world.judge(&container, proven());
+    insta::assert_snapshot!("passed", stable(&passed.report));
+    let trust = SealTrust::by_roots(world.trust.roots());
+    let undecided = judge(Cursor::new(&container), &trust, &policy(), proven());
+    insta::assert_snapshot!("undecided", stable(&undecided.report));
+    world.republish(|entries| {
+        if let Some(Entry::Agency(agency)) = entries.first_mut() {
+            agency.seals[0].validity.until = Some(now());
+            agency.seals[0].state = KeyState::Revoked;
+        }
+    });
+    let failed = world.judge(&container, proven());
+    insta::assert_snapshot!("failed", stable(&failed.report));
+}
+
+/// Whoever renames a PDF file does not hide its signatures; nor do many of them cost more than
+/// one container may.
+#[test]
+fn pdf_files_are_known_by_name_type_or_first_bytes_and_bounded_together() {
     let world = World::new();
-    let judgement = world.judge(&world.container(&world.document()), proven());
-    insta::assert_snapshot!(serde_json::to_string_pretty(&judgement.report).unwrap());
+    let mut signed = world::pdf::PdfFile::new();
+    signed.sign(&world, &world.sender, None);
+    let mut writer = consign_pki::asic::ContainerWriter::new(Cursor::new(Vec::new())).unwrap();
+    let fields = world.document().to_bytes();
+    for (name, media_type, content) in [
+        ("document.json", "application/json", fields.as_slice()),
+        ("named.PDF", "application/octet-stream", signed.bytes()),
+        ("typed", "Application/PDF", signed.bytes()),
+        ("plain.txt", "text/plain", signed.bytes()),
+        ("text.txt", "text/plain", b"about %PDF-1.7".as_slice()),
+        ("empty.txt", "text/plain", b"".as_slice()),
+    ] {
+        writer.add_file(name, media_type, content).unwrap();
+    }
+    let (agency, at) = (&world.sender, now().as_unix());
+    let sign = |manifest: &[u8]| {
+        consign_pki::cms::sign_detached(&agency.seal, &agency.certificate, &[], manifest, at)
+    };
+    let container = writer.finish_signed(sign).unwrap().into_inner();
+    let lists = world::pdf::lists(&world);
+    let trust = SealTrust {
+        lists: &lists,
+        ..SealTrust::by_roots(world.trust.roots())
+    };
+    let judged = |policy: &Policy| {
+        let container = Cursor::new(&container);
+        consign_verify::pdf::judge_contained(container, &trust, policy, JudgedAt::Now(now()))
+    };
+    let all = judged(&policy());
+    let verdicts: Vec<(&str, Option<Indication>)> = all
+        .files
+        .iter()
+        .map(|pdf| {
+            let judgement = pdf.judgement.as_ref();
+            (
+                pdf.name.as_str(),
+                judgement.map(|one| one.report.indication),
+            )
+        })
+        .collect();
+    let passed = Some(Indication::TotalPassed);
+    let expected = [
+        ("named.PDF", passed),
+        ("typed", passed),
+        ("plain.txt", passed),
+    ];
+    assert_eq!(verdicts, expected);
+    assert_eq!(all.not_checked, None);
+    // Enough for two of the three.
+    let mut tight = policy();
+    tight.pdf.work_bytes = 2 * 2 * signed.bytes().len() as u64;
+    let some = judged(&tight);
+    let last = some.files.last().unwrap().judgement.as_ref().unwrap();
+    assert_eq!(last.report.indication, Indication::Indeterminate);
+    let skipped = some.not_checked.unwrap();
+    assert_eq!(
+        (skipped.what, skipped.why),
+        (Aspect::PdfSignatures, Why::OverBudget)
+    );
+    let of: Vec<&str> = skipped.of.iter().map(|name| name.as_str()).collect();
+    assert_eq!(of, ["plain.txt"]);
 }

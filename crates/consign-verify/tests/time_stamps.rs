@@ -10,10 +10,13 @@ mod world;
 use consign_domain::Timestamp;
 use consign_domain::directory::{Entry, KeyState};
 use consign_pki::cms;
-use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_request};
+use consign_pki::issue::{
+    AuthorityName, CertificateAuthority, SealSubject, Validity, create_request,
+};
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
 use consign_verify::container::{JudgedAt, Judgement};
+use consign_verify::report::CheckName;
 use consign_verify::{Check, CheckOutcome, Indication};
 use world::{DAY, World, now};
 
@@ -35,6 +38,26 @@ fn authority(issuing: &CertificateAuthority) -> Authority<FileSealKey> {
     let request = create_request(&key, "tsa").unwrap();
     let certificate = issuing
         .issue_time_stamping(&request, &name, validity, &[0x30, 1])
+        .unwrap();
+    let chain = vec![issuing.certificate_der().to_vec()];
+    Authority::new(key, certificate, chain, PLACEHOLDER_POLICY).unwrap()
+}
+
+/// A key that stamps with the certificate of a seal.
+fn seal_as_authority(issuing: &CertificateAuthority) -> Authority<FileSealKey> {
+    let key = FileSealKey::generate(KeyKind::EcdsaP256).unwrap();
+    let subject = SealSubject {
+        organization: "Sở Nội vụ".to_owned(),
+        common_name: "Con dấu Sở Nội vụ".to_owned(),
+        organization_identifier: "VNGOV-H49.13".to_owned(),
+    };
+    let validity = Validity {
+        not_before: now().minus_seconds(DAY).as_unix(),
+        not_after: now().plus_seconds(300 * DAY).as_unix(),
+    };
+    let request = create_request(&key, "seal").unwrap();
+    let certificate = issuing
+        .issue_seal(&request, &subject, validity, &[0x30, 2])
         .unwrap();
     let chain = vec![issuing.certificate_der().to_vec()];
     Authority::new(key, certificate, chain, PLACEHOLDER_POLICY).unwrap()
@@ -69,7 +92,7 @@ fn stamped(
 fn stamps(judgement: &Judgement) -> Vec<&Check> {
     let checks = judgement.report.checks.iter();
     checks
-        .filter(|check| check.name == "seal-time-stamp")
+        .filter(|check| check.name == CheckName::SealTimeStamp)
         .collect()
 }
 
@@ -123,10 +146,19 @@ fn what_is_no_stamp_on_this_seal_by_somebody_known_proves_nothing() {
     let at = now().plus_seconds(60);
     let over_others = stamped(&world, &own, at, |_| b"something else".to_vec());
     let by_a_stranger = stamped(&world, &authority(&stranger.issuing), at, <[u8]>::to_vec);
-    for container in [over_others, by_a_stranger] {
+    let by_a_seal = seal_as_authority(&world.issuing);
+    let by_a_seal = stamped(&world, &by_a_seal, at, <[u8]>::to_vec);
+    for (container, why) in [
+        (over_others, "over other bytes"),
+        (by_a_stranger, "authority is not accepted"),
+        (by_a_seal, "extended key usage"),
+    ] {
         let judgement = world.judge(&container, JudgedAt::Now(late()));
         assert_eq!(judgement.report.indication, Indication::Indeterminate);
-        assert_eq!(stamps(&judgement)[0].outcome, CheckOutcome::Noted);
+        let stamp = stamps(&judgement)[0];
+        assert_eq!(stamp.outcome, CheckOutcome::Noted);
+        let cause = stamp.cause.as_ref().unwrap().as_str();
+        assert!(cause.contains(why), "{cause}");
         assert_eq!(judgement.seals[0].proven_time, None);
         // Nor does it make worse what is good without it.
         let judgement = world.judge(&container, JudgedAt::Proven(now()));

@@ -1,6 +1,7 @@
 //! Enrolment by invitation, or by an operator's word.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::path::Path;
 
 use consign_domain::enrolment::{AgencyRequest, Bundle, Request};
@@ -9,7 +10,7 @@ use consign_keys::Keyring;
 
 use super::invitations::{self, Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 use super::layout::Layout;
-use super::pending::{self, PendingRequest};
+use super::pending::{self, Origin, PendingRequest};
 use super::{Authority, parse};
 use crate::error::AuthorityError;
 use crate::issuance::{IssueOptions, Purpose};
@@ -105,10 +106,30 @@ impl Authority {
         secrets: &[[u8; 16]],
         now: Timestamp,
     ) -> Result<Enrolment, AuthorityError> {
+        self.enrol_from(request, secrets, None, now)
+    }
+
+    /// Whether a secret is that of an invitation, used or not, cheaply; needs no lock.
+    pub fn has_invitation(dir: &Path, secret: &[u8; 16]) -> bool {
+        invitations::exists(&Layout::new(dir), secret)
+    }
+
+    /// [`enrol`](Self::enrol) with the address that the request came from: so many that wait may
+    /// be of one source.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn enrol_from(
+        &mut self,
+        request: &[u8],
+        secrets: &[[u8; 16]],
+        from: Option<IpAddr>,
+        now: Timestamp,
+    ) -> Result<Enrolment, AuthorityError> {
         let digest = Digest::of(request);
         let parsed = parse(request)?;
         if secrets.is_empty() {
-            return self.without_invitation(request, &parsed, now);
+            return self.without_invitation(request, &parsed, from, now);
         }
         let find = |secret| invitations::find(&self.layout, secret, Some(digest), now);
         let invitations: Vec<Invitation> = secrets.iter().map(find).collect::<Result<_, _>>()?;
@@ -153,6 +174,7 @@ impl Authority {
         &mut self,
         request: &[u8],
         parsed: &Request,
+        from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Enrolment, AuthorityError> {
         pending::check_size(request)?;
@@ -164,7 +186,8 @@ impl Authority {
                 Ok(Enrolment::Answered(Box::new(bundle)))
             }
             Ok(_) | Err(AuthorityError::Changed { .. } | AuthorityError::HubAmbiguous { .. }) => {
-                pending::keep(&self.layout, request).map(Enrolment::Waiting)
+                let origin = Origin { from, asked: now };
+                pending::keep(&self.layout, request, origin).map(Enrolment::Waiting)
             }
             Err(refused) => Err(refused),
         }

@@ -267,6 +267,11 @@ pub(super) fn find(
     }
 }
 
+/// Whether there is an invitation of a secret.
+pub(super) fn exists(layout: &Layout, secret: &[u8; 16]) -> bool {
+    place(layout, secret).exists()
+}
+
 /// Marks an invitation as used for a request, and whether that was carried out. Durable on
 /// return.
 pub(super) fn mark(

@@ -8,6 +8,7 @@
 //! entries/<id>.json       one party each: what the next directory says, certificates issued
 //! issued/<serial>.pem     every certificate ever issued
 //! invitations/            one invitation each, known by the digest of its secret; 0600
+//! ceremonies/             records of what was done with the root's key; only added to
 //! pending/                requests without an invitation, for an operator to decide
 //! trust/                  what is given away: trust.json, trust.pem, directory/<version>/,
 //!                         crl/: the revocation lists of root and issuing authority
@@ -19,25 +20,28 @@
 //! entries before those that name them.
 
 mod enrolment;
+mod founding;
+mod groups;
 mod invitations;
-mod layout;
+pub(crate) mod layout;
 mod once;
-mod pending;
+pub(crate) mod pending;
+mod publishing;
 mod reform;
 mod renewal;
 mod service;
 mod standing;
-mod store;
+pub(crate) mod store;
+mod trust;
 mod versions;
 
 use std::collections::{BTreeMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use consign_domain::enrolment::{Bundle, BundleTag, DirectoryBundle, Request, SealBundle};
-use consign_domain::text::Line;
-use consign_domain::{AgencyId, DirectoryVersion, Timestamp};
-use consign_keys::{Keyring, TokenPlace};
+use consign_domain::{AgencyId, Timestamp};
+use consign_keys::Keyring;
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::issue::{CertificateAuthority, Validity};
 use consign_pki::statement::StatementKey;
@@ -49,93 +53,26 @@ use consign_verify::trust::TrustStore;
 use crate::error::{AuthorityError, DamageError};
 use crate::inspection::Inspection;
 use crate::issuance::{Issuance, IssueOptions, Outcome, Purpose, Serials};
-use crate::publication::{self, Before, Version};
+use crate::publication::Version;
 use crate::register::{CertificateRecord, Record, Register};
-use crate::revocation;
-use crate::settings::{DAY, Lives, Settings};
+use crate::settings::Settings;
 
 use layout::Layout;
 
 pub use enrolment::{Enrolment, Known};
+pub use founding::{Founded, Founding, NewKeys, init, init_with};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
+pub use publishing::{PublishOptions, Published};
 pub use reform::Rename;
 pub use renewal::RenewalProof;
+pub use trust::{RootError, RootUse};
 
-/// How long the root's revocation list is good: its key is kept offline, and brought once a year.
-const ROOT_LIST_SECONDS: u64 = 400 * DAY;
 /// Mode of files that anyone may read.
-const PUBLIC: u32 = 0o644;
+pub(crate) const PUBLIC: u32 = 0o644;
 /// Mode of directories that anyone may enter.
-const PUBLIC_DIRECTORY: u32 = 0o755;
-
-/// How the directory is published.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PublishOptions {
-    /// How long the head is good, in seconds; else as the settings say.
-    pub life_seconds: Option<u64>,
-    /// Whether a new version is made although the newest one says the same and is fresh.
-    pub force: bool,
-}
-
-/// The directory that stands after publishing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Published {
-    /// Its version.
-    pub version: DirectoryVersion,
-    /// Whether it was made now; else it stood already, said the same and was fresh.
-    pub is_new: bool,
-    /// When its head expires.
-    pub expires: Timestamp,
-    /// How many entries it has.
-    pub entries: u64,
-    /// Where it lies.
-    pub path: PathBuf,
-}
-
-/// Makes an authority in a directory, which may exist.
-///
-/// # Errors
-/// One lives there already, or a file, certificate or key cannot be made.
-pub fn init(
-    dir: &Path,
-    name: &str,
-    lives: Lives,
-    now: Timestamp,
-) -> Result<Settings, AuthorityError> {
-    init_with(dir, name, lives, &NewKeys::default(), now)
-}
-
-/// Where an authority's new keys are kept.
-#[derive(Debug, Default)]
-pub struct NewKeys {
-    /// What writes the files: under a passphrase if it knows one.
-    pub keyring: Keyring,
-    /// The token for the keys of root and issuing authority. The directory key, Ed25519, is a
-    /// file always: few tokens have the algorithm.
-    pub token: Option<TokenPlace>,
-}
-
-/// [`init`] with keys under a passphrase or in a token. Keys that are in the token already are
-/// used.
-///
-/// # Errors
-/// As [`init`]; or the token.
-pub fn init_with(
-    dir: &Path,
-    name: &str,
-    lives: Lives,
-    keys: &NewKeys,
-    now: Timestamp,
-) -> Result<Settings, AuthorityError> {
-    lives.check()?;
-    if keys.token.as_ref().is_some_and(|token| token.key.is_some()) {
-        return Err(AuthorityError::TokenKeyNamed);
-    }
-    let name = Line::tidy(name).map_err(|source| AuthorityError::NetworkName { source })?;
-    store::found(&Layout::new(dir), name, lives, keys, now)
-}
+pub(crate) const PUBLIC_DIRECTORY: u32 = 0o755;
 
 /// Puts the authority's keys under the passphrase that `new` knows, or under none, from that of
 /// `old`; gives how many files have changed.
@@ -169,6 +106,7 @@ pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError>
     Ok(Inspection::new(
         &settings,
         (&root, &issuing),
+        store::root_list_until(&layout)?,
         &register,
         newest.as_ref(),
         now,
@@ -208,7 +146,7 @@ impl Authority {
         let layout = Layout::new(dir);
         let settings = store::settings(&layout)?;
         // Before the lock: whoever is asked for a passphrase may take long, and holds up nobody.
-        let issuing = store::issuing_authority(&layout, keyring)?;
+        let issuing = store::issuing_authority(&layout, &settings, keyring)?;
         let details = CertificateDetails::from_der(issuing.certificate_der())
             .map_err(|source| damaged(&layout.issuing_pem(), source))?;
         let directory_key = store::directory_key(&layout, keyring)?;
@@ -323,71 +261,6 @@ impl Authority {
         })
     }
 
-    /// Publishes the directory, unless the newest version says the same and has more than
-    /// half of its life left. What readers would refuse is never published.
-    ///
-    /// # Errors
-    /// [`AuthorityError`]; the newest version then still stands.
-    pub fn publish(
-        &mut self,
-        options: PublishOptions,
-        now: Timestamp,
-    ) -> Result<Published, AuthorityError> {
-        self.register.check_references()?;
-        let before = newest_directory(&self.layout, &self.trust)?;
-        let lines = self.register.lines();
-        if let Some(before) = &before
-            && !options.force
-            && publication::suffices(as_before(before), &publication::join(&lines), now)
-        {
-            if !self.layout.issuing_list().exists() {
-                self.publish_lists(before, now)?;
-            }
-            return Ok(self.published(before, false));
-        }
-        let usual = self.settings.lives.head_days.saturating_mul(DAY);
-        let version = publication::sign(
-            &self.settings,
-            &self.directory_key,
-            &lines,
-            before.as_ref().map(as_before),
-            now,
-            options.life_seconds.unwrap_or(usual),
-        )?;
-        let directory =
-            Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
-                .map_err(|source| AuthorityError::Unpublishable { source })?;
-        // Before the version: where this is cut short, the same command does all of it again.
-        self.publish_lists(&directory, now)?;
-        versions::write(&self.layout.directory(), directory.version(), &version)?;
-        Ok(self.published(&directory, true))
-    }
-
-    /// Signs the revocation lists, which have the number of the directory's version. The issuing
-    /// authority's runs out with the head; the root's is good for longer, and is left as it is
-    /// where its key is kept elsewhere.
-    fn publish_lists(&self, directory: &Directory, now: Timestamp) -> Result<(), AuthorityError> {
-        let validity = Validity {
-            not_before: now.as_unix(),
-            not_after: directory.head().expires.as_unix(),
-        };
-        let fault = |source| AuthorityError::List { source };
-        let number = directory.version().value();
-        let revoked = revocation::revoked(&self.register);
-        let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
-        let list = self.issuing.revocation_list(&revoked, number, validity);
-        store::keep_list(&self.layout.issuing_list(), &list.map_err(fault)?)?;
-        if let Some(root) = store::root_authority(&self.layout, &self.keyring)? {
-            let validity = Validity {
-                not_after: now.plus_seconds(ROOT_LIST_SECONDS).as_unix(),
-                ..validity
-            };
-            let list = root.revocation_list(&[], number, validity);
-            store::keep_list(&self.layout.root_list(), &list.map_err(fault)?)?;
-        }
-        Ok(())
-    }
-
     fn enter(&mut self, record: Record) -> Result<(), AuthorityError> {
         store::keep_record(&self.layout, &record)?;
         self.register.put(record);
@@ -419,17 +292,6 @@ impl Authority {
             entries: text(&dir, &entries)?,
         }))
     }
-
-    fn published(&self, directory: &Directory, is_new: bool) -> Published {
-        let version = directory.version();
-        Published {
-            version,
-            is_new,
-            expires: directory.head().expires,
-            entries: directory.head().entries,
-            path: versions::place(&self.layout.directory(), version),
-        }
-    }
 }
 
 impl std::fmt::Debug for Authority {
@@ -460,14 +322,6 @@ fn newest_directory(
     Ok(Some(directory))
 }
 
-fn as_before(directory: &Directory) -> Before<'_> {
-    Before {
-        head: directory.head(),
-        digest: directory.signed_head().digest(),
-        entries: directory.entries(),
-    }
-}
-
 fn parse(request: &[u8]) -> Result<Request, AuthorityError> {
     Request::parse(request).map_err(|source| AuthorityError::Request { source })
 }
@@ -479,14 +333,17 @@ fn text(path: &Path, bytes: &[u8]) -> Result<String, AuthorityError> {
     }
 }
 
-fn damaged(path: &Path, source: impl Into<DamageError>) -> AuthorityError {
+pub(crate) fn damaged(path: &Path, source: impl Into<DamageError>) -> AuthorityError {
     AuthorityError::Damaged {
         path: path.to_owned(),
         source: source.into(),
     }
 }
 
-fn io_fault(action: Action, path: &Path) -> impl FnOnce(std::io::Error) -> FileError + '_ {
+pub(crate) fn io_fault(
+    action: Action,
+    path: &Path,
+) -> impl FnOnce(std::io::Error) -> FileError + '_ {
     move |source| FileError::Io {
         action,
         path: path.to_owned(),

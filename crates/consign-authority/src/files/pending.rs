@@ -1,14 +1,17 @@
 //! Requests that came without an invitation and wait for an operator.
 //!
-//! `pending/<first 16 digits of the SHA-256>.json` holds the exact bytes. Anybody may leave one,
-//! so their number and size are bounded; what is full is full until the operator decides.
+//! `pending/<first 16 digits of the SHA-256>.json` holds the exact bytes, `.from` beside it where
+//! and when it came. Anybody may leave one, so their number, that of one source, and their size are
+//! bounded; what is full is full until the operator decides. Invited requests never wait here.
 
-use std::fs;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
-use consign_domain::Digest;
 use consign_domain::enrolment::Request;
+use consign_domain::{Digest, Timestamp};
 use consign_runtime::files::{self, PRIVATE, PRIVATE_DIRECTORY};
-use serde::Serialize;
+use consign_runtime::tls::source;
+use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
 use super::store;
@@ -16,10 +19,23 @@ use crate::error::AuthorityError;
 
 /// How many requests may wait.
 const MAX_PENDING: usize = 200;
+/// How many of them may be of one source.
+const MAX_OF_SOURCE: usize = 10;
+/// Largest origin, in bytes.
+const MAX_ORIGIN: usize = 1024;
 /// Largest request that may wait, in bytes: about 50 agencies.
 const MAX_PENDING_REQUEST: usize = 128 * 1024;
 /// Digits of a reference.
 const REFERENCE: usize = 16;
+
+/// Where and when a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Origin {
+    /// The address; none, where it came by a file.
+    pub(super) from: Option<IpAddr>,
+    pub(super) asked: Timestamp,
+}
 
 /// A request that waits for an operator.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -30,26 +46,47 @@ pub struct PendingRequest {
     pub applicant: String,
     /// The agencies of a node: code and name.
     pub agencies: Vec<(String, String)>,
+    /// The address that it came from, where that is known.
+    pub from: Option<IpAddr>,
+    /// When it came, where that is known.
+    pub asked: Option<Timestamp>,
 }
 
 /// Keeps a request until an operator decides; gives what the operator knows it by.
-pub(super) fn keep(layout: &Layout, request: &[u8]) -> Result<String, AuthorityError> {
+pub(super) fn keep(
+    layout: &Layout,
+    request: &[u8],
+    origin: Origin,
+) -> Result<String, AuthorityError> {
     check_size(request)?;
     let reference = reference(request);
     let path = path(layout, &reference);
     if path.exists() {
         return Ok(reference);
     }
-    if store::json_files(&layout.pending())?.len() >= MAX_PENDING {
+    let waiting = store::json_files(&layout.pending())?;
+    if waiting.len() >= MAX_PENDING {
         return Err(AuthorityError::PendingFull { limit: MAX_PENDING });
     }
+    if let Some(address) = origin.from {
+        let same = |path: &PathBuf| {
+            let before = read_origin(path).and_then(|origin| origin.from);
+            before.is_some_and(|before| source(before) == source(address))
+        };
+        if waiting.iter().filter(|path| same(path)).count() >= MAX_OF_SOURCE {
+            let limit = MAX_OF_SOURCE;
+            return Err(AuthorityError::PendingOfSource { address, limit });
+        }
+    }
     files::create_dir_durable(&layout.pending(), PRIVATE_DIRECTORY)?;
+    // First: what waits without it would count for no source.
+    files::publish(&origin_file(&path), &store::json(&origin), PRIVATE)?;
     files::publish(&path, request, PRIVATE)?;
     Ok(reference)
 }
 
 /// Refuses a request that is too large to wait.
-pub(super) fn check_size(request: &[u8]) -> Result<(), AuthorityError> {
+pub(crate) fn check_size(request: &[u8]) -> Result<(), AuthorityError> {
     if request.len() > MAX_PENDING_REQUEST {
         return Err(AuthorityError::PendingTooLarge {
             limit: MAX_PENDING_REQUEST,
@@ -72,10 +109,13 @@ pub(super) fn list(layout: &Layout) -> Result<Vec<PendingRequest>, AuthorityErro
             Request::Hub(hub) => (format!("{} at {}", hub.code, hub.address), Vec::new()),
             _ => return Err(AuthorityError::RequestKind),
         };
+        let origin = read_origin(&path);
         all.push(PendingRequest {
             reference: reference(&bytes),
             applicant,
             agencies,
+            from: origin.and_then(|origin| origin.from),
+            asked: origin.map(|origin| origin.asked),
         });
     }
     all.sort_by(|a, b| a.reference.cmp(&b.reference));
@@ -99,12 +139,14 @@ pub(super) fn read(layout: &Layout, reference: &str) -> Result<Vec<u8>, Authorit
 
 /// Forgets a request that was decided.
 pub(super) fn remove(layout: &Layout, reference: &str) -> Result<(), AuthorityError> {
-    Ok(files::remove(&path(layout, reference))?)
+    let path = path(layout, reference);
+    files::remove(&path)?;
+    Ok(files::remove(&origin_file(&path))?)
 }
 
 /// Whether anything waits, cheaply.
 pub(super) fn count(layout: &Layout) -> usize {
-    fs::read_dir(layout.pending()).map_or(0, Iterator::count)
+    store::json_files(&layout.pending()).map_or(0, |waiting| waiting.len())
 }
 
 fn reference(request: &[u8]) -> String {
@@ -113,6 +155,16 @@ fn reference(request: &[u8]) -> String {
     digest
 }
 
-fn path(layout: &Layout, reference: &str) -> std::path::PathBuf {
+/// Where a request came from; nothing, where that was not kept.
+fn read_origin(request: &Path) -> Option<Origin> {
+    let bytes = files::read_bounded(&origin_file(request), MAX_ORIGIN).ok()?;
+    serde_json::from_slice(&bytes).ok()
+}
+
+fn origin_file(request: &Path) -> PathBuf {
+    request.with_extension("from")
+}
+
+fn path(layout: &Layout, reference: &str) -> PathBuf {
     layout.pending().join(format!("{reference}.json"))
 }

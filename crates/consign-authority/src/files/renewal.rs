@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 
-use consign_domain::directory::{Entry, EntryState, KeyState, StatementKeyEntry, TlsEntry};
+use consign_domain::directory::{
+    Entry, EntryState, KeyState, StatementKeyEntry, TlsEntry, Validity,
+};
 use consign_domain::enrolment::{Bundle, Request};
 use consign_domain::{Digest, KeyId, PartyId, Timestamp};
 use consign_pki::statement::StatementPublicKey;
@@ -16,6 +18,11 @@ use super::{Authority, parse};
 use crate::applicant::proven_request;
 use crate::error::{AuthorityError, KeyUsage};
 use crate::issuance::{IssueOptions, Purpose};
+use crate::register::Record;
+use crate::settings::DAY;
+
+/// How often a party's keys are renewed within a day.
+const RENEWALS_A_DAY: usize = 12;
 
 /// That the holder of a statement key in force wants what a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +66,40 @@ impl Authority {
         }
         let options = IssueOptions::default();
         let outcome = self.prepare(&parsed, &options, &BTreeMap::new(), Purpose::Renew, now)?;
+        for record in &outcome.records {
+            self.check_pace(record, now)?;
+        }
         self.carry_out(outcome)
+    }
+
+    /// Keys are renewed once a year, or when somebody wants new ones: what is replaced stays in
+    /// the directory for ever, so who does it all the time is stopped. What changes nothing, since
+    /// an answer was lost, is not counted.
+    fn check_pace(&self, record: &Record, now: Timestamp) -> Result<(), AuthorityError> {
+        let Some(before) = self.register.get(record.entry.id()) else {
+            return Ok(());
+        };
+        let day = now.minus_seconds(DAY);
+        let certificates = before.certificates.iter();
+        let certificates = certificates.filter(|one| one.from > day).count();
+        let (name, keys) = match &before.entry {
+            Entry::Agency(agency) => {
+                let begun = |span: Validity| usize::from(span.from > day);
+                let statement = agency.statement_keys.iter().map(|key| begun(key.validity));
+                let encryption = agency.encryption_keys.iter().map(|key| begun(key.validity));
+                let code = agency.code_at(now).map(ToString::to_string);
+                let keys = statement.sum::<usize>().max(encryption.sum());
+                (code.unwrap_or_default(), keys)
+            }
+            Entry::Node(node) => (format!("node {}", node.name), 0),
+            Entry::Hub(hub) => (hub.code.to_string(), 0),
+            _ => return Err(AuthorityError::RequestKind),
+        };
+        if certificates.max(keys) > RENEWALS_A_DAY {
+            let (party, limit) = (name, RENEWALS_A_DAY);
+            return Err(AuthorityError::RenewedOften { party, limit });
+        }
+        Ok(())
     }
 
     fn check_peer(

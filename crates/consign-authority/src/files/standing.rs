@@ -20,9 +20,35 @@ impl Authority {
         options: RevokeOptions,
         now: Timestamp,
     ) -> Result<RevokedParty, AuthorityError> {
-        let party = || code.to_string();
-        let holder = self.register.code_holder(code);
-        let record = holder.and_then(|id| self.register.get(id)).cloned();
+        let id = self.register.code_holder(code);
+        self.revoke_party(id, code.as_str(), options, now)
+    }
+
+    /// [`Authority::revoke`] for the TLS certificates of a node, which has an id and no code: once
+    /// that is published, nobody talks to whoever shows them. The keys of its agencies are theirs,
+    /// and revoked by their codes.
+    ///
+    /// # Errors
+    /// As [`Authority::revoke`].
+    pub fn revoke_node(
+        &mut self,
+        node: NodeId,
+        options: RevokeOptions,
+        now: Timestamp,
+    ) -> Result<RevokedParty, AuthorityError> {
+        let id = self.register.node(node).map(|node| node.id.to_bytes());
+        self.revoke_party(id, &node.to_string(), options, now)
+    }
+
+    fn revoke_party(
+        &mut self,
+        id: Option<[u8; 16]>,
+        party: &str,
+        options: RevokeOptions,
+        now: Timestamp,
+    ) -> Result<RevokedParty, AuthorityError> {
+        let party = || party.to_owned();
+        let record = id.and_then(|id| self.register.get(id)).cloned();
         let Some(mut record) = record else {
             return Err(AuthorityError::PartyUnknown { party: party() });
         };

@@ -11,20 +11,24 @@ use consign_keys::Keyring;
 use consign_keys::keyring::token_file;
 use consign_pki::certificate::{self, CertificateDetails};
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity};
+use consign_pki::path::MAX_REVOCATION_LIST;
+use consign_pki::path::revocation::list_period;
 use consign_pki::seal::{KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
+use consign_runtime::clock::Clock;
 use consign_runtime::entropy::{self, EntropyError};
 use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE_DIRECTORY};
 use consign_verify::trust::{MAX_TRUST, TrustStore};
 use serde::Serialize;
 
 use super::layout::Layout;
-use super::{NewKeys, PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
+use super::{Founded, Founding, NewKeys, PUBLIC, PUBLIC_DIRECTORY, damaged, io_fault, text};
 use crate::applicant::key_digest;
+use crate::ceremony::{self, Minutes};
 use crate::error::{AuthorityError, DamageError};
 use crate::issuance::Issued;
 use crate::register::{Record, Register};
-use crate::settings::{AUTHORITY_CODE, DAY, Lives, Settings, SettingsTag};
+use crate::settings::{AUTHORITY_CODE, DAY, Settings, SettingsTag};
 
 /// Largest settings, key or certificate file, in bytes.
 const MAX_SMALL: usize = 64 * 1024;
@@ -33,17 +37,21 @@ const MAX_RECORD: usize = 16 * MAX_ENTRY;
 /// How far before its founding the authority's certificates begin, in seconds.
 const FOUNDING_BACKDATE: u64 = 3_600;
 
-/// Makes the authority's keys, certificates and trust file; the settings come last.
+/// Makes the authority's keys, certificates, trust file and the record of that; the settings come
+/// last.
 pub(super) fn found(
     layout: &Layout,
     name: Line<200>,
-    lives: Lives,
-    keys: &NewKeys,
-    now: Timestamp,
-) -> Result<Settings, AuthorityError> {
+    founding: &Founding,
+    clock: &Clock,
+) -> Result<Founded, AuthorityError> {
+    let (lives, keys) = (founding.lives, &founding.keys);
+    let mut minutes = Minutes::begin(clock);
+    let now = minutes.begun();
     files::create_dir_durable(layout.dir(), PUBLIC_DIRECTORY)?;
     let _lock = DirectoryLock::acquire(layout.dir())?;
     check_vacant(layout)?;
+    minutes.note("the directory held no authority");
     let settings = Settings {
         tag: SettingsTag::V1,
         network: id(NetworkId::from_bytes)?,
@@ -52,6 +60,7 @@ pub(super) fn found(
         code: authority_code(),
         lives,
         hub: None,
+        certificates: founding.certificates.clone(),
     };
     files::create_dir_durable(&layout.keys(), PRIVATE_DIRECTORY)?;
     for path in [
@@ -64,8 +73,12 @@ pub(super) fn found(
         files::remove(&token_file(&path))?;
     }
     let root_key = new_signer(&layout.root_key(), keys)?;
+    minutes.note("the root key was made");
     let issuing_key = new_signer(&layout.issuing_key(), keys)?;
+    minutes.note("the issuing key was made");
     let (root, issuing) = certificate_authorities(&settings, [root_key, issuing_key], now)?;
+    minutes.note("the root certificate was signed by its own key");
+    minutes.note("the issuing certificate was signed by the root key");
     let directory_key = StatementKey::from_seed(entropy::bytes()?);
     let trust = TrustStore::new(
         settings.network,
@@ -81,16 +94,20 @@ pub(super) fn found(
     }
     let key_pem = directory_key.to_pkcs8_pem();
     keys.keyring.write_new(&layout.directory_key(), &key_pem)?;
+    minutes.note("the directory key was made");
     let root_pem = root.certificate_pem();
     publish(&layout.root_pem(), root_pem.as_bytes())?;
     publish(&layout.issuing_pem(), issuing.certificate_pem().as_bytes())?;
     publish(&layout.trust_pem(), root_pem.as_bytes())?;
     publish(&layout.trust_json(), &trust.to_bytes())?;
+    minutes.note("the trust file was written");
+    ceremony::forget_foundings(layout)?;
+    let record = ceremony::founding(layout, &settings, minutes)?;
     publish(&layout.settings(), &json(&settings))?;
-    Ok(settings)
+    Ok(Founded { settings, record })
 }
 
-pub(super) fn settings(layout: &Layout) -> Result<Settings, AuthorityError> {
+pub(crate) fn settings(layout: &Layout) -> Result<Settings, AuthorityError> {
     let path = layout.settings();
     let bytes = files::read_bounded(&path, MAX_SMALL).map_err(|fault| {
         if fault.is_not_found() {
@@ -104,10 +121,11 @@ pub(super) fn settings(layout: &Layout) -> Result<Settings, AuthorityError> {
     let settings: Settings =
         serde_json::from_slice(&bytes).map_err(|source| damaged(&path, source))?;
     settings.lives.check()?;
+    settings.certificates.check()?;
     Ok(settings)
 }
 
-pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
+pub(crate) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
     let path = layout.trust_json();
     let bytes = files::read_bounded(&path, MAX_TRUST)?;
     TrustStore::parse(&bytes).map_err(|source| damaged(&path, source))
@@ -115,10 +133,12 @@ pub(super) fn trust(layout: &Layout) -> Result<TrustStore, AuthorityError> {
 
 pub(super) fn issuing_authority(
     layout: &Layout,
+    settings: &Settings,
     keyring: &Keyring,
 ) -> Result<CertificateAuthority, AuthorityError> {
     let path = layout.issuing_key();
     CertificateAuthority::load(&read_text(&layout.issuing_pem())?, keyring.signer(&path)?)
+        .map(|authority| authority.with_profile(settings.certificates.profile()))
         .map_err(|source| damaged(&path, source))
 }
 
@@ -133,6 +153,20 @@ pub(super) fn root_authority(
     }
     let root = CertificateAuthority::load(&read_text(&layout.root_pem())?, keyring.signer(&path)?);
     root.map(Some).map_err(|source| damaged(&path, source))
+}
+
+/// Until when the root's revocation list answers, if there is one.
+pub(super) fn root_list_until(layout: &Layout) -> Result<Option<Timestamp>, AuthorityError> {
+    let path = layout.root_list();
+    match files::read_bounded(&path, MAX_REVOCATION_LIST) {
+        Ok(list) => {
+            let period = list_period(&list);
+            let (_, until) = period.map_err(|source| damaged(&path, DamageError::List(source)))?;
+            Ok(Some(Timestamp::from_unix_saturating(until)))
+        }
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
 }
 
 pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> {
@@ -164,7 +198,7 @@ pub(super) fn key_files(layout: &Layout) -> Result<Vec<PathBuf>, AuthorityError>
 }
 
 /// What a certificate of the authority says.
-pub(super) fn certificate(path: &Path) -> Result<CertificateDetails, AuthorityError> {
+pub(crate) fn certificate(path: &Path) -> Result<CertificateDetails, AuthorityError> {
     CertificateDetails::from_pem(&read_text(path)?).map_err(|source| damaged(path, source))
 }
 
@@ -232,7 +266,7 @@ pub(super) fn keep_certificate(layout: &Layout, issued: &Issued) -> Result<(), A
     Ok(files::publish_new(&path, pem.as_bytes(), PUBLIC)?)
 }
 
-pub(super) fn read_text(path: &Path) -> Result<String, AuthorityError> {
+pub(crate) fn read_text(path: &Path) -> Result<String, AuthorityError> {
     text(path, &files::read_bounded(path, MAX_SMALL)?)
 }
 
@@ -268,7 +302,9 @@ fn certificate_authorities(
     let lives = settings.lives;
     let valid = validity(lives.root_days);
     let root = CertificateAuthority::create_root(root_key, &name("Consign root"), valid);
-    let root = root.map_err(found)?;
+    let root = root
+        .map_err(found)?
+        .with_profile(settings.certificates.profile());
     let issuing = name("Consign issuing authority");
     let valid = validity(lives.issuing_days);
     let issuing = CertificateAuthority::create_issuing(&root, issuing_key, &issuing, valid);
@@ -287,12 +323,12 @@ fn new_signer(path: &Path, keys: &NewKeys) -> Result<Arc<dyn SealSigner>, Author
     Ok(keys.keyring.make_in_token(path, &place, kind)?)
 }
 
-fn publish(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
+pub(crate) fn publish(path: &Path, bytes: &[u8]) -> Result<(), AuthorityError> {
     Ok(files::publish(path, bytes, PUBLIC)?)
 }
 
 #[expect(clippy::expect_used, reason = "a random UUID is never nil")]
-fn id<T>(
+pub(super) fn id<T>(
     from_bytes: fn([u8; 16]) -> Result<T, consign_domain::id::IdError>,
 ) -> Result<T, EntropyError> {
     Ok(from_bytes(entropy::uuid_v4()?).expect("version 4 is not nil"))

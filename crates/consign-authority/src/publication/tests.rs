@@ -28,6 +28,7 @@ fn settings() -> Settings {
         code: AUTHORITY_CODE.parse().unwrap(),
         lives: Lives::default(),
         hub: None,
+        certificates: crate::Naming::default(),
     }
 }
 

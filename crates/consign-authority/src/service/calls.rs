@@ -1,21 +1,24 @@
 //! The calls of `authority.proto`: forms are checked here, everything else by the authority.
 
+use std::collections::HashSet;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use consign_domain::{Digest, DirectoryVersion, ErrorCode, KeyId, PartyId};
 use consign_proto::v1::{self, directory_reply, enrol_reply};
 use consign_proto::{Malformed, id16, status_after, status_from_code};
+use consign_runtime::blocking;
 use consign_runtime::tls::PeerInfo;
+use tokio::sync::Semaphore;
 use tokio_stream::Stream;
 use tonic::{Request, Response, Status};
 
-use super::work::{Answer, Desk, NoAnswer, Order};
+use super::work::{Answer, Counter, Desk, NoAnswer, Order};
 use super::{NOBODY, Place};
 use crate::error::AuthorityError;
-use crate::files::{Enrolment, Invitee, Known, RenewalProof};
+use crate::files::{Authority, Enrolment, Invitee, Known, RenewalProof, pending};
 
 /// Invitations or proofs that come with one request.
 const MAX_TOGETHER: usize = 1_000;
@@ -23,6 +26,8 @@ const MAX_TOGETHER: usize = 1_000;
 const MAX_ASKED: usize = 2 << 20;
 /// Bytes of a bundle or directory in one message.
 const PART: usize = 256 * 1024;
+/// How many look for invitations at one time.
+const FINDERS: usize = 4;
 /// When to come again where too much waits.
 const LATER: Duration = Duration::from_secs(5);
 
@@ -33,15 +38,45 @@ type Parts<T> = Pin<Box<dyn Stream<Item = Result<T, Status>> + Send>>;
 pub(super) struct Calls {
     place: Arc<Place>,
     desk: Desk,
+    turns: Turns,
+    /// Invitations are looked for by so many at a time, before anything is queued.
+    finders: Semaphore,
 }
 
 impl Calls {
-    pub(super) const fn new(place: Arc<Place>, desk: Desk) -> Self {
-        Self { place, desk }
+    pub(super) fn new(place: Arc<Place>, desk: Desk) -> Self {
+        Self {
+            place,
+            desk,
+            turns: Turns::default(),
+            finders: Semaphore::new(FINDERS),
+        }
     }
 
-    async fn ask(&self, order: Order) -> Result<Answer, Status> {
-        match self.desk.ask(order).await {
+    /// Turns away secrets that are no invitation's: who has one waits for nobody else.
+    async fn check_invited(&self, secrets: &[[u8; 16]]) -> Result<(), Status> {
+        let _finder = self.finders.acquire().await;
+        let (dir, asked) = (self.place.dir.clone(), secrets.to_vec());
+        let found = blocking(move || {
+            let mut asked = asked.iter();
+            asked.all(|secret| Authority::has_invitation(&dir, secret))
+        });
+        match found.await {
+            true => Ok(()),
+            false => Err(status(&AuthorityError::InvitationUnknown)),
+        }
+    }
+
+    /// A turn for each who asks; one that asks already has to wait for its answer.
+    fn turn(&self, of: &[[u8; 16]]) -> Result<Turn, Status> {
+        self.turns.take(of).ok_or_else(|| {
+            let text = "the same is asked already; wait for that answer";
+            status_after(ErrorCode::Busy, text, LATER)
+        })
+    }
+
+    async fn ask(&self, counter: Counter, order: Order) -> Result<Answer, Status> {
+        match self.desk.ask(counter, order).await {
             Ok(answer) => answer.map_err(|fault| status(&fault)),
             Err(NoAnswer::Busy) => {
                 let text = "the authority has much to do; come again";
@@ -69,7 +104,10 @@ impl v1::authority_server::Authority for Calls {
         if secrets.is_empty() {
             return Err(malformed(Malformed { field: "secrets" }));
         }
-        let Answer::Invited(invited) = self.ask(Order::Invited(secrets)).await? else {
+        self.check_invited(&secrets).await?;
+        let _turn = self.turn(&secrets)?;
+        let order = Order::Invited(secrets);
+        let Answer::Invited(invited) = self.ask(Counter::Invited, order).await? else {
             return Err(unfitting());
         };
         let invitations = invited.into_iter().map(invitation).collect();
@@ -80,10 +118,20 @@ impl v1::authority_server::Authority for Calls {
         &self,
         request: Request<v1::EnrolRequest>,
     ) -> Result<Response<Self::EnrolStream>, Status> {
+        let peer = request.extensions().get::<PeerInfo>();
+        let from = peer.map(|peer| peer.remote.ip()).ok_or_else(unfitting)?;
         let message = request.into_inner();
-        let request = bounded(&message.request)?;
-        let order = Order::Enrol(request, secrets(&message.secrets)?);
-        self.ask(order).await.and_then(enrolled)
+        let (request, secrets) = (bounded(&message.request)?, secrets(&message.secrets)?);
+        let counter = if secrets.is_empty() {
+            pending::check_size(&request).map_err(|fault| status(&fault))?;
+            Counter::Strangers
+        } else {
+            self.check_invited(&secrets).await?;
+            Counter::Invited
+        };
+        let _turn = self.turn(&secrets)?;
+        let order = Order::Enrol(request, secrets, from);
+        self.ask(counter, order).await.and_then(enrolled)
     }
 
     async fn renew(
@@ -103,9 +151,9 @@ impl v1::authority_server::Authority for Calls {
         }
         let proofs = message.proofs.iter().map(proof);
         let proofs = proofs.collect::<Result<_, _>>().map_err(malformed)?;
-        self.ask(Order::Renew(request, proofs, peer))
-            .await
-            .and_then(enrolled)
+        let _turn = self.turn(&[peer.0])?;
+        let order = Order::Renew(request, proofs, peer);
+        self.ask(Counter::Listed, order).await.and_then(enrolled)
     }
 
     async fn directory(
@@ -131,6 +179,44 @@ impl v1::authority_server::Authority for Calls {
         let shared = |list: &Bytes| message(directory_reply::Message::List(list.clone()));
         parts.extend(newest.lists.iter().map(shared));
         Ok(Response::new(Box::pin(tokio_stream::iter(parts))))
+    }
+}
+
+/// Who is being answered: each has one request at a time.
+#[derive(Debug, Clone, Default)]
+struct Turns(Arc<Mutex<HashSet<[u8; 16]>>>);
+
+/// The turn of some, until it is dropped.
+#[derive(Debug)]
+struct Turn {
+    of: Vec<[u8; 16]>,
+    turns: Turns,
+}
+
+impl Turns {
+    fn take(&self, of: &[[u8; 16]]) -> Option<Turn> {
+        let mut taken = self.taken();
+        if of.iter().any(|one| taken.contains(one)) {
+            return None;
+        }
+        taken.extend(of);
+        Some(Turn {
+            of: of.to_vec(),
+            turns: self.clone(),
+        })
+    }
+
+    fn taken(&self) -> MutexGuard<'_, HashSet<[u8; 16]>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut taken = self.turns.taken();
+        for one in &self.of {
+            taken.remove(one);
+        }
     }
 }
 

@@ -9,6 +9,9 @@
 //! The caller's certificate is not asked for its issuer. One that the directory lists makes the
 //! caller a known node or hub, which [`renew`](v1::authority_server::Authority::renew) needs;
 //! any other stands for nobody, which is enough to enrol with an invitation.
+//!
+//! Strangers are kept to a share of everything: connections, of all and of each source; a queue of
+//! their own; requests that wait. Whoever is listed or invited does not wait behind them.
 
 mod calls;
 mod schedule;
@@ -26,11 +29,12 @@ use consign_domain::text::Line;
 use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_keys::Keyring;
 use consign_proto::v1;
+use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::run_file::{RunFile, RunFileError};
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use consign_runtime::tls::{
-    self, AcceptLimits, IdentityError, PeerIdentity, PeerPolicy, TlsError, TlsIdentity,
+    self, AcceptLimits, GuestLimits, IdentityError, PeerIdentity, PeerPolicy, TlsError, TlsIdentity,
 };
 use consign_verify::{Directory, TrustStore};
 use tokio::net::TcpListener;
@@ -46,6 +50,9 @@ use work::Desk;
 const DRAIN: Duration = Duration::from_secs(10);
 /// Largest request with its invitations or proofs, in bytes.
 const MAX_MESSAGE: usize = 3 << 20;
+
+/// Bytes that may come in on a connection before they are looked at.
+const WINDOW: u32 = 1 << 20;
 
 /// Why the service does not run.
 #[derive(Debug, thiserror::Error)]
@@ -222,9 +229,11 @@ impl AuthorityService {
         let service = Calls::new(Arc::clone(&place), desk);
         let service = v1::authority_server::AuthorityServer::new(service)
             .max_decoding_message_size(MAX_MESSAGE);
-        let incoming = tls::incoming(self.listener, tls, AcceptLimits::default());
+        let incoming = tls::incoming(self.listener, tls, accept_limits());
         let served = tls::server()
-            .concurrency_limit_per_connection(8)
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .concurrency_limit_per_connection(4)
             .add_service(service)
             .serve_with_incoming_shutdown(incoming, shutdown.wait_owned());
         let stop = shutdown.clone();
@@ -295,6 +304,20 @@ impl Place {
     }
 }
 
+/// Whoever the directory does not list is a guest, of whom there may be any number.
+fn accept_limits() -> AcceptLimits {
+    AcceptLimits {
+        handshakes_per_source: 64,
+        guests: Some(GuestLimits {
+            identity: PeerIdentity(NOBODY),
+            total: 64,
+            per_source: 8,
+            stay: Duration::from_secs(300),
+        }),
+        ..AcceptLimits::default()
+    }
+}
+
 /// Who shows a certificate that the directory does not list.
 const NOBODY: [u8; 16] = [0; 16];
 
@@ -311,16 +334,6 @@ fn identity(
 
 fn now(clock: &Clock) -> Timestamp {
     Timestamp::from_unix_saturating(clock.now())
-}
-
-/// Runs `work` on a thread that may block. A panic in it goes on in the caller.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(value) => value,
-        Err(fault) if fault.is_panic() => std::panic::resume_unwind(fault.into_panic()),
-        // The runtime is ending, and the caller with it.
-        Err(_) => std::future::pending().await,
-    }
 }
 
 /// Whether a service runs in an authority's directory, for people.

@@ -1,31 +1,60 @@
 //! One at a time works at the authority; what waits is done together.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use consign_domain::Digest;
 use consign_domain::enrolment::Bundle;
+use consign_runtime::blocking;
 use consign_runtime::shutdown::Shutdown;
 use consign_runtime::tls::TlsIdentity;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{info, warn};
 
-use super::{Place, blocking};
+use super::Place;
 use crate::PublishOptions;
 use crate::error::AuthorityError;
 use crate::files::{Authority, Enrolment, Known, RenewalProof};
 
-/// How much may wait; more is told to come again.
-const WAITING: usize = 64;
-/// How much is done together.
-const TOGETHER: usize = 64;
+/// Who asks. Each has a queue of its own and a share of each batch, so that none stands in the way
+/// of the others: most of all strangers, of whom there may be any number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Counter {
+    /// Whoever the directory lists.
+    Listed,
+    /// Whoever has an invitation.
+    Invited,
+    /// Anybody.
+    Strangers,
+}
+
+impl Counter {
+    const ALL: [Self; 3] = [Self::Listed, Self::Invited, Self::Strangers];
+
+    /// How much may wait there; more is told to come again.
+    const fn waiting(self) -> usize {
+        match self {
+            Self::Listed | Self::Invited => 64,
+            Self::Strangers => 16,
+        }
+    }
+
+    /// How much of it is done together with the rest.
+    const fn share(self) -> usize {
+        match self {
+            Self::Listed | Self::Invited => 32,
+            Self::Strangers => 4,
+        }
+    }
+}
 
 /// What is asked of the authority.
 #[derive(Debug)]
 pub(super) enum Order {
     /// What are these invitations for?
     Invited(Vec<[u8; 16]>),
-    /// Enrol with these invitations.
-    Enrol(Vec<u8>, Vec<[u8; 16]>),
+    /// Enrol with these invitations, if there are any, from this address.
+    Enrol(Vec<u8>, Vec<[u8; 16]>, IpAddr),
     /// Renew, by whoever shows a listed certificate.
     Renew(Vec<u8>, Vec<RenewalProof>, ([u8; 16], Digest)),
     /// Publish what there is, if it is time.
@@ -47,14 +76,18 @@ type Reply = oneshot::Sender<Result<Answer, AuthorityError>>;
 
 /// Takes orders.
 #[derive(Debug, Clone)]
-pub(super) struct Desk(mpsc::Sender<Job>);
+pub(super) struct Desk([mpsc::Sender<Job>; 3]);
 
 /// Carries them out.
 #[derive(Debug)]
 pub(super) struct Worker {
     place: Arc<Place>,
-    jobs: mpsc::Receiver<Job>,
+    queues: Queues,
 }
+
+/// What waits, counter by counter.
+#[derive(Debug)]
+struct Queues([mpsc::Receiver<Job>; 3]);
 
 /// Why there is no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,17 +100,24 @@ pub(super) enum NoAnswer {
 
 impl Desk {
     pub(super) fn open(place: Arc<Place>) -> (Self, Worker) {
-        let (sender, jobs) = mpsc::channel(WAITING);
-        (Self(sender), Worker { place, jobs })
+        let (desk, queues) = Self::with_queues();
+        (desk, Worker { place, queues })
     }
 
-    /// Gives an order and waits for the answer.
+    fn with_queues() -> (Self, Queues) {
+        let channels = Counter::ALL.map(|counter| mpsc::channel(counter.waiting()));
+        let senders = channels.each_ref().map(|(sender, _)| sender.clone());
+        (Self(senders), Queues(channels.map(|(_, queue)| queue)))
+    }
+
+    /// Gives an order at a counter and waits for the answer.
     pub(super) async fn ask(
         &self,
+        counter: Counter,
         order: Order,
     ) -> Result<Result<Answer, AuthorityError>, NoAnswer> {
         let (reply, answer) = oneshot::channel();
-        self.0
+        self.queue(counter)
             .try_send((order, reply))
             .map_err(|fault| match fault {
                 mpsc::error::TrySendError::Full(_) => NoAnswer::Busy,
@@ -85,22 +125,57 @@ impl Desk {
             })?;
         answer.await.map_err(|_| NoAnswer::Stopping)
     }
+
+    /// Has the directory published if it is time, however much waits.
+    pub(super) async fn publish(&self) -> Result<Result<Answer, AuthorityError>, NoAnswer> {
+        let (reply, answer) = oneshot::channel();
+        let queued = self.queue(Counter::Listed).send((Order::Publish, reply));
+        queued.await.map_err(|_| NoAnswer::Stopping)?;
+        answer.await.map_err(|_| NoAnswer::Stopping)
+    }
+
+    const fn queue(&self, counter: Counter) -> &mpsc::Sender<Job> {
+        let [listed, invited, strangers] = &self.0;
+        match counter {
+            Counter::Listed => listed,
+            Counter::Invited => invited,
+            Counter::Strangers => strangers,
+        }
+    }
 }
 
 impl Worker {
     pub(super) async fn run(mut self, shutdown: Shutdown) {
-        let mut jobs = Vec::new();
         loop {
-            let received = tokio::select! {
-                received = self.jobs.recv_many(&mut jobs, TOGETHER) => received,
+            let batch = tokio::select! {
+                batch = self.queues.batch() => batch,
                 () = shutdown.wait() => return,
             };
-            if received == 0 {
+            if batch.is_empty() {
                 return;
             }
-            let (place, batch) = (Arc::clone(&self.place), std::mem::take(&mut jobs));
+            let place = Arc::clone(&self.place);
             blocking(move || carry_out(&place, batch)).await;
         }
+    }
+}
+
+impl Queues {
+    /// What is done next, together: something of everybody's. Empty once nobody can ask.
+    async fn batch(&mut self) -> Vec<Job> {
+        let [listed, invited, strangers] = &mut self.0;
+        let first = tokio::select! {
+            Some(job) = listed.recv() => job,
+            Some(job) = invited.recv() => job,
+            Some(job) = strangers.recv() => job,
+            else => return Vec::new(),
+        };
+        let mut batch = vec![first];
+        for (counter, queue) in Counter::ALL.into_iter().zip(&mut self.0) {
+            let more = std::iter::from_fn(|| queue.try_recv().ok());
+            batch.extend(more.take(counter.share()));
+        }
+        batch
     }
 }
 
@@ -177,8 +252,8 @@ fn one(authority: &mut Authority, place: &Place, order: Order) -> Result<Answer,
     let answered = |bundle: Bundle| Answer::Enrolled(Enrolment::Answered(Box::new(bundle)));
     match order {
         Order::Invited(secrets) => authority.invited(&secrets, now).map(Answer::Invited),
-        Order::Enrol(request, secrets) => {
-            let enrolled = authority.enrol(&request, &secrets, now)?;
+        Order::Enrol(request, secrets, from) => {
+            let enrolled = authority.enrol_from(&request, &secrets, Some(from), now)?;
             match &enrolled {
                 Enrolment::Answered(bundle) => info!(party = %bundle.for_id, "enrolled"),
                 Enrolment::Waiting(reference) => {
@@ -212,3 +287,6 @@ fn refuse_all(waiting: impl Iterator<Item = Reply>, fault: AuthorityError) {
         let _gone = reply.send(Err(told));
     }
 }
+
+#[cfg(test)]
+mod tests;

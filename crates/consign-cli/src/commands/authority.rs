@@ -1,20 +1,25 @@
 //! `consign authority`: offline, by files, or as a service.
 
+mod ceremony;
 mod enrolment;
+mod group;
 mod service;
 
 mod reform;
 mod revocation;
 mod show;
+mod trust;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use consign_authority::{IssueOptions, Lives, NewKeys, PublishOptions};
+use consign_authority::{Founding, IssueOptions, Lives, Naming, NewKeys, PublishOptions};
 use consign_domain::enrolment::{MAX_REQUEST, Request};
+use consign_domain::text::Line;
 use consign_domain::{AgencyCode, PartyCode};
 use consign_keys::Keyring;
+use consign_runtime::clock::Clock;
 use consign_runtime::files;
 use serde::Serialize;
 
@@ -58,7 +63,7 @@ pub(crate) enum Authority {
     Issue(Issue),
     /// Sign the next version of the directory; only then do new keys count
     Publish(Publish),
-    /// Revoke the keys and certificates of an agency or hub
+    /// Revoke the keys and certificates of an agency, hub or node
     Revoke(revocation::Revoke),
     /// Give an agency another code or name
     Rename(reform::Rename),
@@ -66,8 +71,16 @@ pub(crate) enum Authority {
     Move(reform::Move),
     /// Close an agency that was merged into another
     Merge(reform::Merge),
+    /// Show whom the trust file believes, or add roots of others to it
+    Trust(trust::Trust),
+    /// Name agencies that documents are sent to together
+    #[command(subcommand)]
+    Group(group::Group),
     /// Put the keys under a passphrase, another one, or none
     Protect(Protect),
+    /// Check the records of what was done with the root's key
+    #[command(subcommand)]
+    Ceremony(ceremony::Ceremony),
     /// Show the authority and everyone it has enrolled
     Show(show::Show),
 }
@@ -122,7 +135,11 @@ impl Home {
 /// Make an authority.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  consign authority init AUTHORITY --name 'Mạng văn bản tỉnh Quảng Ninh'")]
+  consign authority init AUTHORITY --name 'Mạng văn bản tỉnh Quảng Ninh' \\
+      --lists-url http://pki.example.vn/crl
+
+It leaves a record in AUTHORITY/ceremonies, to be printed and signed by those present. Certificates
+name the lists' address where one is given: trust/crl is to be published there.")]
 pub(crate) struct Init {
     #[command(flatten)]
     home: Home,
@@ -136,6 +153,12 @@ pub(crate) struct Init {
     /// token.example.toml. The directory key is a file always
     #[arg(long, value_name = "FILE")]
     key_token: Option<PathBuf>,
+    /// Where issuing.crl and root.crl are published; new certificates name it
+    #[arg(long, value_name = "URL")]
+    lists_url: Option<String>,
+    /// The arc of your certificate policies: seals have ARC.1, time-stamps ARC.3, TLS ARC.4
+    #[arg(long, value_name = "OID")]
+    policy_arc: Option<String>,
 }
 
 /// Put the keys under a passphrase.
@@ -200,6 +223,8 @@ struct Founded {
     name: String,
     trust: PathBuf,
     trust_pem: PathBuf,
+    /// The record of the founding, to be printed.
+    record: PathBuf,
 }
 
 #[derive(Serialize)]
@@ -231,10 +256,13 @@ pub(crate) fn run(authority: Authority, output: Output) -> Outcome {
         Authority::Issue(arguments) => issue(arguments, output),
         Authority::Publish(arguments) => publish(&arguments, output),
         Authority::Revoke(arguments) => revocation::run(&arguments, output),
+        Authority::Trust(arguments) => trust::run(&arguments, output),
         Authority::Rename(arguments) => reform::rename(arguments, output),
         Authority::Move(arguments) => reform::move_to(&arguments, output),
         Authority::Merge(arguments) => reform::merge(&arguments, output),
+        Authority::Group(command) => group::run(command, output),
         Authority::Protect(arguments) => protect(arguments, output),
+        Authority::Ceremony(command) => ceremony::run(&command, output),
         Authority::Show(arguments) => show::run(&arguments, output),
     }
 }
@@ -254,7 +282,18 @@ fn init(arguments: &Init, output: Output) -> Outcome {
             .unwrap_or_default(),
         token: keys::token(arguments.key_token.as_ref())?,
     };
-    let settings = consign_authority::init_with(&dir, &arguments.name, lives, &keys, now())?;
+    let text = |text: &Option<String>| text.as_deref().map(Line::tidy).transpose();
+    let founding = Founding {
+        name: arguments.name.clone(),
+        lives,
+        certificates: Naming {
+            policy_arc: text(&arguments.policy_arc)?,
+            lists: text(&arguments.lists_url)?,
+        },
+        keys,
+    };
+    let founded = consign_authority::init_with(&dir, &founding, &Clock::system())?;
+    let settings = founded.settings;
     let trust = dir.join("trust");
     output.line(format_args!(
         "The authority of {} is in {}",
@@ -263,6 +302,10 @@ fn init(arguments: &Init, output: Output) -> Outcome {
     ));
     output.line("Its keys are in keys/: keep them off the hub, and back them up.");
     output.line(format_args!(
+        "The record, to be printed and signed by those present: {}",
+        quoted(&founded.record)
+    ));
+    output.line(format_args!(
         "Next, a hub: consign hub init HUB --address NAME:PORT"
     ));
     let founded = Founded {
@@ -270,6 +313,7 @@ fn init(arguments: &Init, output: Output) -> Outcome {
         name: settings.name.to_string(),
         trust: trust.join("trust.json"),
         trust_pem: trust.join("trust.pem"),
+        record: founded.record,
         dir,
     };
     output.object(true, &founded);

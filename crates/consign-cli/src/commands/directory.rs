@@ -5,8 +5,8 @@ mod check;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
-use consign_domain::directory::{AgencyEntry, Entry, EntryState};
-use consign_domain::{ErrorCode, Timestamp};
+use consign_domain::directory::{AgencyEntry, Entry, EntryState, GroupEntry};
+use consign_domain::{AgencyId, ErrorCode, Timestamp};
 use consign_verify::Directory as Verified;
 use serde::Serialize;
 use serde_json::Value;
@@ -24,7 +24,7 @@ use crate::output::{Output, Tone};
   consign directory show H49.13 --node DIR --proof proof.json
   consign directory check proof.json --trust trust/trust.json")]
 pub(crate) enum Directory {
-    /// Show the newest directory after verifying it: agencies, nodes, hubs
+    /// Show the newest directory after verifying it: agencies, nodes, hubs, groups
     Show(Show),
     /// Check the proof of an entry with the trust file alone
     Check(check::Check),
@@ -37,7 +37,7 @@ pub(crate) enum Directory {
   consign directory show --trust trust/trust.json --json
   consign directory show H49.13 --node DIR --proof proof.json")]
 pub(crate) struct Show {
-    /// The agency's or hub's code; everyone, if it is left out
+    /// The code of an agency, hub or group; everyone, if it is left out
     #[arg(value_name = "CODE")]
     code: Option<String>,
     /// Write the entry with its path and the signed head into a file, for others to check
@@ -59,6 +59,7 @@ struct Answer {
     expires: Timestamp,
     expired: bool,
     agencies: Vec<Agency>,
+    groups: Vec<Group>,
     /// The entries as they were signed.
     entries: Vec<Value>,
 }
@@ -71,6 +72,14 @@ struct Agency {
     node: String,
     hub: String,
     id: String,
+}
+
+#[derive(Serialize)]
+struct Group {
+    code: String,
+    name: String,
+    /// The members' codes, in order.
+    members: Vec<String>,
 }
 
 /// Reads, verifies and prints.
@@ -114,6 +123,12 @@ impl Answer {
         let agencies = agencies.filter(|entry| wanted(entry.id.to_bytes()));
         let mut agencies: Vec<Agency> = agencies.map(agency).collect();
         agencies.sort_by(|one, other| (&one.code, &one.id).cmp(&(&other.code, &other.id)));
+        let groups = directory
+            .groups()
+            .filter(|group| wanted(group.id.to_bytes()) && group.validity.contains(now));
+        let groups = groups
+            .map(|group| Group::new(group, directory, now))
+            .collect();
         let lines = directory.entries().split(|byte| *byte == b'\n');
         Self {
             network: head.network.to_string(),
@@ -123,10 +138,27 @@ impl Answer {
             expires: head.expires,
             expired: !directory.is_fresh(now),
             agencies,
+            groups,
             entries: lines
                 .filter(|line| Entry::parse(line).is_ok_and(|entry| wanted(entry.id())))
                 .filter_map(|line| serde_json::from_slice(line).ok())
                 .collect(),
+        }
+    }
+}
+
+impl Group {
+    fn new(group: &GroupEntry, directory: &Verified, now: Timestamp) -> Self {
+        let code = |id: &AgencyId| {
+            let code = directory.agency(*id).and_then(|agency| agency.code_at(now));
+            code.map_or_else(|| id.to_string(), ToString::to_string)
+        };
+        let mut members: Vec<String> = group.members.iter().map(code).collect();
+        members.sort();
+        Self {
+            code: group.code.to_string(),
+            name: group.name.to_string(),
+            members,
         }
     }
 }
@@ -172,6 +204,19 @@ fn print(answer: &Answer, output: Output) {
         &rows,
         "No agencies yet.",
     );
+    if answer.groups.is_empty() {
+        return;
+    }
+    let row = |group: &Group| {
+        vec![
+            group.code.clone(),
+            group.name.clone(),
+            group.members.join(" "),
+        ]
+    };
+    let rows: Vec<Vec<String>> = answer.groups.iter().map(row).collect();
+    output.line("");
+    output.table(&["GROUP", "NAME", "MEMBERS"], &rows, "No groups.");
 }
 
 /// The word for a state.

@@ -6,13 +6,15 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, Subcommand};
 use consign_domain::ErrorCode;
 use consign_domain::enrolment::MAX_BUNDLE;
-use consign_hub::{Config, HubError, SetupError};
+use consign_hub::{Config, HubError, KeyFault, SetupError};
+use consign_keys::Keyring;
 use consign_runtime::files;
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use consign_runtime::telemetry;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
+use super::keys::{self, Protection, Unlock};
 use super::{Outcome, absolute, check_home, quoted, serve};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
@@ -21,6 +23,9 @@ use crate::output::Output;
 mod backup;
 mod enrol;
 mod resume;
+
+/// The key of a hub that is made first.
+const FIRST_KEY: &str = "keys/tls.key";
 
 /// Make and run a relay hub.
 #[derive(Debug, Subcommand)]
@@ -41,6 +46,8 @@ pub(crate) enum Hub {
     Install(Install),
     /// Run until told to stop
     Run(Run),
+    /// Put the keys under a passphrase, another one, or none
+    Protect(Protect),
     /// Copy the hub, also while it runs; check a copy; bring one back
     #[command(subcommand)]
     Backup(backup::Backup),
@@ -99,6 +106,8 @@ pub(crate) struct Init {
     /// directory, into which newer versions are copied
     #[arg(long = "directory", id = "published", value_name = "DIR")]
     published: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Put the authority's answer in place.
@@ -111,17 +120,37 @@ pub(crate) struct Install {
     bundle: PathBuf,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Run until told to stop.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   consign hub run HUB
+  consign hub run HUB --passphrase credential:hub-keys     the unit has LoadCredential=hub-keys:PATH
 
 Ctrl-C or SIGTERM stops it in order; nothing acknowledged is lost by any other end either.")]
 pub(crate) struct Run {
     #[command(flatten)]
     home: Home,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+/// Put the keys under a passphrase.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples, with the hub stopped:
+  consign hub protect HUB                 asks for the new passphrase
+  consign hub protect HUB --remove
+
+The TLS, statement and time-stamp keys are then in PKCS#8 under scrypt, which `openssl pkey` opens
+too. `hub run` asks for the passphrase, or takes it from --passphrase.")]
+pub(crate) struct Protect {
+    #[command(flatten)]
+    home: Home,
+    #[command(flatten)]
+    protection: Protection,
 }
 
 #[derive(Serialize)]
@@ -147,7 +176,11 @@ pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
         Hub::Enrol(arguments) => serve(enrol::run(arguments, output)),
         Hub::Init(arguments) => init(&arguments, output),
         Hub::Install(arguments) => install(&arguments, output),
-        Hub::Run(arguments) => serve(serve_hub(arguments.home.directory()?, output)),
+        Hub::Run(arguments) => {
+            let keyring = arguments.unlock.keyring();
+            serve(serve_hub(arguments.home.directory()?, keyring, output))
+        }
+        Hub::Protect(arguments) => protect(arguments, output),
         Hub::Backup(arguments) => backup::run(arguments, output),
         Hub::Resume(arguments) => resume::run(&arguments, output),
     }
@@ -155,7 +188,9 @@ pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
 
 fn init(arguments: &Init, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
-    let request = consign_hub::init(&path, &arguments.address, &arguments.code)?;
+    let keyring = arguments.unlock.making(&path.join(FIRST_KEY))?;
+    let (address, code) = (&arguments.address, &arguments.code);
+    let request = consign_hub::init_with(&path, address, code, &keyring)?;
     if let Some(directory) = &arguments.published {
         let followed = consign_lab::follow_directory(&path, &absolute(directory));
         followed.map_err(|error| Failure::of(ErrorCode::Usage, &error))?;
@@ -181,14 +216,19 @@ fn init(arguments: &Init, output: Output) -> Outcome {
 fn install(arguments: &Install, output: Output) -> Outcome {
     let path = arguments.place.directory()?;
     let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
-    let installed = consign_hub::install(&path, &bundle)?;
-    output.line(format_args!("installed: a hub of {}", installed.network));
+    let installed = consign_hub::install_with(&path, &bundle, &arguments.unlock.keyring())?;
+    answer("installed", path, installed, output)
+}
+
+/// What both ways to get the authority's answer end with.
+fn answer(done: &str, hub: PathBuf, installed: consign_hub::Installed, output: Output) -> Outcome {
+    output.line(format_args!("{done}: a hub of {}", installed.network));
     if installed.directory.is_some() && !installed.listed {
         output.line("Its directory does not list this hub yet: consign authority publish");
     }
-    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
+    output.line(format_args!("Next: consign hub run {}", quoted(&hub)));
     let answer = Installed {
-        hub: path,
+        hub,
         network: installed.network,
         directory_version: installed.directory.map(|version| version.value()),
         listed: installed.listed,
@@ -197,7 +237,17 @@ fn install(arguments: &Install, output: Output) -> Outcome {
     Ok(exit::DONE)
 }
 
-async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
+fn protect(arguments: Protect, output: Output) -> Outcome {
+    let directory = arguments.home.directory()?;
+    check_home(&directory, "hub.toml", "make one: consign hub init")?;
+    let config = Config::load(&directory.join("hub.toml"))?;
+    let protect = |old: &Keyring, new: &Keyring| Ok(consign_hub::protect(&config, old, new)?);
+    arguments
+        .protection
+        .carry_out(Keyring::default, protect, output)
+}
+
+async fn serve_hub(directory: PathBuf, keyring: Keyring, output: Output) -> Outcome {
     check_home(&directory, "hub.toml", "make one: consign hub init")?;
     let config = Config::load(&directory.join("hub.toml"))?;
     telemetry::init(config.log.format, &config.log.filter)?;
@@ -206,7 +256,7 @@ async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
     shutdown
         .on_signals(&tasks)
         .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
-    let bound = consign_hub::bind(config, rebuilding(output)).await;
+    let bound = consign_hub::bind(config, keyring, rebuilding(output)).await;
     let hub = bound.map_err(|error| unbound(error, &directory))?;
     output.note(format_args!(
         "consign hub: ready on {} ({}), pid {}",
@@ -221,7 +271,7 @@ async fn serve_hub(directory: PathBuf, output: Output) -> Outcome {
 
 /// A hub that lacks its keys after a restore gets the old ones back: new ones would be another's.
 fn unbound(error: HubError, directory: &Path) -> Failure {
-    let lacks_keys = matches!(error, HubError::Keys { .. });
+    let lacks_keys = matches!(&error, HubError::Keys { source } if !is_closed(source));
     let restored = || matches!(consign_hub::standing(directory), Ok(Some(_)));
     let failure = Failure::from(error);
     if lacks_keys && restored() {
@@ -229,6 +279,11 @@ fn unbound(error: HubError, directory: &Path) -> Failure {
     } else {
         failure
     }
+}
+
+/// Whether a key is there and was not opened.
+fn is_closed(fault: &KeyFault) -> bool {
+    matches!(fault, KeyFault::Keyring(fault) if !fault.is_not_found())
 }
 
 /// Shows how far the index is made anew.
@@ -257,7 +312,13 @@ fn address(text: &str) -> Result<String, String> {
 
 impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
-        Self::of(ErrorCode::Usage, &error).fix("see: consign hub --help")
+        match &error {
+            SetupError::Keyring(fault) => Self::of(fault.code(), &error).fix(keys::fix(fault)),
+            SetupError::Lock { .. } => {
+                Self::of(ErrorCode::Usage, &error).fix("stop the process that runs there")
+            }
+            _ => Self::of(ErrorCode::Usage, &error).fix("see: consign hub --help"),
+        }
     }
 }
 
@@ -265,6 +326,9 @@ impl From<HubError> for Failure {
     fn from(error: HubError) -> Self {
         let failure = Self::of(error.code(), &error);
         match error {
+            HubError::Keys {
+                source: KeyFault::Keyring(fault),
+            } if !fault.is_not_found() => failure.fix(keys::fix(&fault)),
             HubError::Directory { .. } => failure.fix("publish one: consign authority publish"),
             HubError::Keys { .. } | HubError::Trust { .. } => {
                 failure.fix("enrol the hub: consign hub init, authority issue, hub install")

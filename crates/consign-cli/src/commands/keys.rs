@@ -2,13 +2,16 @@
 //! `protect`.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::Args;
+use consign_domain::ErrorCode;
+use consign_keys::keyring::is_protected;
 use consign_keys::{Keyring, KeyringError, SecretSource, TokenPlace};
 use serde::Serialize;
 
 use super::Outcome;
-use crate::failure::{Failure, exit};
+use crate::failure::{Failure, advice, exit};
 use crate::output::Output;
 
 /// Where the passphrase of the keys comes from.
@@ -36,6 +39,19 @@ impl Unlock {
     pub(crate) fn protecting(&self) -> Result<Option<Keyring>, Failure> {
         let source = self.passphrase.clone();
         Ok(source.map(Keyring::protecting).transpose()?)
+    }
+}
+
+impl Unlock {
+    /// What opens the keys that are there and makes those that are not: under a passphrase where
+    /// the one in `first` is, or where there is none yet and a passphrase was named.
+    pub(crate) fn making(&self, first: &Path) -> Result<Arc<Keyring>, Failure> {
+        let keyring = if is_protected(first) {
+            self.keyring()
+        } else {
+            self.protecting()?.unwrap_or_default()
+        };
+        Ok(Arc::new(keyring))
     }
 }
 
@@ -104,9 +120,27 @@ fn source(text: &str) -> Result<SecretSource, String> {
         .ok_or_else(|| "write prompt, file:PATH or credential:NAME".to_owned())
 }
 
+/// What to do about keys that cannot be opened or made.
+pub(crate) fn fix(error: &KeyringError) -> &'static str {
+    match error {
+        KeyringError::Secret(_) | KeyringError::Protection { .. } => {
+            "give the passphrase: --passphrase prompt, file:PATH, or credential:NAME under systemd"
+        }
+        KeyringError::Mixed { .. } => {
+            "put all keys under the passphrase first: consign node protect, consign hub protect"
+        }
+        KeyringError::Token(fault) if fault.code() == ErrorCode::TokenUnavailable => {
+            advice(ErrorCode::TokenUnavailable)
+        }
+        KeyringError::Token(_) | KeyringError::Place(_) => {
+            "correct the token file; token.example.toml documents it"
+        }
+        _ => "check the file, its owner and its mode",
+    }
+}
+
 impl From<KeyringError> for Failure {
     fn from(error: KeyringError) -> Self {
-        // Its texts say what to do.
-        Self::of(error.code(), &error).fix("see: consign authority protect --help")
+        Self::of(error.code(), &error).fix(fix(&error))
     }
 }

@@ -6,12 +6,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use consign_domain::AgencyCode;
 use consign_domain::enrolment::MAX_BUNDLE;
 use consign_domain::text::Line;
-use consign_node::keys::{self, KeysError, NewAgency};
+use consign_keys::Keyring;
+use consign_node::keys::{self, KeysError, NewAgency, NewKeys};
 use consign_node::layout::NodeDirectory;
 use consign_pki::seal::KeyKind;
 use consign_runtime::files;
 use serde::Serialize;
 
+use super::keys::{Protection, Unlock, token};
 use super::{Outcome, absolute, call, quoted, serve};
 use crate::cli::{NodeChoice, NodeHome, agency_code};
 use crate::failure::{Failure, exit};
@@ -43,6 +45,8 @@ pub(crate) enum Node {
     Install(Install),
     /// Run until told to stop
     Run(Run),
+    /// Put the keys under a passphrase, another one, or none
+    Protect(Protect),
     /// Build the index of documents anew from the files
     Reindex(Reindex),
     /// Renew the time-stamps of the long-term archives of a running node
@@ -62,7 +66,8 @@ pub(crate) enum Node {
 Keys that are here are never replaced. New ones for an agency whose keys were revoked: stop the
 node, rename seal.key, statement.key and encryption.key in agencies/CODE/keys to NAME.old, run
 this again with --agency, give the authority request.json (authority issue --replace), and install
-what it answers. What was received is still opened with the old encryption key.")]
+what it answers. What was received is still opened with the old encryption key. A seal key in a token
+is replaced by renaming seal.toml, and a --key-token file that names another key.")]
 pub(crate) struct Init {
     #[command(flatten)]
     node: NodeHome,
@@ -78,6 +83,30 @@ pub(crate) struct Init {
     /// The kind of the agencies' seal keys
     #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
     seal: Seal,
+    #[command(flatten)]
+    making: Making,
+}
+
+/// Where new keys go.
+#[derive(Debug, Args)]
+pub(super) struct Making {
+    /// Keep the seal keys of the agencies named in the token that this file names; see
+    /// token.example.toml. A key that is there is used. The others are files always
+    #[arg(long, value_name = "FILE")]
+    key_token: Option<PathBuf>,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+impl Making {
+    /// How keys are made for a node.
+    pub(super) fn keys(&self, node: &NodeDirectory, seal: Seal) -> Result<NewKeys, Failure> {
+        Ok(NewKeys {
+            seal: seal.into(),
+            token: token(self.key_token.as_ref())?,
+            keyring: self.unlock.making(&node.tls_key_file())?,
+        })
+    }
 }
 
 /// Kinds of seal keys that stock tools verify.
@@ -111,17 +140,42 @@ pub(crate) struct Install {
     bundle: PathBuf,
     #[command(flatten)]
     node: NodeChoice,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Run until told to stop.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   consign node run NODE
+  consign node run NODE --passphrase credential:node-keys     the unit has LoadCredential=node-keys:PATH
 
-Ctrl-C or SIGTERM stops it in order; nothing is lost by any other end either.")]
+Ctrl-C or SIGTERM stops it in order; nothing is lost by any other end either.
+
+Keys under a passphrase, and tokens whose PIN people type, are asked for at the start. Where a
+token with a seal key is away or refuses, the node runs, documents to be sealed wait, and
+`consign status` says why.")]
 pub(crate) struct Run {
     #[command(flatten)]
     node: NodeHome,
+    #[command(flatten)]
+    unlock: Unlock,
+}
+
+/// Put the keys under a passphrase.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples, with the node stopped:
+  consign node protect NODE                 asks for the new passphrase
+  consign node protect NODE --remove
+
+All secret files of the node and its agencies are then in PKCS#8 or age under scrypt, which
+`openssl pkey` and `age` open too; those it makes later come to lie alike. `node run` asks for the
+passphrase, or takes it from --passphrase. Seal keys in tokens stay there.")]
+pub(crate) struct Protect {
+    #[command(flatten)]
+    node: NodeHome,
+    #[command(flatten)]
+    protection: Protection,
 }
 
 /// Build the index anew.
@@ -158,8 +212,10 @@ pub(crate) fn run(node: Node, output: Output) -> Outcome {
         Node::Install(arguments) => install(&arguments, output),
         Node::Run(arguments) => {
             let directory = absolute(&arguments.node.directory()?);
-            serve(running::run(directory, output))
+            let keyring = arguments.unlock.keyring();
+            serve(running::run(directory, keyring, output))
         }
+        Node::Protect(arguments) => protect(arguments, output),
         Node::Reindex(arguments) => {
             let directory = absolute(&arguments.node.directory()?);
             running::reindex(&directory, output)
@@ -188,7 +244,8 @@ fn init(arguments: Init, output: Output) -> Outcome {
     };
     let agencies: Vec<NewAgency> = arguments.agency.into_iter().map(agency).collect();
     let directory = NodeDirectory::new(&path);
-    keys::init(&directory, &name, &agencies, arguments.seal.into())?;
+    let new = arguments.making.keys(&directory, arguments.seal)?;
+    keys::init_with(&directory, &name, &agencies, &new)?;
     let request = directory.request_file();
     output.line(format_args!(
         "The keys are in {}; they never leave it.",
@@ -214,7 +271,7 @@ fn install(arguments: &Install, output: Output) -> Outcome {
     let path = absolute(&arguments.node.directory()?);
     let bundle = files::read_bounded(&arguments.bundle, MAX_BUNDLE)?;
     let directory = NodeDirectory::new(&path);
-    let installed = keys::install(&directory, &bundle)?;
+    let installed = keys::install_with(&directory, &bundle, &arguments.unlock.keyring())?;
     let codes: Vec<String> = installed.agencies.iter().map(ToString::to_string).collect();
     if installed.changed {
         output.line(format_args!("installed for {}", codes.join(", ")));
@@ -233,6 +290,14 @@ fn install(arguments: &Install, output: Output) -> Outcome {
     Ok(exit::DONE)
 }
 
+fn protect(arguments: Protect, output: Output) -> Outcome {
+    let directory = NodeDirectory::new(absolute(&arguments.node.directory()?));
+    let protect = |old: &Keyring, new: &Keyring| Ok(keys::protect(&directory, old, new)?);
+    arguments
+        .protection
+        .carry_out(Keyring::default, protect, output)
+}
+
 fn named_agency(text: &str) -> Result<(AgencyCode, Line<200>), String> {
     let (code, name) = text
         .split_once('=')
@@ -244,7 +309,11 @@ fn named_agency(text: &str) -> Result<(AgencyCode, Line<200>), String> {
 impl From<KeysError> for Failure {
     fn from(error: KeysError) -> Self {
         // Its texts end in what to do.
-        Self::of(error.code(), &error).fix("see: consign node --help")
+        let failure = Self::of(error.code(), &error);
+        match &error {
+            KeysError::Keyring(fault) => failure.fix(super::keys::fix(fault)),
+            _ => failure.fix("see: consign node --help"),
+        }
     }
 }
 

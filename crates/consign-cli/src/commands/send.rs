@@ -40,8 +40,11 @@ pub(crate) struct Send {
     #[arg(long, alias = "agency", env = "CONSIGN_AGENCY", hide_env_values = true, value_name = "CODE", value_parser = agency_code)]
     from: Option<AgencyCode>,
     /// The receiving agencies
-    #[arg(long, required = true, value_delimiter = ',', value_name = "CODE[,CODE]", value_parser = agency_code)]
+    #[arg(long, required_unless_present = "to_group", value_delimiter = ',', value_name = "CODE[,CODE]", value_parser = agency_code)]
     to: Vec<AgencyCode>,
+    /// All agencies of a group of the directory but the sender; may be repeated
+    #[arg(long, value_name = "GROUP")]
+    to_group: Vec<String>,
     /// What it is about (trích yếu)
     #[arg(long, value_name = "TEXT")]
     subject: String,
@@ -125,6 +128,10 @@ struct Answer {
     symbol: String,
     container_size: u64,
     payload_size: u64,
+    /// Whom it goes to, one by one, also where groups were named.
+    recipients: Vec<String>,
+    /// Members of groups that nothing can be sent to now.
+    passed_over: Vec<String>,
     /// Null where none was asked for.
     time_stamp: Option<TimeStamp>,
     state: String,
@@ -169,6 +176,7 @@ impl Send {
                 .map(ToString::to_string)
                 .unwrap_or_default(),
             to: self.to.iter().map(ToString::to_string).collect(),
+            to_groups: self.to_group.clone(),
             subject: self.subject.clone(),
             number: text(&self.number),
             notation: text(&self.notation),
@@ -217,6 +225,12 @@ async fn follow(
                     sealed.symbol, sealed.container_size, sealed.payload_size
                 ));
                 answer.sealed(sealed);
+                if !answer.passed_over.is_empty() {
+                    output.note(format_args!(
+                        "passed over, since nothing can be sent to them now: {}",
+                        answer.passed_over.join(", ")
+                    ));
+                }
                 let stamp = answer.time_stamp.as_ref();
                 if let Some(stamp) = stamp.filter(|stamp| stamp.state == "awaited") {
                     output.note(stamp.sentence());
@@ -249,6 +263,8 @@ impl Answer {
         self.symbol = sealed.symbol;
         self.container_size = sealed.container_size;
         self.payload_size = sealed.payload_size;
+        self.recipients = sealed.recipients;
+        self.passed_over = sealed.passed_over;
     }
 }
 

@@ -55,6 +55,10 @@ struct Agency {
     inbox_held: u64,
     payloads_to_fetch: u64,
     stamps_awaited: u64,
+    /// The token that keeps the seal key; null where it is a file.
+    seal_keeper: Option<String>,
+    /// Why that token does not sign; null where it does.
+    seal_reason: Option<String>,
     archived: u64,
     archives_awaited: u64,
     /// When the first of the archives' time-stamps ends; null where there are none.
@@ -105,6 +109,8 @@ impl From<&AgencyView> for Agency {
             inbox_held: view.inbox_held,
             payloads_to_fetch: view.payloads_to_fetch,
             stamps_awaited: view.stamps_awaited,
+            seal_keeper: known(&view.seal_keeper),
+            seal_reason: known(&view.seal_reason),
             archived: view.archived,
             archives_awaited: view.archives_awaited,
             archives_until: known(&view.archives_until),
@@ -150,6 +156,18 @@ fn print(reply: &StatusReply, output: Output) {
     field("directory", format!("version {version}, expires {expires}"));
     field("disk", format!("{} MiB free", reply.free_disk_bytes >> 20));
     field("time-stamps", time_stamps(reply));
+    let kept = reply.agencies.iter();
+    for view in kept.filter(|view| !view.seal_keeper.is_empty()) {
+        let (tone, how) = match view.seal_reason.as_str() {
+            "" => (Tone::Good, "signs"),
+            reason => (Tone::Bad, reason),
+        };
+        let how = output.paint(tone, how);
+        field(
+            "seal",
+            format!("{} in the {}: {how}", view.code, view.seal_keeper),
+        );
+    }
     field("archive", archive(reply));
     output.line("");
     let rows: Vec<Vec<String>> = reply.agencies.iter().map(row).collect();

@@ -5,6 +5,7 @@
 //! verdicts of their own, also where the file lies in a container.
 
 mod answer;
+pub(crate) mod language;
 mod statement;
 mod trust;
 pub(crate) mod wording;
@@ -19,14 +20,17 @@ use consign_pki::asic::Budget;
 use consign_pki::asic::outer::{self, OuterContainer};
 use consign_runtime::files;
 use consign_verify::archive;
-use consign_verify::container::{self, JudgedAt, Policy, Profile, SealTrust};
+use consign_verify::container::{self, JudgedAt, SealTrust};
 use consign_verify::pdf::{self, MAX_PDF, PDF_BEGIN};
+use consign_verify::policy::{Policy, Profile};
 
 use super::{Outcome, absolute, now};
 use crate::failure::Failure;
 use crate::output::Output;
 use answer::Answer;
+use language::Language;
 pub(crate) use trust::Trust;
+use wording::Style;
 
 /// Bytes that are read of an archive at a time.
 const BUFFER: usize = 256 * 1024;
@@ -41,6 +45,7 @@ const BUFFER: usize = 256 * 1024;
   consign verify letter.pdf --trust roots.pem --crl issuing.crl --crl root.crl
   consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
+  consign verify letter.pdf --trust roots.pem --crl issuing.crl --lang vi --details
 
 Signatures inside PDF files are verdicts of their own: of each signature, and of the file, which is
 TOTAL-PASSED as an original (a person signed it, and last an agency) or a scanned copy (an agency).
@@ -72,6 +77,19 @@ pub(crate) struct Verify {
     /// The file is a statement, and this is its signature (64 bytes)
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
+    /// The language of the verdict; that of LC_ALL, LC_MESSAGES or LANG otherwise
+    #[arg(long, value_name = "LANGUAGE", value_enum)]
+    lang: Option<Language>,
+    /// Open every check: what was looked at, and the clause that it implements
+    #[arg(long)]
+    details: bool,
+}
+
+impl Verify {
+    fn language(&self) -> Language {
+        let of_environment = || Language::of_environment(|name| std::env::var(name).ok());
+        self.lang.unwrap_or_else(of_environment)
+    }
 }
 
 /// Judges the file and prints the verdict.
@@ -83,12 +101,22 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
         .at
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);
     let answer = match statement_signature(verify) {
-        Some(signature) => statement::judge(&verify.file, &signature, &trust, at.time())?,
+        Some(signature) => {
+            let language = verify.language();
+            statement::judge(&verify.file, &signature, &trust, at.time(), language)?
+        }
         None if begins_as_pdf(&verify.file)? => judge_pdf(verify, &trust, at)?,
         None if begins_as_archive(&verify.file)? => judge_archive(verify, &trust, at)?,
         None => judge_container(verify, &trust, at)?,
     };
-    answer.print(output);
+    let style = Style {
+        language: verify.language(),
+        is_detailed: verify.details,
+        output,
+    };
+    if !output.is_json() {
+        answer.page(style).iter().for_each(|line| output.line(line));
+    }
     let code = answer.exit_code();
     output.object(code == crate::failure::exit::DONE, &answer);
     Ok(code)
@@ -130,15 +158,17 @@ fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answe
     let policy = policy(verify);
     let judgement = container::judge(BufReader::new(file), &seal_trust(trust), &policy, at);
     let path = absolute(&verify.file);
-    if judgement.report.malformed {
-        return Ok(Answer::of_container(path, judgement, trust));
+    let (is_malformed, language) = (judgement.report.malformed, verify.language());
+    let answer = Answer::of_container(path, judgement, trust, language);
+    if is_malformed {
+        return Ok(answer);
     }
     // Without lists the PDF files are undecided, and the container has its verdict.
     let lists = trust.all_lists().unwrap_or_default();
     let pdf_trust = pdf_trust(trust, &lists);
     let file = BufReader::new(open(&verify.file)?);
     let contained = pdf::judge_contained(file, &pdf_trust, &policy, at);
-    Ok(Answer::of_container(path, judgement, trust).with_pdfs(contained))
+    Ok(answer.with_pdfs(contained))
 }
 
 /// The document in a long-term archive, as of the oldest time that its time-stamps prove.
@@ -147,7 +177,7 @@ fn judge_archive(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer,
     let policy = policy(verify);
     let judgement = archive::judge(file()?, &seal_trust(trust), trust.store(), &policy, at);
     let (path, as_of) = (absolute(&verify.file), judgement.as_of);
-    let answer = Answer::of_archive(path, judgement, trust);
+    let answer = Answer::of_archive(path, judgement, trust, verify.language());
     let Some(as_of) = as_of.filter(|_| !answer.is_malformed()) else {
         return Ok(answer);
     };
@@ -169,8 +199,9 @@ fn begins_as_archive(path: &Path) -> Result<bool, Failure> {
 fn judge_pdf(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
     let file = files::read_bounded(&verify.file, MAX_PDF)?;
     let lists = trust.all_lists()?;
-    let judgement = pdf::judge(&file, &pdf_trust(trust, &lists), at);
-    Ok(Answer::of_pdf(absolute(&verify.file), judgement, trust))
+    let judgement = pdf::judge(&file, &pdf_trust(trust, &lists), &Policy::default(), at);
+    let path = absolute(&verify.file);
+    Ok(Answer::of_pdf(path, judgement, trust, verify.language()))
 }
 
 /// Roots and lists: the directory knows nothing of those who sign PDF files.

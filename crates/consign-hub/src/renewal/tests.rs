@@ -3,13 +3,14 @@
 
 use std::fs;
 
+use consign_authority::Lives;
 use consign_authority::service::{AuthorityService, ServeOptions};
 use consign_runtime::shutdown::Shutdown;
 use tokio::task::JoinHandle;
 
 use super::*;
 use crate::directory::Directories;
-use crate::identity::Keys;
+use crate::identity::{Keys, TimeStampKey};
 use crate::testing::World;
 
 const DAY: i64 = 86_400;
@@ -23,7 +24,10 @@ struct Year {
 
 impl Year {
     async fn begin() -> Self {
-        let world = World::new();
+        Self::of(World::new()).await
+    }
+
+    async fn of(world: World) -> Self {
         let options = ServeOptions {
             dir: world.authority(),
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -58,19 +62,33 @@ impl Year {
 
     /// As a hub has it that was started just now.
     fn renewal(&self) -> Renewal {
-        let keys = Keys::load(&self.world.config.keys).unwrap();
+        let keys = Keys::load(&self.world.config.keys, &Keyring::default()).unwrap();
         let identity = keys.tls.clone();
         let signer = HubSigner::new(keys, &self.newest(), self.world.now()).unwrap();
-        let home = self.world.config.home.clone();
-        let keys = self.world.config.keys.clone();
-        Renewal::new(identity, Arc::new(signer), home, keys)
+        let config = &self.world.config;
+        let stamps = TimeStampKey::load(&config.keys, &Keyring::default()).unwrap();
+        let stamping = Stamping::new(stamps, &config.limits, &self.world.clock);
+        Renewal {
+            identity,
+            signer: Arc::new(signer),
+            home: config.home.clone(),
+            keys: config.keys.clone(),
+            keyring: Arc::default(),
+            stamping: Arc::new(stamping),
+            rests_until: None,
+        }
     }
 
     async fn look(&self, renewal: &mut Renewal) {
         let directory = self.newest();
         let authority = Authority::listed(&directory, &renewal.identity, &self.world.clock);
         let mut authority = authority.await.unwrap();
-        let looked = renewal.look(&mut authority, &directory, self.world.now());
+        let looked = renewal.look(
+            &mut authority,
+            &directory,
+            &self.world.trust,
+            self.world.now(),
+        );
         looked.await.unwrap();
     }
 
@@ -121,5 +139,28 @@ async fn a_hub_that_was_off_when_its_certificate_ended_starts_with_the_next_one(
     assert_eq!(fs::read(year.file(TLS_CERTIFICATE)).unwrap(), next);
     assert!(!year.file(NEXT).exists());
     hub.stop().await.unwrap();
+    year.end().await;
+}
+
+/// The hub stamps with the next certificate at once; the directory does not list it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_time_stamp_certificate_is_renewed_with_the_others() {
+    let lives = Lives {
+        seal_days: 30,
+        head_days: 60,
+        ..Lives::default()
+    };
+    let year = Year::of(World::with_lives(lives)).await;
+    let mut renewal = year.renewal();
+    let first = renewal.stamping.life().unwrap();
+    year.pass(24);
+    year.look(&mut renewal).await;
+    let second = renewal.stamping.life().unwrap();
+    assert!(second.until > first.until);
+    assert!(!year.file(NEXT).exists(), "the other one is young");
+    assert!(!renewal.is_due(&year.newest(), year.world.now()));
+    // The next start has it too.
+    let kept = year.renewal().stamping.life();
+    assert_eq!(kept, Some(second));
     year.end().await;
 }

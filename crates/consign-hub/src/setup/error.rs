@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use consign_domain::enrolment::EnrolmentError;
 use consign_domain::{HubId, NetworkId, PartyCode};
+use consign_keys::KeyringError;
 use consign_pki::issue::IssueError;
 use consign_pki::path::PathError;
-use consign_pki::seal::SealError;
-use consign_runtime::files::FileError;
+use consign_runtime::files::{FileError, LockError};
 use consign_runtime::tls::IdentityError;
 use consign_verify::{DirectoryError, TrustError};
 
@@ -67,12 +67,14 @@ pub enum SetupError {
         #[source]
         source: KeyFault,
     },
-    /// The TLS key or the time-stamp key cannot be made or read.
-    #[error("the TLS key or the time-stamp key cannot be used")]
-    CertifiedKey {
-        /// Why.
-        #[source]
-        source: SealError,
+    /// A key cannot be opened or kept.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// Another process has the hub.
+    #[error(transparent)]
+    Lock {
+        /// Who.
+        source: LockError,
     },
     /// The request for a certificate cannot be made.
     #[error("the request for a certificate cannot be made")]

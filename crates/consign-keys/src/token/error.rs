@@ -7,7 +7,7 @@ use consign_pki::seal::SealError;
 use cryptoki::context::Function;
 use cryptoki::error::{Error as Pkcs11Error, RvError};
 
-use super::TokenName;
+use super::{KeyName, TokenName};
 use crate::secret::SecretError;
 
 /// What a token says of the tries that are left for its PIN.
@@ -110,47 +110,67 @@ pub enum TokenError {
     },
     /// The key is not there.
     #[error(
-        "the token with {name} holds no signing key {key:?}; correct key, or make one with: consign node init --seal-token"
+        "the token with {name} holds no signing key {key}; correct key or id, or leave both out to have one made"
     )]
     KeyMissing {
         /// The token.
         name: TokenName,
-        /// The label looked for.
-        key: String,
+        /// What was looked for.
+        key: KeyName,
     },
     /// Several keys have the label.
-    #[error("the token with {name} holds several keys {key:?}; give one of them another label")]
+    #[error("the token with {name} holds several keys {key}; give one of them another label")]
     TwoKeys {
         /// The token.
         name: TokenName,
-        /// The label looked for.
-        key: String,
+        /// What was looked for.
+        key: KeyName,
     },
     /// Not a key that seals use.
     #[error(
-        "key {key:?} in the token with {name} cannot be used; P-256 and RSA of 2048 to 4096 bits can"
+        "key {key} in the token with {name} cannot be used; P-256 and RSA of 2048 to 4096 bits can"
     )]
     KeyKind {
         /// The token.
         name: TokenName,
-        /// The label.
-        key: String,
+        /// Which.
+        key: KeyName,
         /// What it is.
         #[source]
         source: SealError,
+    },
+    /// The token is there, but its driver does not come to an end.
+    #[error(
+        "the token with {name} has not answered for {seconds} s; pull it out and plug it in again, \
+         and start again where that does not help"
+    )]
+    Slow {
+        /// The token.
+        name: TokenName,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// A PIN that people type is asked for when a service starts, not later.
+    #[error(
+        "the PIN of the token with {name} is asked for at the start alone; start again with the \
+         token plugged in, or name pin = \"file:PATH\" or \"credential:NAME\""
+    )]
+    Unattended {
+        /// The token.
+        name: TokenName,
     },
     /// A kind of key that is not made in tokens.
     #[error("keys in tokens are P-256 or RSA; choose one of these")]
     Kind,
     /// The token signed with another key than before.
     #[error(
-        "key {key:?} in the token with {name} is another than it was; plug in the token of before"
+        "key {key} in the token with {name} is another than the one certified; plug in the token of before"
     )]
     OtherKey {
         /// The token.
         name: TokenName,
-        /// The label.
-        key: String,
+        /// Which.
+        key: KeyName,
     },
     /// The token went away, or its driver lost it.
     #[error("the token with {name} does not answer; plug it in again, then what waits goes on")]

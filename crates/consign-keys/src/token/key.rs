@@ -9,14 +9,22 @@ use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHan
 use cryptoki::session::Session;
 
 use super::error::Refusal;
-use super::{Token, TokenError, TokenPlace};
+use super::session::{MAKING, PATIENCE};
+use super::{KeyName, Token, TokenError, TokenPlace};
 
-/// A signing key in a token; its public half is remembered from when it was opened.
+/// A signing key in a token, with its public half.
 #[derive(Debug)]
 pub struct TokenKey {
     token: Arc<Token>,
-    label: String,
+    key: Arc<Key>,
+}
+
+/// What is known of a key.
+#[derive(Debug)]
+struct Key {
+    name: KeyName,
     algorithm: SignatureAlgorithm,
+    /// DER `SubjectPublicKeyInfo`.
     public: Vec<u8>,
 }
 
@@ -26,17 +34,30 @@ impl TokenKey {
     /// # Errors
     /// The token is not there or refuses, or the key is not there or cannot be used.
     pub fn open(token: Arc<Token>, place: &TokenPlace) -> Result<Self, TokenError> {
-        let label = place.label().to_owned();
-        let (algorithm, public) = token.in_session(|session| {
-            let private = find(&token, session, ObjectClass::PRIVATE_KEY, &label)?;
-            public_key(&token, session, private, &label)
+        let key = find_key(&token, place.key())?;
+        let key = Arc::new(key);
+        Ok(Self { token, key })
+    }
+
+    /// The key of a place whose public half, DER `SubjectPublicKeyInfo`, is known from its
+    /// certificate. The token need not be there before it signs.
+    ///
+    /// # Errors
+    /// The public key is not of a kind that is used in tokens.
+    pub fn known(token: Arc<Token>, place: &TokenPlace, public: &[u8]) -> Result<Self, TokenError> {
+        let name = place.key();
+        let algorithm = raw::algorithm(public).map_err(|source| TokenError::KeyKind {
+            name: token.name().clone(),
+            key: name.clone(),
+            source,
         })?;
-        Ok(Self {
-            token,
-            label,
+        let public = public.to_vec();
+        let key = Arc::new(Key {
+            name,
             algorithm,
             public,
-        })
+        });
+        Ok(Self { token, key })
     }
 
     /// Makes a new key in the token, which never leaves it. Blocks.
@@ -44,52 +65,44 @@ impl TokenKey {
     /// # Errors
     /// As [`open`](Self::open); or a kind that tokens do not have.
     pub fn make(token: Arc<Token>, place: &TokenPlace, kind: KeyKind) -> Result<Self, TokenError> {
-        let (mechanism, of_kind) = match kind {
-            KeyKind::EcdsaP256 => (
-                Mechanism::EccKeyPairGen,
-                vec![Attribute::EcParams(raw::p256_parameters())],
-            ),
-            KeyKind::Rsa2048 => (Mechanism::RsaPkcsKeyPairGen, rsa(2048)),
-            KeyKind::Rsa3072 => (Mechanism::RsaPkcsKeyPairGen, rsa(3072)),
-            KeyKind::Rsa4096 => (Mechanism::RsaPkcsKeyPairGen, rsa(4096)),
-            _ => return Err(TokenError::Kind),
-        };
-        let label = place.label().as_bytes().to_vec();
-        let named = || vec![Attribute::Token(true), Attribute::Label(label.clone())];
-        let mut public = named();
-        public.extend([Attribute::Verify(true), Attribute::Private(false)]);
-        public.extend(of_kind);
-        let mut private = named();
-        private.extend([
-            Attribute::Private(true),
-            Attribute::Sensitive(true),
-            Attribute::Extractable(false),
-            Attribute::Sign(true),
-        ]);
-        token.in_session(|session| {
+        let (name, in_token) = (place.key(), Arc::clone(&token));
+        token.in_session(MAKING, move |session| {
+            let (mechanism, public, private) = new_pair(&name, kind)?;
             let made = session.generate_key_pair(&mechanism, &public, &private);
-            made.map_err(token.fault())
+            made.map_err(in_token.fault())
         })?;
         Self::open(token, place)
     }
+}
 
-    fn sign_in(&self, session: &Session, message: &[u8]) -> Result<Vec<u8>, TokenError> {
-        let key = find(&self.token, session, ObjectClass::PRIVATE_KEY, &self.label);
-        let key = key.map_err(|fault| match fault {
-            // It was there: some modules show a token that was pulled out as an empty one.
+impl Key {
+    /// The private half, which was there before.
+    fn find(&self, token: &Token, session: &Session) -> Result<ObjectHandle, TokenError> {
+        let key = find(token, session, ObjectClass::PRIVATE_KEY, &self.name);
+        key.map_err(|fault| match fault {
+            // Some modules show a token that was pulled out as an empty one.
             TokenError::KeyMissing { name, .. } => TokenError::Gone {
                 name,
                 source: Refusal::NoKey,
             },
             fault => fault,
-        })?;
+        })
+    }
+
+    fn sign(
+        &self,
+        token: &Token,
+        session: &Session,
+        message: &[u8],
+    ) -> Result<Vec<u8>, TokenError> {
+        let key = self.find(token, session)?;
         let signed = match self.algorithm {
             SignatureAlgorithm::RsaPkcs1Sha256 => {
                 session.sign(&Mechanism::RsaPkcs, key, &raw::digest_info(message))
             }
             _ => session.sign(&Mechanism::Ecdsa, key, &raw::digest(message)),
         };
-        let signature = signed.map_err(self.token.fault())?;
+        let signature = signed.map_err(token.fault())?;
         let signature = match self.algorithm {
             SignatureAlgorithm::EcdsaP256Sha256 => raw::ecdsa_signature(&signature),
             _ => Some(signature),
@@ -97,27 +110,96 @@ impl TokenKey {
         signature
             .filter(|made| raw::is_signature(&self.public, self.algorithm, message, made))
             .ok_or_else(|| TokenError::OtherKey {
-                name: self.token.name().clone(),
-                key: self.label.clone(),
+                name: token.name().clone(),
+                key: self.name.clone(),
             })
     }
 }
 
 impl SealSigner for TokenKey {
     fn algorithm(&self) -> SignatureAlgorithm {
-        self.algorithm
+        self.key.algorithm
     }
 
     fn public_key_der(&self) -> &[u8] {
-        &self.public
+        &self.key.public
     }
 
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, SealError> {
+        let (token, key, message) = (
+            Arc::clone(&self.token),
+            Arc::clone(&self.key),
+            message.to_vec(),
+        );
         let signed = self
             .token
-            .in_session(|session| self.sign_in(session, message));
-        signed.map_err(|fault| SealError::Keeper(KeeperFault::new(fault)))
+            .in_session(PATIENCE, move |session| key.sign(&token, session, &message));
+        signed.map_err(kept)
     }
+
+    fn keeper(&self) -> Option<String> {
+        Some(format!("token with {}", self.token.name()))
+    }
+
+    fn ready(&self) -> Result<(), SealError> {
+        let (token, key) = (Arc::clone(&self.token), Arc::clone(&self.key));
+        let found = self
+            .token
+            .in_session(PATIENCE, move |session| key.find(&token, session).map(drop));
+        found.map_err(kept)
+    }
+}
+
+fn kept(fault: TokenError) -> SealError {
+    SealError::Keeper(KeeperFault::new(fault))
+}
+
+fn find_key(token: &Arc<Token>, name: KeyName) -> Result<Key, TokenError> {
+    let in_token = Arc::clone(token);
+    token.in_session(PATIENCE, move |session| {
+        let private = find(&in_token, session, ObjectClass::PRIVATE_KEY, &name)?;
+        let (algorithm, public) = public_key(&in_token, session, private, &name)?;
+        Ok(Key {
+            name: name.clone(),
+            algorithm,
+            public,
+        })
+    })
+}
+
+fn attribute(name: &KeyName) -> Attribute {
+    match name {
+        KeyName::Label(label) => Attribute::Label(label.as_bytes().to_vec()),
+        KeyName::Id(id) => Attribute::Id(id.clone()),
+    }
+}
+
+/// How a pair of keys is made, and what its halves are to be.
+fn new_pair(
+    name: &KeyName,
+    kind: KeyKind,
+) -> Result<(Mechanism<'static>, Vec<Attribute>, Vec<Attribute>), TokenError> {
+    let (mechanism, of_kind) = match kind {
+        KeyKind::EcdsaP256 => (
+            Mechanism::EccKeyPairGen,
+            vec![Attribute::EcParams(raw::p256_parameters())],
+        ),
+        KeyKind::Rsa2048 => (Mechanism::RsaPkcsKeyPairGen, rsa(2048)),
+        KeyKind::Rsa3072 => (Mechanism::RsaPkcsKeyPairGen, rsa(3072)),
+        KeyKind::Rsa4096 => (Mechanism::RsaPkcsKeyPairGen, rsa(4096)),
+        _ => return Err(TokenError::Kind),
+    };
+    let named = || vec![Attribute::Token(true), attribute(name)];
+    let (mut public, mut private) = (named(), named());
+    public.extend([Attribute::Verify(true), Attribute::Private(false)]);
+    public.extend(of_kind);
+    private.extend([
+        Attribute::Private(true),
+        Attribute::Sensitive(true),
+        Attribute::Extractable(false),
+        Attribute::Sign(true),
+    ]);
+    Ok((mechanism, public, private))
 }
 
 fn rsa(bits: u64) -> Vec<Attribute> {
@@ -125,19 +207,16 @@ fn rsa(bits: u64) -> Vec<Attribute> {
     vec![bits, Attribute::PublicExponent(vec![1, 0, 1])]
 }
 
-/// The one object of a class with a label.
+/// The one object of a class with a name.
 fn find(
     token: &Token,
     session: &Session,
     class: ObjectClass,
-    label: &str,
+    key: &KeyName,
 ) -> Result<ObjectHandle, TokenError> {
-    let template = [
-        Attribute::Class(class),
-        Attribute::Label(label.as_bytes().to_vec()),
-    ];
+    let template = [Attribute::Class(class), attribute(key)];
     let found = session.find_objects(&template).map_err(token.fault())?;
-    let (name, key) = (token.name().clone(), label.to_owned());
+    let (name, key) = (token.name().clone(), key.clone());
     match found.as_slice() {
         [only] => Ok(*only),
         [] => Err(TokenError::KeyMissing { name, key }),
@@ -149,11 +228,11 @@ fn public_key(
     token: &Token,
     session: &Session,
     private: ObjectHandle,
-    label: &str,
+    name: &KeyName,
 ) -> Result<(SignatureAlgorithm, Vec<u8>), TokenError> {
     let unusable = |source| TokenError::KeyKind {
         name: token.name().clone(),
-        key: label.to_owned(),
+        key: name.clone(),
         source,
     };
     let kind = session.get_attributes(private, &[AttributeType::KeyType]);
@@ -174,7 +253,7 @@ fn public_key(
             Ok((SignatureAlgorithm::RsaPkcs1Sha256, public))
         }
         Some(Attribute::KeyType(KeyType::EC)) => {
-            let public = find(token, session, ObjectClass::PUBLIC_KEY, label)?;
+            let public = find(token, session, ObjectClass::PUBLIC_KEY, name)?;
             let wanted = [AttributeType::EcParams, AttributeType::EcPoint];
             let found = session.get_attributes(public, &wanted);
             let (mut parameters, mut point) = (Vec::new(), Vec::new());

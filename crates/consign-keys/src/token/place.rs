@@ -11,6 +11,8 @@ use crate::secret::{SOURCE_FORMS, SecretSource};
 
 /// Longest label of a key, in bytes.
 const MAX_LABEL: usize = 128;
+/// Longest id of a key, in bytes.
+const MAX_ID: usize = 64;
 
 /// What a token is known by.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -30,6 +32,24 @@ impl fmt::Display for TokenName {
     }
 }
 
+/// What a key is known by in its token.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum KeyName {
+    /// Its label.
+    Label(String),
+    /// Its id (`CKA_ID`), as its maker's tool shows it.
+    Id(Vec<u8>),
+}
+
+impl fmt::Display for KeyName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Label(label) => write!(formatter, "{label:?}"),
+            Self::Id(id) => write!(formatter, "of id {}", hex::encode(id)),
+        }
+    }
+}
+
 /// Where a key is that does not leave its token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TokenPlace {
@@ -37,8 +57,8 @@ pub struct TokenPlace {
     pub module: PathBuf,
     /// The token.
     pub token: TokenName,
-    /// The key's label; whoever makes a key without one chooses it.
-    pub key: Option<String>,
+    /// The key; whoever makes one without a name chooses its label.
+    pub key: Option<KeyName>,
     /// Where the PIN comes from.
     pub pin: SecretSource,
 }
@@ -58,13 +78,14 @@ impl TokenPlace {
     /// The same with a label for the key, unless it has one.
     #[must_use]
     pub fn or_key(mut self, label: impl Into<String>) -> Self {
-        self.key.get_or_insert_with(|| label.into());
+        self.key.get_or_insert_with(|| KeyName::Label(label.into()));
         self
     }
 
-    /// The label of the key.
-    pub(super) fn label(&self) -> &str {
-        self.key.as_deref().unwrap_or_default()
+    /// The key's name; where nobody chose one, no key has it.
+    pub(super) fn key(&self) -> KeyName {
+        let none = || KeyName::Label(String::new());
+        self.key.clone().unwrap_or_else(none)
     }
 
     /// As text of a file.
@@ -80,8 +101,10 @@ impl TokenPlace {
             quoted(name),
             quoted(&self.pin.to_string())
         );
-        if let Some(key) = &self.key {
-            text.push_str(&format!("key = {}\n", quoted(key)));
+        match &self.key {
+            Some(KeyName::Label(label)) => text.push_str(&format!("key = {}\n", quoted(label))),
+            Some(KeyName::Id(id)) => text.push_str(&format!("id = \"{}\"\n", hex::encode(id))),
+            None => {}
         }
         text
     }
@@ -116,12 +139,29 @@ fn read(reader: &mut Reader<'_>, base: &Path) -> Option<TokenPlace> {
         }
         None => reader.string("token").required().map(TokenName::Label),
     };
-    let label = format!("a label of at most {MAX_LABEL} bytes");
-    let key = reader
-        .parsed("key", &label, |text| {
-            (!text.is_empty() && text.len() <= MAX_LABEL).then(|| text.to_owned())
+    let id = reader
+        .parsed("id", "1 to 64 bytes in hexadecimal", |text| {
+            let id = hex::decode(text).ok()?;
+            (1..=MAX_ID).contains(&id.len()).then_some(id)
         })
         .optional();
+    let key = match id {
+        Some(id) => {
+            let expected = "left out where there is an id";
+            let _fault = reader
+                .parsed("key", expected, |_| None::<String>)
+                .optional();
+            Some(KeyName::Id(id))
+        }
+        None => {
+            let label = format!("a label of at most {MAX_LABEL} bytes");
+            let fits = |text: &str| !text.is_empty() && text.len() <= MAX_LABEL;
+            reader
+                .parsed("key", &label, |text| fits(text).then(|| text.to_owned()))
+                .optional()
+                .map(KeyName::Label)
+        }
+    };
     let pin = reader
         .parsed("pin", SOURCE_FORMS, |text| SecretSource::parse(text, base))
         .or(SecretSource::Prompt);
@@ -155,9 +195,11 @@ mod tests {
             _ => format!("{line}\n"),
         };
         let all: String = EXAMPLE.lines().map(on).collect();
-        let all = parse(&all).unwrap();
+        // A key has one name.
+        assert!(parse(&all).is_err());
+        let all = parse(&all.replace("key = \"consign issuing\"\n", "")).unwrap();
         assert!(matches!(all.token, TokenName::Serial(_)));
-        assert!(all.key.is_some() && all.pin.is_unattended());
+        assert!(matches!(all.key, Some(KeyName::Id(_))) && all.pin.is_unattended());
     }
 
     #[test]
@@ -169,6 +211,11 @@ mod tests {
             pin: SecretSource::Credential("pin".to_owned()),
         };
         assert_eq!(parse(&place.to_text()).unwrap(), place);
+        let by_id = TokenPlace {
+            key: Some(KeyName::Id(vec![0, 0xaf])),
+            ..place.clone()
+        };
+        assert_eq!(parse(&by_id.to_text()).unwrap(), by_id);
         let place = place.or_key("seal");
         assert_eq!(parse(&place.to_text()).unwrap(), place);
         assert_eq!(place.clone().or_key("other"), place);

@@ -1,7 +1,10 @@
 //! A token: found by its name, opened with its PIN, opened again when it comes back.
 
+use std::mem;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use consign_pki::protection::Passphrase;
 use cryptoki::context::Pkcs11;
@@ -11,8 +14,15 @@ use cryptoki::slot::{Slot, TokenInfo};
 use cryptoki::types::AuthPin;
 use tracing::{info, warn};
 
-use super::{TokenError, TokenName, TokenPlace, TriesLeft, module};
+use super::module::{self, Module};
+use super::turn::Turn;
+use super::{TokenError, TokenName, TokenPlace, TriesLeft};
 use crate::secret::SecretSource;
+
+/// How long a token may take for an answer where no person is there.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+/// The same where it makes a key: smart cards are slow at RSA.
+pub(super) const MAKING: Duration = Duration::from_secs(300);
 
 /// A token, and the one session with it that all its keys share.
 #[derive(Debug)]
@@ -20,12 +30,17 @@ pub struct Token {
     module: PathBuf,
     name: TokenName,
     source: SecretSource,
+    /// Nobody is asked, and nothing is waited for without end.
+    unattended: AtomicBool,
+    turn: Arc<Turn>,
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     session: Option<Session>,
+    /// The life of the module that the session is of.
+    life: u64,
     /// Kept so that a token that comes back is opened without a person.
     pin: Option<Passphrase>,
     /// The token refused the PIN: it is not given again.
@@ -39,8 +54,15 @@ impl Token {
             module: place.module.clone(),
             name: place.token.clone(),
             source: place.pin.clone(),
+            unattended: AtomicBool::new(place.pin.is_unattended()),
+            turn: Arc::default(),
             state: Mutex::default(),
         }
+    }
+
+    /// From now on no person is there: see [the module](super).
+    pub fn leave_alone(&self) {
+        self.unattended.store(true, Ordering::Relaxed);
     }
 
     /// Whether this is the token of a place.
@@ -54,31 +76,62 @@ impl Token {
 
     /// Does `work` in a session with the user logged in. Where the session turns out to be lost
     /// it is opened once more, and no further.
-    pub(super) fn in_session<T>(
-        &self,
-        work: impl Fn(&Session) -> Result<T, TokenError>,
+    pub(super) fn in_session<T: Send + 'static>(
+        self: &Arc<Self>,
+        limit: Duration,
+        work: impl Fn(&Session) -> Result<T, TokenError> + Send + 'static,
     ) -> Result<T, TokenError> {
+        if !self.unattended.load(Ordering::Relaxed) {
+            return self.attempts(&work);
+        }
+        let token = Arc::clone(self);
+        let done = self.turn.take(limit, move || token.attempts(&work));
+        done.unwrap_or_else(|| {
+            Err(TokenError::Slow {
+                name: self.name.clone(),
+                seconds: limit.as_secs(),
+            })
+        })
+    }
+
+    fn attempts<T>(
+        &self,
+        work: &impl Fn(&Session) -> Result<T, TokenError>,
+    ) -> Result<T, TokenError> {
+        let module = module::load(&self.module)?;
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let was_open = state.session.is_some();
-        let first = self.attempt(&mut state, &work);
-        match first {
-            Err(fault) if was_open && matches!(fault, TokenError::Gone { .. }) => {
-                warn!(token = %self.name, %fault, "token lost, opening it again");
-                self.attempt(&mut state, &work)
-            }
-            first => first,
+        let mut done = self.attempt(&module, &mut state, work);
+        if was_open && let Err(fault @ TokenError::Gone { .. }) = &done {
+            warn!(token = %self.name, %fault, "token lost, opening it again");
+            done = self.attempt(&module, &mut state, work);
         }
+        if matches!(done, Err(TokenError::NoToken { .. })) && module.start_anew()? {
+            done = self.attempt(&module, &mut state, work);
+        }
+        if done.is_ok() && !was_open {
+            module.is_well();
+        }
+        done
     }
 
     fn attempt<T>(
         &self,
+        module: &Module,
         state: &mut State,
-        work: impl Fn(&Session) -> Result<T, TokenError>,
+        work: &impl Fn(&Session) -> Result<T, TokenError>,
     ) -> Result<T, TokenError> {
-        let session = match state.session.take() {
-            Some(session) => session,
-            None => self.open(state)?,
+        let life = module.use_it();
+        let before = state.session.take();
+        let session = match before {
+            Some(session) if state.life == life.number => session,
+            before => {
+                // To close it would close whatever has its number now.
+                mem::forget(before);
+                self.open(module.library(), state)?
+            }
         };
+        state.life = life.number;
         let done = work(&session);
         if !matches!(done, Err(TokenError::Gone { .. })) {
             state.session = Some(session);
@@ -86,9 +139,8 @@ impl Token {
         done
     }
 
-    fn open(&self, state: &mut State) -> Result<Session, TokenError> {
-        let module = module::load(&self.module)?;
-        let (slot, about) = self.find(&module)?;
+    fn open(&self, module: &Pkcs11, state: &mut State) -> Result<Session, TokenError> {
+        let (slot, about) = self.find(module)?;
         if about.user_pin_locked() {
             return Err(TokenError::PinLocked {
                 name: self.name.clone(),
@@ -96,7 +148,7 @@ impl Token {
         }
         let session = module.open_rw_session(slot).map_err(self.fault())?;
         if about.login_required() {
-            self.log_in(state, &session, &about)?;
+            self.log_in(module, state, &session, &about)?;
         }
         info!(token = %self.name, "token opened");
         Ok(session)
@@ -132,6 +184,7 @@ impl Token {
     /// service that is started again and again would lock the token.
     fn log_in(
         &self,
+        module: &Pkcs11,
         state: &mut State,
         session: &Session,
         about: &TokenInfo,
@@ -159,12 +212,16 @@ impl Token {
                     return Err(fault);
                 };
                 (state.is_refused, state.pin) = (true, None);
-                Err(self.refused(name))
+                Err(self.refused(module, name))
             }
         }
     }
 
     fn ask(&self, left: TriesLeft) -> Result<Passphrase, TokenError> {
+        if !self.source.is_unattended() && self.unattended.load(Ordering::Relaxed) {
+            let name = self.name.clone();
+            return Err(TokenError::Unattended { name });
+        }
         let what = match left {
             TriesLeft::Unknown => format!("PIN of the token with {}", self.name),
             left => format!("PIN of the token with {} ({left})", self.name),
@@ -178,9 +235,8 @@ impl Token {
     }
 
     /// The token refused the PIN: what it says of itself now.
-    fn refused(&self, name: TokenName) -> TokenError {
-        let now = module::load(&self.module).and_then(|module| self.find(&module));
-        match now {
+    fn refused(&self, module: &Pkcs11, name: TokenName) -> TokenError {
+        match self.find(module) {
             Ok((_, about)) if about.user_pin_locked() => TokenError::PinLocked { name },
             Ok((_, about)) => TokenError::PinWrong {
                 name,

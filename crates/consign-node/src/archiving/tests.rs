@@ -13,6 +13,7 @@ use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, toke
 use consign_verify::Indication;
 use consign_verify::archive as verdict;
 use consign_verify::container::{JudgedAt, Policy, SealTrust};
+use consign_verify::report::CheckName;
 
 use super::write::{self, Asked, Begun};
 use super::{ArchiveFault, Archived, Renew};
@@ -171,7 +172,11 @@ fn both_sides_archive_what_an_auditor_needs_and_nothing_secret() {
             "{:?}",
             report.decisive()
         );
-        for name in ["archive-statements", "archive-envelope", "seal-issuer"] {
+        for name in [
+            CheckName::ArchiveStatements,
+            CheckName::ArchiveEnvelope,
+            CheckName::SealIssuer,
+        ] {
             let passed = |check: &&consign_verify::Check| check.name == name;
             let check = report.checks.iter().find(passed);
             let outcome = check.map(|check| check.outcome);

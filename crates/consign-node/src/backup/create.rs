@@ -167,7 +167,8 @@ fn node_files(place: &Place, with_keys: bool) -> Result<Vec<Source>, BackupFault
     Ok(sources)
 }
 
-/// Certificates are public, whatever else lies with the keys is not.
+/// Certificates, and where in which token a key is, are no secret; whatever else lies with the
+/// keys is.
 fn is_public(source: &Source) -> bool {
-    source.path.ends_with(".pem")
+    source.path.ends_with(".pem") || source.path.ends_with(".toml")
 }

@@ -10,7 +10,7 @@ use consign_domain::statement::Recipients;
 use consign_domain::text::Line;
 use consign_domain::{Date, DocumentId};
 
-use super::{ComposeError, ComposeRequest, DEFAULT_EXPIRE_DAYS, FieldFault, RecipientName};
+use super::{ComposeError, ComposeRequest, DEFAULT_EXPIRE_DAYS, FieldFault, RecipientName, groups};
 use crate::context::Context;
 use crate::index::IndexError;
 
@@ -160,6 +160,7 @@ fn recipients(
             None => unknown.push(unknown_recipient(text.trim(), context)),
         }
     }
+    found.extend(groups::members(&request.to_groups, context)?);
     found.sort_by(|a, b| a.code.cmp(&b.code));
     found.dedup_by(|a, b| a.code == b.code);
     match (unknown.is_empty(), found.len()) {
@@ -171,7 +172,7 @@ fn recipients(
 }
 
 /// An active agency that can be encrypted to, by either form of its code.
-fn recipient(text: &str, context: &Context<'_>) -> Option<RecipientName> {
+pub(super) fn recipient(text: &str, context: &Context<'_>) -> Option<RecipientName> {
     let code = AgencyCode::read(text).ok()?;
     let agency = context.directory.active_agency(&code, context.now)?;
     agency.encryption_key_at(context.now)?;

@@ -5,6 +5,7 @@
 //! are replaced by putting the old ones aside.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,16 +13,18 @@ use consign_domain::enrolment::{AgencyRequest, MAX_REQUEST, NodeRequest, Request
 use consign_domain::statement::AgeRecipient;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, AgencyId, Digest, NodeId};
+use consign_keys::keyring::token_file;
+use consign_keys::{Keyring, TokenPlace};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
 use consign_pki::issue::{create_request, verify_request};
-use consign_pki::seal::{FileSealKey, KeyKind};
+use consign_pki::seal::KeyKind;
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
 use consign_runtime::files;
 
 use super::{
     ENCRYPTION_KEY, ENCRYPTION_KEY_BEFORE, KeyFault, KeysError, RESTORE, SEAL_KEY, STATEMENT_KEY,
-    read_identities, read_seal_key, read_secret, read_statement_key, unusable,
+    read_identities, read_secret, read_signer, read_statement_key, unusable,
 };
 use crate::durable;
 use crate::error::NodeError;
@@ -43,17 +46,50 @@ pub struct NewAgency {
     pub id: Option<AgencyId>,
 }
 
-/// Makes what is missing of the keys of a node and its agencies, `node.toml` and
-/// `request.json`; gives the request. An agency that is here keeps its id, name and keys.
+/// How new keys are made.
+#[derive(Debug, Clone, Default)]
+pub struct NewKeys {
+    /// The kind of seal keys.
+    pub seal: KeyKind,
+    /// The token that seal keys are found or made in; files, where there is none.
+    pub token: Option<TokenPlace>,
+    /// What opens the keys that are there, and writes the new ones.
+    pub keyring: Arc<Keyring>,
+}
+
+/// [`init_with`] keys in files without a passphrase.
 ///
 /// # Errors
-/// [`KeysError`]; what was made until then stays and is used by the next attempt.
+/// As there.
 pub fn init(
     directory: &NodeDirectory,
     name: &Line<200>,
     agencies: &[NewAgency],
-    kind: KeyKind,
+    seal: KeyKind,
 ) -> Result<Request, KeysError> {
+    let keys = NewKeys {
+        seal,
+        ..NewKeys::default()
+    };
+    init_with(directory, name, agencies, &keys)
+}
+
+/// Makes what is missing of the keys of a node and its agencies, `node.toml` and
+/// `request.json`; gives the request. An agency that is here keeps its id, name and keys.
+/// Tokens with seal keys have to be there, since they sign the request.
+///
+/// # Errors
+/// [`KeysError`]; what was made until then stays and is used by the next attempt.
+pub fn init_with(
+    directory: &NodeDirectory,
+    name: &Line<200>,
+    agencies: &[NewAgency],
+    keys: &NewKeys,
+) -> Result<Request, KeysError> {
+    let has_one_key = keys.token.as_ref().is_some_and(|token| token.key.is_some());
+    if has_one_key && agencies.len() > 1 {
+        return Err(KeysError::OneKey);
+    }
     if let Some(wrong) = agencies.iter().find(|agency| !registrable(&agency.code)) {
         let code = wrong.code.clone();
         return Err(KeysError::Code { code });
@@ -67,12 +103,13 @@ pub fn init(
     if !directory.config_file().exists() {
         durable::publish(&directory.config_file(), DEFAULT_CONFIG.as_bytes())?;
     }
+    keys.keyring.join(&directory.tls_key_file())?;
     for agency in agencies {
-        make_agency(directory, agency, kind)?;
+        make_agency(directory, agency, keys)?;
     }
     let request = match before {
-        Some(before) => extend(directory, before)?,
-        None => first_request(directory, name)?,
+        Some(before) => extend(directory, before, &keys.keyring)?,
+        None => first_request(directory, name, &keys.keyring)?,
     };
     let request = Request::Node(request);
     let bytes = request.to_bytes();
@@ -101,31 +138,42 @@ pub(crate) fn read_request(directory: &NodeDirectory) -> Result<Option<NodeReque
     }
 }
 
-fn first_request(directory: &NodeDirectory, name: &Line<200>) -> Result<NodeRequest, KeysError> {
+fn first_request(
+    directory: &NodeDirectory,
+    name: &Line<200>,
+    keyring: &Keyring,
+) -> Result<NodeRequest, KeysError> {
     let id = NodeId::from_bytes(entropy::uuid_v4()?)
         .map_err(|_| NodeError::form(directory.request_file(), "no id could be made"))?;
     let path = directory.tls_key_file();
     if let Some(parent) = path.parent() {
         durable::directory(parent)?;
     }
-    let key = seal_key(&path, KeyKind::EcdsaP256)?;
-    extend(
-        directory,
-        NodeRequest {
-            id,
-            name: name.clone(),
-            tls: STANDARD.encode(create_request(&key, &id.to_string())?),
-            agencies: Vec::new(),
-        },
-    )
+    let key = if path.exists() {
+        read_signer(&path, keyring)?
+    } else {
+        keyring.make(&path, KeyKind::EcdsaP256)?
+    };
+    let request = NodeRequest {
+        id,
+        name: name.clone(),
+        tls: STANDARD.encode(create_request(&*key, &id.to_string())?),
+        agencies: Vec::new(),
+    };
+    extend(directory, request, keyring)
 }
 
 /// Adds the agencies that are here and not yet in the request, and asks anew for those whose
 /// keys were put aside and made again.
-fn extend(directory: &NodeDirectory, before: NodeRequest) -> Result<NodeRequest, KeysError> {
+fn extend(
+    directory: &NodeDirectory,
+    before: NodeRequest,
+    keyring: &Keyring,
+) -> Result<NodeRequest, KeysError> {
     let mut request = before;
     for home in directory.agencies()? {
-        let now = agency_request(&home)?;
+        let seal = seal_request(&home, keyring)?;
+        let now = agency_request(&home, seal, keyring)?;
         let mut known = request.agencies.iter_mut();
         match known.find(|agency| agency.id == home.id()) {
             Some(before) if public_keys(before) == public_keys(&now) => {}
@@ -147,7 +195,7 @@ fn public_keys(request: &AgencyRequest) -> (Option<Vec<u8>>, Digest, &AgeRecipie
 fn make_agency(
     directory: &NodeDirectory,
     agency: &NewAgency,
-    kind: KeyKind,
+    new: &NewKeys,
 ) -> Result<(), KeysError> {
     let path = directory.agencies_dir().join(agency.code.as_str());
     let home = if path.join("agency.json").exists() {
@@ -169,11 +217,11 @@ fn make_agency(
     let keys = home.keys_dir();
     durable::directory(&keys)?;
     durable::remove_leftovers(&keys)?;
-    seal_key(&keys.join(SEAL_KEY), kind)?;
+    make_seal(&keys.join(SEAL_KEY), home.code(), new)?;
     let statement = keys.join(STATEMENT_KEY);
     if !statement.exists() {
         let key = StatementKey::from_seed(entropy::bytes()?);
-        files::publish_new(&statement, key.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
+        new.keyring.write_new(&statement, &key.to_pkcs8_pem())?;
     }
     let encryption = keys.join(ENCRYPTION_KEY);
     if !encryption.exists() {
@@ -181,30 +229,45 @@ fn make_agency(
         text.push('\n');
         let before = keys.join(ENCRYPTION_KEY_BEFORE);
         if before.exists() {
-            read_identities(&before)?;
-            text.push_str(&read_secret(&before, RESTORE)?);
+            read_identities(&before, &new.keyring)?;
+            text.push_str(&read_secret(&before, &new.keyring)?);
         }
-        files::publish_new(&encryption, text.as_bytes(), files::PRIVATE)?;
+        new.keyring.write_new(&encryption, &text)?;
     }
     Ok(())
 }
 
-/// The key of a file, which is made if it is missing.
-fn seal_key(path: &Path, kind: KeyKind) -> Result<FileSealKey, KeysError> {
-    if path.exists() {
-        return read_seal_key(path);
+/// The seal key of an agency, if it is not there.
+fn make_seal(path: &Path, agency: &AgencyCode, new: &NewKeys) -> Result<(), KeysError> {
+    if path.exists() || token_file(path).exists() {
+        return Ok(());
     }
-    let key = FileSealKey::generate(kind).map_err(unusable(path, RESTORE))?;
-    files::publish_new(path, key.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
-    Ok(key)
+    match &new.token {
+        None => new.keyring.make(path, new.seal)?,
+        Some(token) => {
+            let place = token.clone().or_key(format!("consign seal {agency}"));
+            new.keyring.make_in_token(path, &place, new.seal)?
+        }
+    };
+    Ok(())
 }
 
-pub(super) fn agency_request(home: &AgencyHome) -> Result<AgencyRequest, KeysError> {
+/// The request for an agency's seal certificate, signed by its key.
+pub(super) fn seal_request(home: &AgencyHome, keyring: &Keyring) -> Result<String, KeysError> {
+    let seal = read_signer(&home.keys_dir().join(SEAL_KEY), keyring)?;
+    Ok(STANDARD.encode(create_request(&*seal, home.code().as_str())?))
+}
+
+/// The request's part for an agency, with what asks for its seal's certificate.
+pub(super) fn agency_request(
+    home: &AgencyHome,
+    seal: String,
+    keyring: &Keyring,
+) -> Result<AgencyRequest, KeysError> {
     let keys = home.keys_dir();
-    let seal = read_seal_key(&keys.join(SEAL_KEY))?;
-    let statement = read_statement_key(&keys.join(STATEMENT_KEY))?;
+    let statement = read_statement_key(&keys.join(STATEMENT_KEY), keyring)?;
     let path = keys.join(ENCRYPTION_KEY);
-    let identities = read_identities(&path)?;
+    let identities = read_identities(&path, keyring)?;
     let newest = identities.first().map(EncryptionIdentity::recipient);
     let encryption = newest
         .and_then(|recipient| AgeRecipient::new(&recipient.to_text()))
@@ -217,7 +280,7 @@ pub(super) fn agency_request(home: &AgencyHome) -> Result<AgencyRequest, KeysErr
         code: file.code.clone(),
         name: file.name.clone(),
         parent: file.parent.clone(),
-        seal: STANDARD.encode(create_request(&seal, file.code.as_str())?),
+        seal,
         statement: Digest::from_bytes(statement.public().to_bytes()),
         encryption,
     })

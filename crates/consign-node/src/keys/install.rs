@@ -8,16 +8,13 @@ use std::path::Path;
 
 use consign_domain::enrolment::{Bundle, DirectoryBundle};
 use consign_domain::{AgencyCode, DirectoryVersion, SignedStatement};
-use consign_pki::certificate::CertificateDetails;
-use consign_pki::seal::{FileSealKey, SealSigner};
+use consign_keys::Keyring;
 use consign_runtime::files::{self, FileError};
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{Directory, TrustStore};
 
 use super::init::read_request;
-use super::{
-    KeyFault, KeysError, MAX_KEY_FILE, SEAL_CERTIFICATE, SEAL_KEY, parse_chain, read_seal_key,
-};
+use super::{Chain, KeyFault, KeysError, MAX_KEY_FILE, SEAL_CERTIFICATE, SEAL_KEY, read_signer};
 use crate::directory_files;
 use crate::durable;
 use crate::error::NodeError;
@@ -38,21 +35,34 @@ pub struct Installed {
 struct Certificate<'a> {
     path: std::path::PathBuf,
     text: &'a str,
-    key: FileSealKey,
+    chain: Chain,
 }
 
-/// Installs what the authority gave back.
+/// [`install_with`] keys in files without a passphrase.
+///
+/// # Errors
+/// As there.
+pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, KeysError> {
+    install_with(directory, bundle, &Keyring::default())
+}
+
+/// Installs what the authority gave back. A token that keeps a seal key has to be there if the
+/// bundle brings a certificate for it that is not here.
 ///
 /// # Errors
 /// [`KeysError`]; nothing was stored unless the fault is one of storing.
-pub fn install(directory: &NodeDirectory, bundle: &[u8]) -> Result<Installed, KeysError> {
+pub fn install_with(
+    directory: &NodeDirectory,
+    bundle: &[u8],
+    keyring: &Keyring,
+) -> Result<Installed, KeysError> {
     let _lock = directory.lock()?;
     let bundle = Bundle::parse(bundle).map_err(|source| KeysError::Bundle { source })?;
     let trust = check_whose(directory, &bundle)?;
     let offered = bundle.directory.as_ref();
     let offered = offered.map(|bundle| verify(bundle, &trust));
     let offered = offered.transpose()?;
-    let mut installed = put_in_place(directory, &bundle)?;
+    let mut installed = put_in_place(directory, &bundle, keyring)?;
     installed.changed |= put_trust(directory, &bundle)?;
 
     let path = directory.trust_dir().join("directory");
@@ -79,14 +89,16 @@ fn put_trust(directory: &NodeDirectory, bundle: &Bundle) -> Result<bool, KeysErr
     Ok(put(&trust_dir.join("trust.pem"), bundle.trust_pem.as_bytes())? | changed)
 }
 
-/// [`install`] without the bundle's trust file and directory, by whoever holds the node's lock.
+/// [`install_with`] without the bundle's trust file and directory, by whoever holds the node's
+/// lock.
 pub(crate) fn put_in_place(
     directory: &NodeDirectory,
     bundle: &Bundle,
+    keyring: &Keyring,
 ) -> Result<Installed, KeysError> {
     check_whose(directory, bundle)?;
     let homes = directory.agencies()?;
-    let certificates = check_certificates(directory, &homes, bundle)?;
+    let certificates = check_certificates(directory, &homes, bundle, keyring)?;
     let mut changed = false;
     for certificate in &certificates {
         changed |= put_certificate(certificate)?;
@@ -133,19 +145,21 @@ fn check_certificates<'a>(
     directory: &NodeDirectory,
     homes: &[AgencyHome],
     bundle: &'a Bundle,
+    keyring: &Keyring,
 ) -> Result<Vec<Certificate<'a>>, KeysError> {
-    let check = |what: &str, text: &str, key: &dyn SealSigner| {
-        parse_chain(text, key).map_err(|source| KeysError::Certificate {
+    let check = |what: &str, text: &str, key: &Path| {
+        let key = read_signer(key, keyring)?;
+        let chain = Chain::parse(text).and_then(|chain| chain.of(key.public_key_der()));
+        chain.map_err(|source| KeysError::Certificate {
             what: what.to_owned(),
             source,
         })
     };
-    let key = read_seal_key(&directory.tls_key_file())?;
-    check("TLS", &bundle.tls, &key)?;
+    let chain = check("TLS", &bundle.tls, &directory.tls_key_file())?;
     let mut certificates = vec![Certificate {
         path: directory.tls_certificate_file(),
         text: &bundle.tls,
-        key,
+        chain,
     }];
     for seal in &bundle.seals {
         let home = homes.iter().find(|home| home.id() == seal.agency);
@@ -153,13 +167,13 @@ fn check_certificates<'a>(
             what: seal.agency.to_string(),
             source: KeyFault::OtherKey,
         })?;
-        let key = read_seal_key(&home.keys_dir().join(SEAL_KEY))?;
-        check(home.code().as_str(), &seal.certificates, &key)?;
-        certificates.push(Certificate {
-            path: home.keys_dir().join(SEAL_CERTIFICATE),
-            text: &seal.certificates,
-            key,
-        });
+        let (path, text) = (home.keys_dir().join(SEAL_CERTIFICATE), &seal.certificates);
+        if files::read_bounded(&path, MAX_KEY_FILE).is_ok_and(|here| here == text.as_bytes()) {
+            // It was compared with its key when it came, which may be away.
+            continue;
+        }
+        let chain = check(home.code().as_str(), text, &home.keys_dir().join(SEAL_KEY))?;
+        certificates.push(Certificate { path, text, chain });
     }
     Ok(certificates)
 }
@@ -213,19 +227,13 @@ fn put_certificate(certificate: &Certificate<'_>) -> Result<bool, KeysError> {
         Err(fault) => return Err(fault.into()),
     };
     if let Some(here) = here.filter(|here| here != certificate.text)
-        && let Ok((own, _)) = parse_chain(&here, &certificate.key)
-        && let Ok(details) = CertificateDetails::from_der(&own)
+        && let Ok(before) = Chain::parse(&here).and_then(|here| here.of(&certificate.chain.public))
     {
-        if began(certificate.text, &certificate.key).is_some_and(|new| new < details.not_before) {
+        if certificate.chain.begins < before.begins {
             return Ok(false);
         }
-        let kept = path.with_extension(format!("{}.pem", details.serial_hex));
+        let kept = path.with_extension(format!("{}.pem", before.serial));
         put(&kept, here.as_bytes())?;
     }
     Ok(put(path, certificate.text.as_bytes())?)
-}
-
-fn began(text: &str, key: &dyn SealSigner) -> Option<u64> {
-    let (own, _) = parse_chain(text, key).ok()?;
-    Some(CertificateDetails::from_der(&own).ok()?.not_before)
 }

@@ -15,19 +15,20 @@ use consign_domain::directory::{AgencyEntry, EntryState, KeyState, StatementKeyE
 use consign_domain::enrolment::{AgencyRequest, Request};
 use consign_domain::text::Line;
 use consign_domain::{Digest, KeyId, NodeId, Timestamp};
+use consign_keys::Keyring;
 use consign_pki::encryption::EncryptionIdentity;
 use consign_pki::issue::create_request;
-use consign_pki::seal::{FileSealKey, KeyKind, SealSigner as _};
+use consign_pki::seal::{FileSealKey, KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
 use consign_runtime::files;
 use consign_runtime::tls::TlsIdentity;
 use consign_verify::Directory;
 
-use super::init::{agency_request, read_request};
+use super::init::{agency_request, read_request, seal_request};
 use super::{
     AgencyKeys, ENCRYPTION_KEY, KeysError, MAX_KEY_FILE, RESTORE, STATEMENT_KEY, read_identities,
-    read_seal_key, read_secret, read_statement_key, unusable,
+    read_secret, read_signer, read_statement_key, unusable,
 };
 use crate::durable;
 use crate::error::NodeError;
@@ -43,8 +44,9 @@ impl AgencyKeys {
         home: &AgencyHome,
         directory: &Directory,
         at: Timestamp,
+        keyring: &Keyring,
     ) -> Result<Self, KeysError> {
-        let mut keys = Self::load(home)?;
+        let mut keys = Self::load(home, keyring)?;
         let since = |key: &StatementKey| {
             let id = KeyId::from_bytes(key.public().key_id());
             let known = directory.key(home.id().into(), id)?;
@@ -53,7 +55,7 @@ impl AgencyKeys {
         };
         let mut newest = since(&keys.statement);
         for path in kept(&home.keys_dir(), "statement")? {
-            let older = read_statement_key(&path)?;
+            let older = read_statement_key(&path, keyring)?;
             let from = since(&older);
             if from > newest {
                 (keys.statement, newest) = (older, from);
@@ -72,6 +74,7 @@ pub(crate) fn identity_in_force(
     directory: &NodeDirectory,
     listed: &Directory,
     at: Timestamp,
+    keyring: &Keyring,
 ) -> Result<TlsIdentity, KeysError> {
     let since = |identity: &TlsIdentity| {
         let certificate = Digest::from_bytes(identity.fingerprint().0);
@@ -80,12 +83,12 @@ pub(crate) fn identity_in_force(
         let entry = tls.find(|tls| tls.certificate == certificate)?;
         Some(entry.validity.from)
     };
-    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let newest = newest_identity(directory, keyring);
     let mut from = newest.as_ref().ok().and_then(since);
     let mut best = newest;
     let keys = directory.root().join("keys");
     for key in kept(&keys, "tls")? {
-        if let Ok(older) = identity(&key.with_extension("pem"), &key)
+        if let Ok(older) = identity(&key.with_extension("pem"), &key, keyring)
             && (best.is_err() || since(&older) > from)
         {
             (from, best) = (since(&older), Ok(older));
@@ -94,10 +97,15 @@ pub(crate) fn identity_in_force(
     best
 }
 
-fn identity(certificate: &Path, key: &Path) -> Result<TlsIdentity, KeysError> {
+fn newest_identity(directory: &NodeDirectory, keyring: &Keyring) -> Result<TlsIdentity, KeysError> {
+    let (certificate, key) = (directory.tls_certificate_file(), directory.tls_key_file());
+    identity(&certificate, &key, keyring)
+}
+
+fn identity(certificate: &Path, key: &Path, keyring: &Keyring) -> Result<TlsIdentity, KeysError> {
     let chain = files::read_bounded(certificate, MAX_KEY_FILE)?;
-    let secret = files::read_private(key, MAX_KEY_FILE)?;
-    TlsIdentity::from_pem(&chain, &secret).map_err(|source| KeysError::Identity {
+    let secret = read_secret(key, keyring)?;
+    TlsIdentity::from_pem(&chain, secret.as_bytes()).map_err(|source| KeysError::Identity {
         path: certificate.to_owned(),
         source,
     })
@@ -112,29 +120,30 @@ pub(crate) fn next_request(
     directory: &NodeDirectory,
     listed: &Directory,
     at: Timestamp,
+    keyring: &Keyring,
 ) -> Result<Vec<u8>, KeysError> {
     let before = read_request(directory)?.ok_or_else(|| NodeError::Missing {
         path: directory.request_file(),
         fix: "run: consign node init",
     })?;
-    let tls = read_seal_key(&directory.tls_key_file())?;
+    let tls = read_signer(&directory.tls_key_file(), keyring)?;
     let is_listed = |home: &AgencyHome| {
-        let key = read_statement_key(&home.keys_dir().join(STATEMENT_KEY))?;
+        let key = read_statement_key(&home.keys_dir().join(STATEMENT_KEY), keyring)?;
         let id = KeyId::from_bytes(key.public().key_id());
         Ok::<_, KeysError>(listed.key(home.id().into(), id).is_some())
     };
     let homes = directory.agencies()?;
     let mut request = before.clone();
     // Otherwise the last renewal is not over: its keys are asked for again.
-    let begins = certificate_is_listed(directory, listed, before.id);
+    let begins = certificate_is_listed(directory, listed, before.id, keyring);
     if begins {
-        let key = next_tls_key(directory, &tls)?;
+        let key = next_tls_key(directory, &*tls, keyring)?;
         request.tls = STANDARD.encode(create_request(&key, &before.id.to_string())?);
     } else if consign_pki::issue::verify_request(&STANDARD.decode(&before.tls).unwrap_or_default())
         .is_ok_and(|asked| asked != tls.public_key_der())
     {
         // A crash came between the key and the request.
-        request.tls = STANDARD.encode(create_request(&tls, &before.id.to_string())?);
+        request.tls = STANDARD.encode(create_request(&*tls, &before.id.to_string())?);
     }
     if let Some(node) = listed.node(before.id) {
         request.name = node.name.clone();
@@ -149,13 +158,17 @@ pub(crate) fn next_request(
             continue;
         };
         if begins && is_listed(home)? {
-            next_agency_keys(home)?;
+            next_agency_keys(home, keyring)?;
         }
         let seal = before.agencies.iter().find(|asked| asked.id == home.id());
-        let seal = seal.map(|asked| asked.seal.clone());
-        request
-            .agencies
-            .push(as_listed(home, seal, agency, listed, at)?);
+        // Its key signs nothing anew, and may be in a token that is away.
+        let seal = match seal {
+            Some(asked) => asked.seal.clone(),
+            None => seal_request(home, keyring)?,
+        };
+        let mut asked = agency_request(home, seal, keyring)?;
+        name_as_listed(&mut asked, agency, listed, at);
+        request.agencies.push(asked);
     }
     let bytes = Request::Node(request.clone()).to_bytes();
     if request != before {
@@ -173,45 +186,48 @@ fn may_sign(agency: &AgencyEntry, at: Timestamp) -> bool {
 
 /// Whether the certificate of the newest TLS key is not here: it was asked for, and the answer
 /// was lost or has not come. Blocks.
-pub(crate) fn awaits_certificate(directory: &NodeDirectory) -> bool {
-    identity(&directory.tls_certificate_file(), &directory.tls_key_file()).is_err()
+pub(crate) fn awaits_certificate(directory: &NodeDirectory, keyring: &Keyring) -> bool {
+    newest_identity(directory, keyring).is_err()
 }
 
 /// All TLS identities that are here, the newest first. Blocks.
 ///
 /// # Errors
 /// The keys cannot be listed.
-pub(crate) fn identities(directory: &NodeDirectory) -> Result<Vec<TlsIdentity>, KeysError> {
-    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+pub(crate) fn identities(
+    directory: &NodeDirectory,
+    keyring: &Keyring,
+) -> Result<Vec<TlsIdentity>, KeysError> {
+    let newest = newest_identity(directory, keyring);
     let older = kept(&directory.root().join("keys"), "tls")?;
     let older = older
         .iter()
-        .filter_map(|key| identity(&key.with_extension("pem"), key).ok());
+        .filter_map(|key| identity(&key.with_extension("pem"), key, keyring).ok());
     Ok(newest.ok().into_iter().chain(older).collect())
 }
 
 /// Whether the newest TLS key is the one that the directory lists.
-fn certificate_is_listed(directory: &NodeDirectory, listed: &Directory, node: NodeId) -> bool {
-    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
-    let Ok(newest) = newest else { return false };
+fn certificate_is_listed(
+    directory: &NodeDirectory,
+    listed: &Directory,
+    node: NodeId,
+    keyring: &Keyring,
+) -> bool {
+    let Ok(newest) = newest_identity(directory, keyring) else {
+        return false;
+    };
     let certificate = Digest::from_bytes(newest.fingerprint().0);
     let entry = listed.node(node);
     entry.is_some_and(|node| node.tls.iter().any(|tls| tls.certificate == certificate))
 }
 
-/// The request's part for an agency: its newest keys, and code, name and parent as the directory
-/// has them now, since a renewal changes none of these.
-fn as_listed(
-    home: &AgencyHome,
-    seal: Option<String>,
+/// Code, name and parent as the directory has them now, since a renewal changes none of these.
+fn name_as_listed(
+    request: &mut AgencyRequest,
     agency: &AgencyEntry,
     listed: &Directory,
     at: Timestamp,
-) -> Result<AgencyRequest, KeysError> {
-    let mut request = agency_request(home)?;
-    if let Some(seal) = seal {
-        request.seal = seal;
-    }
+) {
     if let Some(code) = agency.code_at(at) {
         request.code = code.clone();
     }
@@ -220,13 +236,13 @@ fn as_listed(
     }
     let above = agency.parent.and_then(|parent| listed.agency(parent));
     request.parent = above.and_then(|parent| parent.code_at(at).cloned());
-    Ok(request)
 }
 
 /// Puts the TLS key and its certificate aside and makes the next key.
 fn next_tls_key(
     directory: &NodeDirectory,
-    current: &FileSealKey,
+    current: &dyn SealSigner,
+    keyring: &Keyring,
 ) -> Result<FileSealKey, KeysError> {
     let (path, id) = (
         directory.tls_key_file(),
@@ -235,35 +251,35 @@ fn next_tls_key(
     let certificate = directory.tls_certificate_file();
     let chain = files::read_bounded(&certificate, MAX_KEY_FILE)?;
     durable::publish(&path.with_extension(format!("{id}.pem")), &chain)?;
-    keep(&path, &id)?;
+    keep(&path, &id, keyring)?;
     let key = FileSealKey::generate(KeyKind::EcdsaP256).map_err(unusable(&path, RESTORE))?;
-    files::publish(&path, key.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
+    keyring.replace(&path, &key.to_pkcs8_pem())?;
     Ok(key)
 }
 
 /// Puts the statement key aside, makes the next one, and puts the next encryption identity
 /// before those that there are.
-fn next_agency_keys(home: &AgencyHome) -> Result<(), KeysError> {
+fn next_agency_keys(home: &AgencyHome, keyring: &Keyring) -> Result<(), KeysError> {
     let keys = home.keys_dir();
     let encryption = keys.join(ENCRYPTION_KEY);
-    read_identities(&encryption)?;
+    read_identities(&encryption, keyring)?;
     let mut text = EncryptionIdentity::generate().to_text();
     text.push('\n');
-    text.push_str(&read_secret(&encryption, RESTORE)?);
-    files::publish(&encryption, text.as_bytes(), files::PRIVATE)?;
+    text.push_str(&read_secret(&encryption, keyring)?);
+    keyring.replace(&encryption, &text)?;
     let path = keys.join(STATEMENT_KEY);
-    let current = read_statement_key(&path)?;
-    keep(&path, &hex(&current.public().key_id()))?;
+    let current = read_statement_key(&path, keyring)?;
+    keep(&path, &hex(&current.public().key_id()), keyring)?;
     let next = StatementKey::from_seed(entropy::bytes()?);
-    files::publish(&path, next.to_pkcs8_pem().as_bytes(), files::PRIVATE)?;
+    keyring.replace(&path, &next.to_pkcs8_pem())?;
     Ok(())
 }
 
 /// Keeps a key beside itself, under a name of its own.
-fn keep(path: &Path, id: &str) -> Result<(), KeysError> {
-    let text = read_secret(path, RESTORE)?;
+fn keep(path: &Path, id: &str, keyring: &Keyring) -> Result<(), KeysError> {
+    let text = read_secret(path, keyring)?;
     let kept = path.with_extension(format!("{id}.key"));
-    Ok(files::publish(&kept, text.as_bytes(), files::PRIVATE)?)
+    Ok(keyring.replace(&kept, &text)?)
 }
 
 /// The files of keys that were kept: `<stem>.<id>.key`.
@@ -292,20 +308,22 @@ pub(crate) fn forget_ended(
     directory: &NodeDirectory,
     listed: &Directory,
     at: Timestamp,
+    keyring: &Keyring,
 ) -> Result<usize, KeysError> {
     let mut removed = 0;
     if !listed.is_fresh(at) {
         return Ok(removed);
     }
     for home in directory.agencies()? {
-        let newest = read_statement_key(&home.keys_dir().join(STATEMENT_KEY))?;
+        let newest = read_statement_key(&home.keys_dir().join(STATEMENT_KEY), keyring)?;
         let newest = KeyId::from_bytes(newest.public().key_id());
         let newest = listed.key(home.id().into(), newest);
         if !newest.is_some_and(|key| key.may_sign_now() && key.counts_at(at)) {
             continue;
         }
         for path in kept(&home.keys_dir(), "statement")? {
-            let id = KeyId::from_bytes(read_statement_key(&path)?.public().key_id());
+            let id = read_statement_key(&path, keyring)?.public().key_id();
+            let id = KeyId::from_bytes(id);
             let known = listed.key(home.id().into(), id);
             if known.is_some_and(|known| known.entry.validity.until.is_some_and(|end| end <= at)) {
                 remove(&path)?;
@@ -313,11 +331,11 @@ pub(crate) fn forget_ended(
             }
         }
     }
-    let newest = identity(&directory.tls_certificate_file(), &directory.tls_key_file());
+    let newest = newest_identity(directory, keyring);
     let newest = newest.map(|newest| Digest::from_bytes(newest.fingerprint().0));
     let takes_over = newest.is_ok_and(|newest| listed.node_by_certificate(newest, at).is_some());
     for path in kept(&directory.root().join("keys"), "tls")? {
-        let Ok(identity) = identity(&path.with_extension("pem"), &path) else {
+        let Ok(identity) = identity(&path.with_extension("pem"), &path, keyring) else {
             continue;
         };
         let certificate = Digest::from_bytes(identity.fingerprint().0);

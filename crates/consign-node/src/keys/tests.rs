@@ -1,13 +1,22 @@
 //! Enrolment: what exists is kept, what is wrong is named.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use consign_authority::{IssueOptions, PublishOptions};
 use consign_domain::enrolment::Request;
 use consign_domain::text::Line;
+use consign_keys::keyring::is_protected;
+use consign_keys::token::{KeyName, TokenName};
+use consign_keys::{Keyring, SecretSource, TokenPlace};
 use consign_pki::seal::KeyKind;
 
-use super::{AgencyKeys, KeysError, NewAgency, init, install};
+use super::{
+    AgencyKeys, KeysError, NewAgency, NewKeys, init, init_with, install, install_with,
+    next_request, protect,
+};
+use crate::directory_files;
 use crate::layout::NodeDirectory;
 use crate::testing::{Network, code, now};
 
@@ -111,7 +120,7 @@ fn keys_that_were_put_aside_are_made_and_asked_for_anew() {
     let bundle = consign_authority::issue(&authority, &read(), &options, now()).unwrap();
     install(node, &bundle.to_bytes()).unwrap();
     for home in node.agencies().unwrap() {
-        AgencyKeys::load(&home).unwrap();
+        AgencyKeys::load(&home, &Keyring::default()).unwrap();
     }
 }
 
@@ -155,7 +164,7 @@ fn installing_is_idempotent_and_only_for_this_node() {
     assert!(installed.changed);
     assert_eq!(installed.directory, Some(version.version));
     for home in node.agencies().unwrap() {
-        AgencyKeys::load(&home).unwrap();
+        AgencyKeys::load(&home, &Keyring::default()).unwrap();
     }
     let older = install(node, &bundle.to_bytes()).unwrap();
     assert!(!older.changed);
@@ -171,10 +180,14 @@ fn what_is_missing_is_named_with_its_fix() {
     let home = network.node(0).agencies().unwrap().remove(0);
     let path = home.keys_dir().join("statement.key");
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
-    let open = AgencyKeys::load(&home).unwrap_err().to_string();
+    let open = AgencyKeys::load(&home, &Keyring::default())
+        .unwrap_err()
+        .to_string();
     assert!(open.contains("chmod 600"), "{open}");
     std::fs::remove_file(home.keys_dir().join("seal.pem")).unwrap();
-    let missing = AgencyKeys::load(&home).unwrap_err().to_string();
+    let missing = AgencyKeys::load(&home, &Keyring::default())
+        .unwrap_err()
+        .to_string();
     assert!(
         missing.contains("seal.pem is missing; run: consign node install"),
         "{missing}"
@@ -182,4 +195,108 @@ fn what_is_missing_is_named_with_its_fix() {
     let absent = NodeDirectory::new(network.path().join("absent"));
     let absent = absent.lock().unwrap_err().to_string();
     assert!(absent.contains("run: consign node init"), "{absent}");
+}
+
+/// A file with a secret, as a source.
+fn secret(directory: &Path, name: &str) -> SecretSource {
+    let path = directory.join(name);
+    std::fs::write(&path, name).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    SecretSource::File(path)
+}
+
+/// The secret files of a node of one agency, and whether each is under a passphrase.
+fn protection(node: &NodeDirectory) -> Vec<(PathBuf, bool)> {
+    let mut places = vec![node.root().join("keys")];
+    places.extend(node.agencies().unwrap().iter().map(|home| home.keys_dir()));
+    let mut found = Vec::new();
+    for place in places {
+        for entry in std::fs::read_dir(place).unwrap() {
+            let path = entry.unwrap().path();
+            if path
+                .extension()
+                .is_some_and(|kind| kind == "key" || kind == "old")
+            {
+                let protected = is_protected(&path);
+                found.push((path, protected));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn all_keys_lie_under_the_passphrase_or_none() {
+    let network = Network::new();
+    let (node, authority) = (network.node(0), network.authority());
+    let home = node.agencies().unwrap().remove(0);
+    let open = |ring: &Keyring| AgencyKeys::load(&home, ring);
+    let right = || Keyring::new(secret(network.path(), "right"));
+    let before = protection(node);
+    assert!(before.len() == 4 && before.iter().all(|(_, protected)| !protected));
+
+    let new = Keyring::protecting(secret(network.path(), "right")).unwrap();
+    assert_eq!(protect(node, &Keyring::default(), &new).unwrap(), 4);
+    assert_eq!(protect(node, &Keyring::default(), &new).unwrap(), 0);
+    assert!(protection(node).iter().all(|(_, protected)| *protected));
+    open(&right()).unwrap();
+    let wrong = open(&Keyring::new(secret(network.path(), "wrong"))).unwrap_err();
+    assert!(matches!(wrong, KeysError::Keyring(_)), "{wrong}");
+
+    // What is made later joins them: another agency, and the next keys of both.
+    let keys = NewKeys {
+        keyring: Arc::new(right()),
+        ..NewKeys::default()
+    };
+    let request = init_with(node, &name(), &[agency("H49.13.01")], &keys).unwrap();
+    let options = IssueOptions::default();
+    let issue = || consign_authority::issue(&authority, &request.to_bytes(), &options, now());
+    issue().unwrap();
+    consign_authority::publish(&authority, PublishOptions::default(), now()).unwrap();
+    let bundle = issue().unwrap().to_bytes();
+    install_with(node, &bundle, &right()).unwrap();
+    let trust = network.trust.clone();
+    let place = node.trust_dir().join("directory");
+    let listed = directory_files::newest(&place, &trust).unwrap().unwrap();
+    let ring = right();
+    next_request(node, &listed, now(), &ring).unwrap();
+    let made = protection(node);
+    assert!(made.len() > 10, "{made:?}");
+    assert!(made.iter().all(|(_, protected)| *protected), "{made:?}");
+    AgencyKeys::in_force(&home, &listed, now(), &ring).unwrap();
+
+    assert_eq!(
+        protect(node, &right(), &Keyring::default()).unwrap(),
+        made.len()
+    );
+    assert!(protection(node).iter().all(|(_, protected)| !protected));
+    open(&Keyring::default()).unwrap();
+    // With a passphrase named, nothing is made beside keys without one.
+    let keys = NewKeys {
+        keyring: Arc::new(new),
+        ..NewKeys::default()
+    };
+    let mixed = init_with(node, &name(), &[agency("H49.13.02")], &keys).unwrap_err();
+    assert!(mixed.to_string().contains("has no passphrase"), "{mixed}");
+}
+
+#[test]
+fn a_token_file_that_names_one_key_is_for_one_agency() {
+    let root = tempfile::tempdir().unwrap();
+    let node = NodeDirectory::new(root.path().join("node"));
+    let token = TokenPlace {
+        module: root.path().join("driver.so"),
+        token: TokenName::Label("H49".to_owned()),
+        key: Some(KeyName::Id(vec![1])),
+        pin: SecretSource::Prompt,
+    };
+    let keys = NewKeys {
+        token: Some(token),
+        ..NewKeys::default()
+    };
+    let agencies = [agency("H49.13.01"), agency("H49.13.02")];
+    let refused = init_with(&node, &name(), &agencies, &keys).unwrap_err();
+    assert!(matches!(refused, KeysError::OneKey), "{refused}");
+    let refused = init_with(&node, &name(), &agencies[..1], &keys).unwrap_err();
+    assert!(refused.to_string().contains("driver.so"), "{refused}");
 }

@@ -103,8 +103,8 @@ pub(crate) async fn keep_connected(office: Arc<Office>, tls: ClientTls, shutdown
 async fn show_another(office: &Office, refused: &mut Vec<Digest>) -> bool {
     let certificate = |one: &TlsIdentity| Digest::from_bytes(one.fingerprint().0);
     refused.push(certificate(&office.identity));
-    let place = office.directory.clone();
-    let here = blocking(move || keys::identities(&place)).await;
+    let (place, keyring) = (office.directory.clone(), Arc::clone(&office.keyring));
+    let here = blocking(move || keys::identities(&place, &keyring)).await;
     let other = here.ok().and_then(|here| {
         let mut here = here.into_iter();
         here.find(|one| !refused.contains(&certificate(one)))

@@ -1,5 +1,6 @@
 //! Sending: numbers, idempotence, seals that recipients accept, and a cut after each step.
 
+mod groups;
 mod revoked;
 
 use consign_domain::delivery::DeliveryState;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tonic::{Status, Streaming};
 
 use super::{node_status, select, status, told, view};
-use crate::compose::{ComposeError, ComposeRequest, FileOpen, Staging};
+use crate::compose::{ComposeError, ComposeRequest, FileOpen, Staging, passed_over};
 use crate::error::NodeError;
 use crate::folder::Folder;
 use crate::link::Connection;
@@ -29,6 +29,13 @@ const PROGRESS: u64 = 4 << 20;
 const PIECES: usize = 4;
 
 type Events = mpsc::Sender<Result<v1::SendEvent, Status>>;
+
+/// What was composed, and which members of its groups nothing could be sent to.
+#[derive(Debug)]
+struct Watched {
+    composed: Composed,
+    passed_over: Vec<String>,
+}
 
 /// How far the caller wants to watch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +67,7 @@ pub(super) async fn send(
     let id = envelope_id(office, &open.envelope_id)?;
     let desk = Arc::clone(select::desk(office, &open.agency)?);
     room(office).await?;
+    let groups = open.to_groups.clone();
     let request = compose_request(office, open);
     let begin = office.at_desk(&desk, move |desk, context| {
         desk.agency.outbox().begin(id, request, context)
@@ -71,10 +79,21 @@ pub(super) async fn send(
         let composed = desk.agency.outbox().compose(staging, context.now);
         // Here, because this goes on even where the caller does not.
         bell.sending.ring();
-        composed
+        let composed = composed?;
+        let recipients = &composed.document.addressees;
+        let passed_over = if composed.repeated {
+            Vec::new()
+        } else {
+            passed_over(&groups, recipients, context)
+        };
+        Ok((composed, passed_over))
     });
-    let composed = composed.await.map_err(compose_status)?;
-    watch(office, &desk, &composed, wait, events).await
+    let (composed, passed_over) = composed.await.map_err(compose_status)?;
+    let watched = Watched {
+        composed,
+        passed_over,
+    };
+    watch(office, &desk, &watched, wait, events).await
 }
 
 fn protocol(rule: &'static str) -> Status {
@@ -137,6 +156,7 @@ fn compose_request(office: &Office, open: v1::SendOpen) -> ComposeRequest {
     };
     ComposeRequest {
         to: open.to,
+        to_groups: open.to_groups,
         subject: open.subject,
         number: open.number,
         notation: open.notation,
@@ -236,11 +256,11 @@ struct Told {
 async fn watch(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
-    composed: &Composed,
+    watched: &Watched,
     wait: Wait,
     events: &Events,
 ) -> Result<(), Status> {
-    let (sender, id) = (desk.id(), composed.id);
+    let (sender, id) = (desk.id(), watched.composed.id);
     let mut following = office.followers.follow(EnvelopeKey { sender, id });
     let mut link = office.link.subscribe();
     let mut told = Told::default();
@@ -250,7 +270,7 @@ async fn watch(
         let state = state.ok_or_else(|| node_status(NodeError::UnknownEnvelope))?;
         if state >= SentState::Sealed && !told.sealed {
             told.sealed = true;
-            say(events, sealed(office, desk, composed).await?).await?;
+            say(events, sealed(office, desk, watched).await?).await?;
         }
         let outcome = new_evidence(office, desk, id, &mut told, events).await?;
         if let Some(reached) = reached(state, wait, outcome) {
@@ -272,7 +292,10 @@ async fn watch(
 async fn sealed(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
-    composed: &Composed,
+    Watched {
+        composed,
+        passed_over,
+    }: &Watched,
 ) -> Result<send_event::Event, Status> {
     let id = composed.id;
     let sealed = office.at_desk(desk, move |desk, _| {
@@ -282,6 +305,7 @@ async fn sealed(
         Ok((sizes, stamp))
     });
     let (sizes, stamp) = sealed.await.map_err(node_status)?;
+    let codes = composed.document.addressees.as_slice().iter();
     Ok(send_event::Event::Sealed(v1::SendSealed {
         envelope_id: id.to_string(),
         document_id: composed.document.id.to_string(),
@@ -289,6 +313,8 @@ async fn sealed(
         container_size: sizes.container_size,
         payload_size: sizes.payload_size,
         time_stamp: Some(view::time_stamp(stamp)),
+        recipients: codes.map(ToString::to_string).collect(),
+        passed_over: passed_over.clone(),
     }))
 }
 

@@ -63,6 +63,7 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
     let entry = directory.agency(desk.id());
     let name = entry.and_then(|entry| entry.name_at(office.now()));
     let home = desk.agency.home();
+    let (keys, waits) = (desk.keys.load(), desk.seal_waits());
     v1::AgencyView {
         code: select::code(office, desk),
         name: name.unwrap_or(home.file().name.as_str()).to_owned(),
@@ -73,6 +74,8 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         inbox_held: counts.held,
         payloads_to_fetch: counts.to_fetch,
         stamps_awaited: unstamped as u64,
+        seal_keeper: keys.seal.keeper().unwrap_or_default(),
+        seal_reason: waits.map_or_else(String::new, |cause| cause.text),
         archived: archives.kept,
         archives_awaited: archives.awaited,
         archives_until: archives

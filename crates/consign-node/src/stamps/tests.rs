@@ -337,8 +337,8 @@ async fn an_authority_that_is_away_is_not_reached_and_said_so() {
     // Its task ends with the runtime's next turn, and the port with it.
     let found = loop {
         tokio::task::yield_now().await;
-        let trust = outside.trust(&network);
-        match stamps.ask(SEAL, &trust).await.unwrap_err() {
+        let (trust, request) = (outside.trust(&network), Request::over(SEAL, [7; 8]));
+        match stamps.ask(&request, SEAL, &trust).await.unwrap_err() {
             StampFault::Http(HttpFault::Protocol(_)) => {}
             other => break other,
         }

@@ -129,7 +129,9 @@ impl Network {
     /// Starts the hub; it listens when this returns.
     pub async fn start_hub(&self) -> RunningHub {
         let config = consign_hub::Config::load(&self.hub().join("hub.toml")).unwrap();
-        let hub = consign_hub::bind(config, |_, _| {}).await.unwrap();
+        let hub = consign_hub::bind(config, consign_keys::Keyring::default(), |_, _| {})
+            .await
+            .unwrap();
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { hub.run(stop).await.unwrap() });

@@ -35,6 +35,18 @@ pub enum PublicKeyKind {
     },
 }
 
+impl std::fmt::Display for PublicKeyKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::EcdsaP256 => f.write_str("ECDSA P-256"),
+            Self::EcdsaP384 => f.write_str("ECDSA P-384"),
+            Self::Rsa { bits } => write!(f, "RSA {bits}"),
+            Self::Ed25519 => f.write_str("Ed25519"),
+            Self::Other { oid } => f.write_str(oid),
+        }
+    }
+}
+
 /// Why a public key or a signature is not accepted.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]

@@ -114,6 +114,29 @@ impl<R: Read + Seek> Container<R> {
         Ok(entry.size)
     }
 
+    /// The first bytes of an entry, at most `length` of them, whose size and CRC are not checked.
+    ///
+    /// # Errors
+    ///
+    /// No such entry, I/O.
+    pub fn begin(&mut self, name: &str, length: usize) -> Result<Vec<u8>, AsicError> {
+        let entry = find(&self.directory, name)?;
+        let mut begin = Vec::new();
+        let enough = || std::io::Error::other("enough was read");
+        let read = stream(&mut self.reader, entry, &mut |piece| {
+            let missing = length.saturating_sub(begin.len());
+            begin.extend(piece.iter().take(missing));
+            if begin.len() < length {
+                return Ok(());
+            }
+            Err(enough().into())
+        });
+        match read {
+            Err(error) if begin.len() < length => Err(error),
+            _ => Ok(begin),
+        }
+    }
+
     /// Reads the container once and compares each file with each manifest.
     ///
     /// # Errors

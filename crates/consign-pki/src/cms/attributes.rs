@@ -1,9 +1,11 @@
 //! Attributes of a `SignerInfo` (RFC 5652 §11, RFC 5035 §3).
 
+use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, digest};
 use const_oid::ObjectIdentifier;
 
 use super::{
-    CONTENT_TYPE, CmsError, MAX_ATTRIBUTES, MESSAGE_DIGEST, SIGNING_CERTIFICATE_V2, SIGNING_TIME,
+    CONTENT_TYPE, CmsError, MAX_ATTRIBUTES, MESSAGE_DIGEST, SIGNING_CERTIFICATE,
+    SIGNING_CERTIFICATE_V2, SIGNING_TIME,
 };
 use crate::algorithm::{AlgorithmIdentifier, DigestAlgorithm};
 use crate::asn1::{self, DerError, Element, Reader};
@@ -91,6 +93,24 @@ impl<'a> Attributes<'a> {
         id.map_err(|_| CmsError::AttributeValue { name })
     }
 
+    /// The first `ESSCertID`, which names it by SHA-1 (RFC 2634 §5.4); `None` where the attribute
+    /// is absent.
+    pub(super) fn signing_certificate_by_sha1(
+        &self,
+    ) -> Result<Option<EssCertificateId<'a>>, CmsError> {
+        let name = "signing-certificate";
+        let Some(value) = self.single(SIGNING_CERTIFICATE, name)? else {
+            return Ok(None);
+        };
+        match EssCertificateId::read_first(value) {
+            Ok(id) if id.digest == NamedBy::Default => Ok(Some(EssCertificateId {
+                digest: NamedBy::Sha1,
+                ..id
+            })),
+            _ => Err(CmsError::AttributeValue { name }),
+        }
+    }
+
     fn mandatory(&self, oid: ObjectIdentifier, name: &'static str) -> Result<&'a [u8], CmsError> {
         self.single(oid, name)?
             .ok_or(CmsError::AttributeMissing { name })
@@ -125,12 +145,35 @@ fn read_attribute<'a>(
     Ok((oid, values))
 }
 
-/// `ESSCertIDv2` (RFC 5035 §4).
+/// `ESSCertIDv2` (RFC 5035 §4), or `ESSCertID`, which is the same without an algorithm.
 #[derive(Debug)]
 pub(super) struct EssCertificateId<'a> {
-    digest: Option<AlgorithmIdentifier<'a>>,
+    digest: NamedBy<'a>,
     hash: &'a [u8],
     issuer_serial: Option<Element<'a>>,
+}
+
+/// The digest that a certificate is named by.
+#[derive(Debug, PartialEq, Eq)]
+enum NamedBy<'a> {
+    /// SHA-256, which is not written.
+    Default,
+    Written(AlgorithmIdentifier<'a>),
+    Sha1,
+}
+
+impl NamedBy<'_> {
+    fn of(&self, der: &[u8]) -> Result<Vec<u8>, CmsError> {
+        match self {
+            Self::Default => Ok(DigestAlgorithm::Sha256.of(der)),
+            Self::Written(identifier) => DigestAlgorithm::from_identifier(identifier)
+                .map(|digest| digest.of(der))
+                .ok_or_else(|| CmsError::CertificateDigestAlgorithm {
+                    oid: identifier.oid.to_string(),
+                }),
+            Self::Sha1 => Ok(digest(&SHA1_FOR_LEGACY_USE_ONLY, der).as_ref().to_vec()),
+        }
+    }
 }
 
 impl<'a> EssCertificateId<'a> {
@@ -141,8 +184,8 @@ impl<'a> EssCertificateId<'a> {
         signing_certificate.finish()?;
         let mut id = certificates.expect(asn1::SEQUENCE)?.reader();
         let digest = match id.peek_tag() {
-            Some(asn1::SEQUENCE) => Some(AlgorithmIdentifier::read(&mut id)?),
-            _ => None,
+            Some(asn1::SEQUENCE) => NamedBy::Written(AlgorithmIdentifier::read(&mut id)?),
+            _ => NamedBy::Default,
         };
         let hash = id.expect(asn1::OCTET_STRING)?.value;
         let issuer_serial = id.optional(asn1::SEQUENCE)?;
@@ -156,15 +199,7 @@ impl<'a> EssCertificateId<'a> {
 
     /// Whether it names this certificate.
     pub(super) fn check(&self, der: &[u8], parts: &CertificateParts<'_>) -> Result<(), CmsError> {
-        let digest = match &self.digest {
-            None => DigestAlgorithm::Sha256,
-            Some(identifier) => DigestAlgorithm::from_identifier(identifier).ok_or_else(|| {
-                CmsError::CertificateDigestAlgorithm {
-                    oid: identifier.oid.to_string(),
-                }
-            })?,
-        };
-        if digest.of(der) != self.hash {
+        if self.digest.of(der)? != self.hash {
             return Err(CmsError::CertificateDigestMismatch);
         }
         match &self.issuer_serial {

@@ -50,6 +50,8 @@ const ID_SIGNED_DATA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.1
 const CONTENT_TYPE: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.3");
 const MESSAGE_DIGEST: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.4");
 const SIGNING_TIME: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.5");
+const SIGNING_CERTIFICATE: ObjectIdentifier =
+    ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.12");
 const SIGNING_CERTIFICATE_V2: ObjectIdentifier =
     ObjectIdentifier::new_unwrap("1.2.840.113549.1.9.16.2.47");
 const SIGNATURE_TIME_STAMP: ObjectIdentifier =
@@ -87,6 +89,10 @@ pub struct CadesSignature {
     pub signer_certificate: Vec<u8>,
     /// Whether `signing-certificate-v2` is there. Only [`parse_and_verify_cms`] lets it be absent.
     pub names_certificate: bool,
+    /// Whether the older `signing-certificate` stands in its place, which names the certificate
+    /// by SHA-1: whoever could make two certificates of one digest may exchange them. Time-stamp
+    /// authorities still write it, and [`parse_and_verify`] does not take it.
+    pub names_by_sha1: bool,
     /// Further certificates carried along. **Not covered by the signature.**
     pub other_certificates: Vec<Vec<u8>>,
     /// Certificate revocation lists carried along. **Not covered by the signature.**

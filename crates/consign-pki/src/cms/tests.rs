@@ -3,6 +3,8 @@ use crate::asn1::{self, Element};
 use crate::fixture::{Hierarchy, NOW};
 use crate::seal::{FileSealKey, KeyKind, SealSigner};
 
+mod naming;
+
 const CONTENT: &[u8] = b"<asic:ASiCManifest/>";
 const KINDS: [KeyKind; 3] = [KeyKind::EcdsaP256, KeyKind::Rsa2048, KeyKind::Ed25519];
 
@@ -223,22 +225,6 @@ fn refusal(change: impl FnOnce(&mut Parts)) -> CmsError {
 }
 
 #[test]
-fn cms_need_not_name_its_certificate_and_says_whether_it_does() {
-    let mut parts = Parts::new();
-    let named = parse_and_verify_cms(&parts.build(), CONTENT).unwrap();
-    assert!(named.names_certificate);
-    parts.set_attribute(SIGNING_CERTIFICATE_V2, None);
-    let unnamed = parse_and_verify_cms(&parts.build(), CONTENT).unwrap();
-    assert!(!unnamed.names_certificate);
-    assert_eq!(unnamed.signer_certificate, named.signer_certificate);
-    // Where it is there, it must hold.
-    parts.set_attribute(SIGNING_CERTIFICATE_V2, Some(&[5, 0]));
-    let wrong = parse_and_verify_cms(&parts.build(), CONTENT);
-    let name = "signing-certificate-v2";
-    assert_eq!(wrong, Err(CmsError::AttributeValue { name }));
-}
-
-#[test]
 fn what_proves_nothing_any_more_is_told_from_what_is_not_known() {
     let algorithms = |digest: &str, signature: &str| CmsError::Algorithms {
         digest: digest.to_owned(),
@@ -400,44 +386,6 @@ fn attributes_are_complete_unique_and_ordered() {
         parts.attributes.sort();
     };
     assert_eq!(refusal(many), CmsError::TooManyAttributes);
-}
-
-#[test]
-fn the_certificate_is_bound_by_digest_and_by_name() {
-    let ess = |digest: &[u8], hash: &[u8], issuer_serial: &[u8]| {
-        let hash = asn1::encode(asn1::OCTET_STRING, &[hash]);
-        asn1::sequence(&[&asn1::sequence(&[&asn1::sequence(&[
-            digest,
-            &hash,
-            issuer_serial,
-        ])])])
-    };
-    let sha1 = [0x30, 7, 6, 5, 0x2b, 14, 3, 2, 26];
-    assert_eq!(
-        refusal(
-            |parts| parts.set_attribute(SIGNING_CERTIFICATE_V2, Some(&ess(&sha1, &[0; 20], &[])))
-        ),
-        CmsError::CertificateDigestAlgorithm {
-            oid: "1.3.14.3.2.26".to_owned()
-        }
-    );
-    let other_serial = |parts: &mut Parts| {
-        let hash = crate::certificate::fingerprint(&parts.certificate);
-        let names = asn1::sequence(&[&asn1::encode(asn1::context(4), &[&asn1::sequence(&[])])]);
-        let issuer_serial = asn1::sequence(&[&names, &[2, 1, 1]]);
-        parts.set_attribute(
-            SIGNING_CERTIFICATE_V2,
-            Some(&ess(&[], &hash, &issuer_serial)),
-        );
-    };
-    assert_eq!(refusal(other_serial), CmsError::IssuerSerialMismatch);
-    // Without issuerSerial, and with SHA-512 named: as other software writes it.
-    let foreign = |parts: &mut Parts| {
-        let digest = crate::algorithm::DigestAlgorithm::Sha512;
-        let value = ess(&digest.identifier(), &digest.of(&parts.certificate), &[]);
-        parts.set_attribute(SIGNING_CERTIFICATE_V2, Some(&value));
-    };
-    variant(foreign).unwrap();
 }
 
 #[test]

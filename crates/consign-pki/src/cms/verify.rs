@@ -28,8 +28,12 @@ pub(crate) fn verify_enclosed(token: &[u8]) -> Result<(CadesSignature, &[u8]), C
     asn1::scan(token, SCAN_LIMITS)?;
     let signed_data = SignedData::read(token, &TOKEN)?;
     let content = signed_data.content.ok_or(CmsError::NotEnclosed)?;
-    let signature = signed_data.verify(content, &TOKEN)?.naming()?;
-    Ok((signature, content))
+    let signature = signed_data.verify(content, &TOKEN)?;
+    // Either attribute will do (RFC 5816 §2.2.1).
+    if signature.names_by_sha1 {
+        return Ok((signature, content));
+    }
+    Ok((signature.naming()?, content))
 }
 
 impl CadesSignature {
@@ -59,8 +63,9 @@ impl SignedData<'_> {
         let signing_time = attributes.signing_time()?;
         let (certificate, parts) = signer.find_certificate(&self.certificates)?;
         let named = attributes.signing_certificate()?;
-        if let Some(named) = &named {
-            named.check(certificate, &parts)?;
+        let by_sha1 = attributes.signing_certificate_by_sha1()?;
+        for id in named.iter().chain(&by_sha1) {
+            id.check(certificate, &parts)?;
         }
         let message = asn1::encode(asn1::SET, &[signer.signed_attributes.value]);
         PublicKey::from_spki(parts.spki)
@@ -82,6 +87,7 @@ impl SignedData<'_> {
                 .map(|list| list.to_vec())
                 .collect(),
             names_certificate: named.is_some(),
+            names_by_sha1: named.is_none() && by_sha1.is_some(),
             signing_time,
             algorithm,
             signature_value: signer.signature.to_vec(),

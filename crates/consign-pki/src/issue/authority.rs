@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, CertificateRevocationListParams, DistinguishedName,
-    DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose, RevokedCertParams,
-    SerialNumber, SubjectPublicKeyInfo,
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CrlDistributionPoint,
+    DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyUsagePurpose,
+    RevokedCertParams, SerialNumber, SubjectPublicKeyInfo,
 };
 
 use super::fields::{
@@ -14,14 +14,16 @@ use super::fields::{
 };
 use super::signer::IssuerKey;
 use super::{
-    AuthorityName, IssueError, Profile, Revocation, SealSubject, TlsSubject, TlsUsage, Validity,
-    verify_request,
+    AuthorityName, CertificatePolicy, IssueError, Profile, Revocation, SealSubject, TlsSubject,
+    TlsUsage, Validity, verify_request,
 };
 use crate::certificate::{self, CertificateDetails, CertificateParts};
 use crate::seal::SealSigner;
 
 /// organizationIdentifier (X.520).
 const ORGANIZATION_IDENTIFIER: [u64; 4] = [2, 5, 4, 97];
+/// anyPolicy (RFC 5280 §4.2.1.4): an issuing authority may issue under any of ours.
+const ANY_POLICY: &str = "2.5.29.32.0";
 
 /// An authority that can issue: a root or an issuing authority.
 pub struct CertificateAuthority {
@@ -59,7 +61,9 @@ impl CertificateAuthority {
         }
         root.within(validity)?;
         let key = IssuerKey::new(key)?;
-        let params = authority_params(name, validity, 0)?;
+        let mut params = authority_params(name, validity, 0)?;
+        params.custom_extensions = vec![policies(ANY_POLICY)?];
+        params.crl_distribution_points = root.distribution_points();
         let certificate = root.told(params.signed_by(&key, &root.issuer))?;
         let authority = Self::assemble(certificate.der().to_vec(), key)?;
         if authority.subject()? == root.subject()? {
@@ -77,7 +81,7 @@ impl CertificateAuthority {
         Self::assemble(certificate, IssuerKey::new(key)?)
     }
 
-    /// Replaces the placeholder identifiers.
+    /// Replaces the placeholder identifiers, and says where the lists are.
     #[must_use]
     pub fn with_profile(self, profile: Profile) -> Self {
         Self { profile, ..self }
@@ -94,7 +98,7 @@ impl CertificateAuthority {
     }
 
     /// Issues a seal certificate, DER: no authority, digitalSignature and nonRepudiation,
-    /// the profile's extended key usage and policy.
+    /// the profile's extended key usage, policy and place of revocation lists.
     pub fn issue_seal(
         &self,
         csr_der: &[u8],
@@ -109,19 +113,19 @@ impl CertificateAuthority {
             DnType::CommonName,
             text("common name", &subject.common_name)?,
         );
-        let mut params = self.end_entity_params(name, validity, serial)?;
+        let policy = CertificatePolicy::Seal;
+        let mut params = self.end_entity_params(name, validity, serial, policy)?;
         params.key_usages = vec![
             KeyUsagePurpose::DigitalSignature,
             KeyUsagePurpose::ContentCommitment,
         ];
         let usage = arcs(&self.profile.seal_extended_key_usage)?;
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::Other(usage)];
-        params.custom_extensions = vec![policies(&self.profile.seal_policy)?];
         self.sign(&params, csr_der)
     }
 
     /// Issues a TLS certificate, DER: no authority, digitalSignature, the extended key usages
-    /// of `usage`.
+    /// of `usage`, policy and place of revocation lists.
     pub fn issue_tls(
         &self,
         csr_der: &[u8],
@@ -131,7 +135,7 @@ impl CertificateAuthority {
         usage: TlsUsage,
     ) -> Result<Vec<u8>, IssueError> {
         let name = common_name(&subject.organization, &subject.common_name)?;
-        let mut params = self.end_entity_params(name, validity, serial)?;
+        let mut params = self.end_entity_params(name, validity, serial, CertificatePolicy::Tls)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
         params.extended_key_usages = match usage {
             TlsUsage::Client => vec![ExtendedKeyUsagePurpose::ClientAuth],
@@ -146,7 +150,8 @@ impl CertificateAuthority {
     }
 
     /// Issues the certificate of a time-stamp authority, DER: no authority, digitalSignature,
-    /// and timeStamping alone as a critical extended key usage (RFC 3161 §2.3).
+    /// timeStamping alone as a critical extended key usage (RFC 3161 §2.3), policy and place of
+    /// revocation lists.
     pub fn issue_time_stamping(
         &self,
         csr_der: &[u8],
@@ -155,9 +160,10 @@ impl CertificateAuthority {
         serial: &[u8],
     ) -> Result<Vec<u8>, IssueError> {
         let name = common_name(&subject.organization, &subject.common_name)?;
-        let mut params = self.end_entity_params(name, validity, serial)?;
+        let policy = CertificatePolicy::TimeStamp;
+        let mut params = self.end_entity_params(name, validity, serial, policy)?;
         params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-        params.custom_extensions = vec![only_time_stamping()];
+        params.custom_extensions.push(only_time_stamping());
         self.sign(&params, csr_der)
     }
 
@@ -227,12 +233,28 @@ impl CertificateAuthority {
         name: DistinguishedName,
         validity: Validity,
         serial: &[u8],
+        policy: CertificatePolicy,
     ) -> Result<CertificateParams, IssueError> {
         self.within(validity)?;
         let mut params = base_params(name, validity)?;
         params.is_ca = IsCa::ExplicitNoCa;
         params.serial_number = Some(positive_serial(serial)?);
+        params.custom_extensions = vec![policies(&self.profile.policy(policy))?];
+        params.crl_distribution_points = self.distribution_points();
         Ok(params)
+    }
+
+    /// Where this authority's own list is, for the certificates that it issues.
+    fn distribution_points(&self) -> Vec<CrlDistributionPoint> {
+        let file = match self.path_length {
+            0 => "issuing.crl",
+            _ => "root.crl",
+        };
+        let place = self.profile.lists.iter();
+        let point = |place| CrlDistributionPoint {
+            uris: vec![format!("{place}/{file}")],
+        };
+        place.map(point).collect()
     }
 
     fn sign(&self, params: &CertificateParams, csr_der: &[u8]) -> Result<Vec<u8>, IssueError> {

@@ -31,8 +31,8 @@ pub use request::{MAX_REQUEST, create_request, request_from_pem, request_to_pem,
 /// **Placeholder**: 1.3.6.1.4.1.99999 is nobody's arc. A deployment puts identifiers from
 /// its own arc into [`Profile`] and into its verification policy.
 pub const PLACEHOLDER_SEAL_EKU: &str = "1.3.6.1.4.1.99999.2.1";
-/// Certificate policy under which seals are issued. **Placeholder**, as above.
-pub const PLACEHOLDER_SEAL_POLICY: &str = "1.3.6.1.4.1.99999.1.1";
+/// Arc of the certificate policies. **Placeholder**, as above.
+pub const PLACEHOLDER_POLICY_ARC: &str = "1.3.6.1.4.1.99999.1";
 
 /// Longest serial number, in bytes (RFC 5280 §4.1.2.2).
 pub const MAX_SERIAL: usize = 20;
@@ -42,20 +42,68 @@ pub const MAX_NAME: usize = 200;
 /// Most DNS names and addresses in one TLS certificate.
 pub const MAX_ALTERNATIVE_NAMES: usize = 64;
 
-/// Identifiers that a deployment sets for itself.
+/// Longest address of revocation lists, in bytes.
+pub const MAX_LISTS_URL: usize = 200;
+
+/// What a deployment sets for itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Profile {
     /// Extended key usage of seals, dotted.
     pub seal_extended_key_usage: String,
-    /// Certificate policy of seals, dotted.
-    pub seal_policy: String,
+    /// Arc of the certificate policies, dotted: see [`CertificatePolicy`].
+    pub policy_arc: String,
+    /// Where the revocation lists are published, without a slash at the end: `issuing.crl` and
+    /// `root.crl` below it are named in certificates; none where there is no such place.
+    pub lists: Option<String>,
+}
+
+/// What a certificate is issued for, as a policy: the last number after a profile's arc. A time-stamp
+/// authority's own policy (RFC 3161), which its tokens name, is another thing and has number 2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CertificatePolicy {
+    /// Seals of agencies.
+    Seal = 1,
+    /// Time-stamp authorities.
+    TimeStamp = 3,
+    /// TLS of nodes, hubs and the authority.
+    Tls = 4,
+}
+
+impl Profile {
+    /// The identifier of a policy, dotted.
+    pub fn policy(&self, policy: CertificatePolicy) -> String {
+        format!("{}.{}", self.policy_arc, policy as u8)
+    }
+
+    /// Refuses identifiers that are none and places that certificates cannot name.
+    ///
+    /// # Errors
+    /// [`IssueError::Profile`], [`IssueError::Lists`].
+    pub fn check(&self) -> Result<(), IssueError> {
+        fields::arcs(&self.seal_extended_key_usage)?;
+        fields::arcs(&self.policy(CertificatePolicy::Seal))?;
+        let (Some(lists), limit) = (&self.lists, MAX_LISTS_URL) else {
+            return Ok(());
+        };
+        let rest = lists
+            .strip_prefix("http://")
+            .or(lists.strip_prefix("https://"));
+        let fits = |rest: &str| !rest.is_empty() && !rest.ends_with('/') && lists.len() <= limit;
+        if rest.is_some_and(fits) && lists.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Ok(());
+        }
+        Err(IssueError::Lists {
+            value: lists.clone(),
+        })
+    }
 }
 
 impl Default for Profile {
     fn default() -> Self {
         Self {
             seal_extended_key_usage: PLACEHOLDER_SEAL_EKU.to_owned(),
-            seal_policy: PLACEHOLDER_SEAL_POLICY.to_owned(),
+            policy_arc: PLACEHOLDER_POLICY_ARC.to_owned(),
+            lists: None,
         }
     }
 }
@@ -179,6 +227,14 @@ pub enum IssueError {
     /// An object identifier of the profile is malformed.
     #[error("profile: {value} is not an object identifier")]
     Profile {
+        /// The text found.
+        value: String,
+    },
+    /// An address where no revocation lists can be.
+    #[error(
+        "profile: {value} is no address for lists; give http://NAME/PATH, without a slash at the end"
+    )]
+    Lists {
         /// The text found.
         value: String,
     },

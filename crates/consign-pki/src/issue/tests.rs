@@ -185,7 +185,8 @@ fn profiles_replace_the_placeholders() {
     let hierarchy = Hierarchy::new();
     let profile = Profile {
         seal_extended_key_usage: "1.2.3.4".to_owned(),
-        seal_policy: "1.2.3.5".to_owned(),
+        policy_arc: "1.2.3.5".to_owned(),
+        lists: Some("http://lists.example.vn/crl".to_owned()),
     };
     let issuing = hierarchy.issuing.authority.with_profile(profile);
     let seal = issuing
@@ -197,6 +198,12 @@ fn profiles_replace_the_placeholders() {
             .extended_key_usages,
         ["1.2.3.4"]
     );
+    let said = openssl_text(&seal);
+    assert!(said.contains("Policy: 1.2.3.5.1\n"), "{said}");
+    assert!(
+        said.contains("URI:http://lists.example.vn/crl/issuing.crl"),
+        "{said}"
+    );
     let broken = Profile {
         seal_extended_key_usage: "one.two".to_owned(),
         ..Profile::default()
@@ -205,6 +212,98 @@ fn profiles_replace_the_placeholders() {
         .with_profile(broken)
         .issue_seal(&request(), &subject(), years(1), &[1]);
     assert!(matches!(refused, Err(IssueError::Profile { .. })));
+}
+
+#[test]
+fn lists_are_at_an_address_or_nowhere() {
+    let profile = |lists: &str| Profile {
+        lists: Some(lists.to_owned()),
+        ..Profile::default()
+    };
+    Profile::default().check().unwrap();
+    profile("https://pki.example.vn:8080/crl").check().unwrap();
+    let long = format!("http://{}", "x".repeat(MAX_LISTS_URL));
+    for wrong in ["", "http://", "http://a/", "ftp://a", "http://sở", &long] {
+        let refused = profile(wrong).check();
+        assert!(matches!(refused, Err(IssueError::Lists { .. })), "{wrong}");
+    }
+    let arc = Profile {
+        policy_arc: "9.9".to_owned(),
+        ..Profile::default()
+    };
+    assert!(matches!(arc.check(), Err(IssueError::Profile { .. })));
+}
+
+/// What `openssl` reads in a certificate.
+fn openssl_text(der: &[u8]) -> String {
+    use std::io::Write as _;
+    use std::process::{Command, Stdio};
+    let mut openssl = Command::new("openssl")
+        .args(["x509", "-inform", "DER", "-noout", "-text"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    openssl.stdin.take().unwrap().write_all(der).unwrap();
+    let output = openssl.wait_with_output().unwrap();
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_profile_says_what_its_certificates_are_for() {
+    let hierarchy = Hierarchy::new();
+    let profile = Profile {
+        lists: Some("http://lists.example.vn".to_owned()),
+        ..Profile::default()
+    };
+    let root = hierarchy.root.authority.with_profile(profile);
+    let issuing = name("Other issuing");
+    let issuing =
+        CertificateAuthority::create_issuing(&root, authority_key(), &issuing, years(9)).unwrap();
+    let tls = TlsSubject {
+        organization: "Sở Nội vụ".to_owned(),
+        common_name: "node".to_owned(),
+        dns_names: Vec::new(),
+        ip_addresses: Vec::new(),
+    };
+    let (one, csr) = (years(1), request());
+    let client = issuing.issue_tls(&csr, &tls, one, &[1], TlsUsage::Client);
+    let stamp = issuing.issue_time_stamping(&csr, &name("Stamps"), one, &[2]);
+    let seal = issuing.issue_seal(&csr, &subject(), one, &[3]);
+    let common = "Authority Key Identifier|Subject Key Identifier|CA:FALSE|Key Usage: critical|\
+                  URI:http://lists.example.vn/issuing.crl";
+    let arc = PLACEHOLDER_POLICY_ARC;
+    let cases = [
+        (
+            client.unwrap(),
+            format!("{common}|Policy: {arc}.4|TLS Web Client Authentication"),
+        ),
+        (
+            stamp.unwrap(),
+            format!("{common}|Policy: {arc}.3|Extended Key Usage: critical|Time Stamping"),
+        ),
+        (
+            seal.unwrap(),
+            format!("{common}|Policy: {arc}.1|Non Repudiation|{PLACEHOLDER_SEAL_EKU}"),
+        ),
+        (
+            issuing.certificate_der().to_vec(),
+            "Authority Key Identifier|Subject Key Identifier|CA:TRUE, pathlen:0|\
+             Basic Constraints: critical|Certificate Sign, CRL Sign|Any Policy|\
+             URI:http://lists.example.vn/root.crl"
+                .to_owned(),
+        ),
+    ];
+    for (certificate, expected) in cases {
+        let said = openssl_text(&certificate);
+        for expected in expected.split('|') {
+            assert!(said.contains(expected), "{expected}: {said}");
+        }
+    }
+    // Without an address nothing is named.
+    let said = openssl_text(hierarchy.issuing.certificate_der());
+    assert!(!said.contains("Distribution"), "{said}");
 }
 
 proptest::proptest! {

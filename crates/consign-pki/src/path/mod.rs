@@ -10,6 +10,7 @@
 
 mod candidates;
 mod checks;
+mod known;
 pub mod revocation;
 mod validator;
 
@@ -106,6 +107,22 @@ pub struct ValidPath {
     pub fingerprints: Vec<[u8; 32]>,
     /// Whether revocation of every certificate below the root was checked.
     pub revocation: RevocationCheck,
+    /// The lists that answered, one for each certificate below the root, from the root downwards.
+    pub lists: Vec<ListUsed>,
+}
+
+/// A revocation list that said that a certificate was not revoked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ListUsed {
+    /// The certificate.
+    pub certificate: [u8; 32],
+    /// Who made the list, as one line.
+    pub issuer: String,
+    /// When, Unix time.
+    pub made: u64,
+    /// The last second for which it answers, Unix time.
+    pub until: u64,
 }
 
 /// What is known about revocation.
@@ -246,10 +263,16 @@ pub fn validate(
     let mut furthest: Option<PathError> = None;
     for path in candidates::build(&end_entity, &authorities, &anchors)? {
         match validator::validate(&path, at, purpose) {
-            Ok(revocation) => {
+            Ok(lists) => {
+                let is_checked = !purpose.crls.is_empty();
                 return Ok(ValidPath {
                     fingerprints: path.fingerprints(),
-                    revocation,
+                    revocation: if is_checked {
+                        RevocationCheck::NotRevoked
+                    } else {
+                        RevocationCheck::NotChecked
+                    },
+                    lists,
                 });
             }
             Err(error) => {

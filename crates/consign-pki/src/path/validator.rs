@@ -8,8 +8,10 @@ use certval::{
 };
 
 use super::candidates::{CandidatePath, Certificate};
-use super::revocation::{Lists, Standing};
-use super::{PathError, PathPurpose, RevocationCheck, checks};
+use super::known::Fact;
+use super::revocation::{Answer, Lists, Standing};
+use super::{ListUsed, PathError, PathPurpose, checks};
+use crate::certificate::CertificateDetails;
 
 /// Whether two DER names are the same name (RFC 5280 §7.1).
 pub(super) fn same_name(left: &[u8], right: &[u8]) -> bool {
@@ -22,12 +24,12 @@ pub(super) fn same_name(left: &[u8], right: &[u8]) -> bool {
         }
 }
 
-/// Judges one candidate for the instant `at`.
+/// Judges one candidate for the instant `at`; gives the revocation lists that answered.
 pub(super) fn validate(
     path: &CandidatePath<'_, '_>,
     at: u64,
     purpose: &PathPurpose,
-) -> Result<RevocationCheck, PathError> {
+) -> Result<Vec<ListUsed>, PathError> {
     for certificate in path.below_root().chain([path.root]) {
         checks::dates(certificate, at)?;
         checks::key(certificate)?;
@@ -35,6 +37,34 @@ pub(super) fn validate(
     // A root's signature over itself proves nothing, so its algorithm does not matter.
     path.below_root().try_for_each(checks::algorithm)?;
 
+    let fact = Fact::of(
+        "path",
+        dependencies(path, purpose).iter().map(Vec::as_slice),
+    );
+    if !fact.is_known() {
+        lead_to_root(path, at, purpose)?;
+        fact.remember();
+    }
+    if purpose.crls.is_empty() {
+        return Ok(Vec::new());
+    }
+    revocation(path, at, &purpose.crls)
+}
+
+/// All that decides whether a path holds, but for its dates and revocation.
+fn dependencies(path: &CandidatePath<'_, '_>, purpose: &PathPurpose) -> Vec<Vec<u8>> {
+    let usage = purpose.required_eku.clone().unwrap_or_default();
+    let chain = path.below_root().chain([path.root]);
+    let chain = chain.map(|certificate| certificate.fingerprint.to_vec());
+    std::iter::once(usage.into_bytes()).chain(chain).collect()
+}
+
+/// Signatures, names, constraints, policies and usages from the root downwards (RFC 5280 §6.1).
+fn lead_to_root(
+    path: &CandidatePath<'_, '_>,
+    at: u64,
+    purpose: &PathPurpose,
+) -> Result<(), PathError> {
     let anchor = PDVTrustAnchorChoice::try_from(path.root.der).map_err(|_| malformed(path.root))?;
     let settings = settings(at, purpose)?;
     let settings =
@@ -44,30 +74,31 @@ pub(super) fn validate(
     let mut results = CertificationPathResults::new();
     environment
         .validate_path(&environment, &settings, &candidate, &mut results)
-        .map_err(|error| refusal(&error))?;
-    if purpose.crls.is_empty() {
-        return Ok(RevocationCheck::NotChecked);
-    }
-    revocation(path, at, &purpose.crls)?;
-    Ok(RevocationCheck::NotRevoked)
+        .map_err(|error| refusal(&error))
 }
 
 /// Every certificate below the root against the lists, from the root downwards: an authority
 /// that was revoked answers for nobody.
-fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Result<(), PathError> {
+fn revocation(
+    path: &CandidatePath<'_, '_>,
+    at: u64,
+    lists: &[Vec<u8>],
+) -> Result<Vec<ListUsed>, PathError> {
     let lists = Lists::parse(lists);
     let below: Vec<_> = path.below_root().collect();
     let issuers = below.iter().skip(1).copied().chain([path.root]);
     let pairs: Vec<_> = below.iter().zip(issuers).collect();
     let mut issuer_ends = path.root.parts.not_after;
+    let mut used = Vec::new();
     for (certificate, issuer) in pairs.into_iter().rev() {
         let fingerprint = certificate.fingerprint;
-        let (standing, revoked_from) =
-            lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
+        let answer = lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
         let not_after = certificate.parts.not_after;
-        issuer_ends = revoked_from.map_or(not_after, |from| from.min(not_after));
-        match standing {
-            Standing::Good => {}
+        issuer_ends = answer
+            .revoked_from
+            .map_or(not_after, |from| from.min(not_after));
+        match answer.standing {
+            Standing::Good => used.push(list_used(certificate, &answer)),
             Standing::Revoked(revoked) => {
                 return Err(PathError::Revoked {
                     fingerprint,
@@ -79,11 +110,33 @@ fn revocation(path: &CandidatePath<'_, '_>, at: u64, lists: &[Vec<u8>]) -> Resul
             }
         }
     }
-    Ok(())
+    Ok(used)
+}
+
+fn list_used(certificate: &Certificate<'_>, answer: &Answer) -> ListUsed {
+    let details = CertificateDetails::from_der(certificate.der);
+    ListUsed {
+        certificate: certificate.fingerprint,
+        issuer: details.map(|details| details.issuer).unwrap_or_default(),
+        made: answer.made,
+        until: answer.until,
+    }
 }
 
 /// Whether a key (DER) signed a message with an algorithm (DER) that still holds.
 pub(super) fn verify(message: &[u8], signature: &[u8], algorithm: &[u8], key: &[u8]) -> bool {
+    let fact = Fact::of("signature", [message, signature, algorithm, key]);
+    if fact.is_known() {
+        return true;
+    }
+    let holds = verify_anew(message, signature, algorithm, key);
+    if holds {
+        fact.remember();
+    }
+    holds
+}
+
+fn verify_anew(message: &[u8], signature: &[u8], algorithm: &[u8], key: &[u8]) -> bool {
     use der::Decode;
     use x509_cert::spki::{AlgorithmIdentifierOwned, SubjectPublicKeyInfoOwned};
     let (Ok(algorithm), Ok(key)) = (

@@ -2,7 +2,7 @@
 //! byte range leaves out its own contents and nothing else.
 
 use super::lexer::{Entry, Lexer, Token, digit};
-use super::{DictionaryFault, PdfSignature, SignatureKind};
+use super::{Certification, DictionaryFault, PdfSignature, SignatureKind};
 use crate::cms::MAX_CMS;
 
 /// Digits of an offset: more than any file needs.
@@ -39,6 +39,7 @@ pub(super) fn read(
     let contents =
         find(&entries, b"Contents").ok_or(DictionaryFault::Missing { key: "Contents" })?;
     let kind = kind(bytes, &entries)?;
+    let certification = certification(bytes, &entries);
     let range = SignedRange::checked(byte_range, contents, file.len())?;
     if !ends_in_marker(file.get(..range.end).unwrap_or_default()) {
         return Err(DictionaryFault::NoEndOfFile);
@@ -49,6 +50,7 @@ pub(super) fn read(
     let signature = PdfSignature {
         object: number,
         kind,
+        certification,
         cms: structure(digits)?,
         header,
         gap: range.gap_begin..range.gap_end,
@@ -91,7 +93,7 @@ impl SignedRange {
     }
 }
 
-fn find<'e>(entries: &'e [Entry], key: &[u8]) -> Option<&'e Entry> {
+pub(super) fn find<'e>(entries: &'e [Entry], key: &[u8]) -> Option<&'e Entry> {
     entries.iter().find(|entry| entry.key == key)
 }
 
@@ -131,6 +133,54 @@ fn kind(bytes: &[u8], entries: &[Entry]) -> Result<SignatureKind, DictionaryFaul
             offset: entry.value.start,
         }),
     }
+}
+
+/// What the signer allows to be changed (ISO 32000-2 §12.8.2.2); nothing where it does not certify.
+fn certification(bytes: &[u8], entries: &[Entry]) -> Option<Certification> {
+    let reference = find(entries, b"Reference")?;
+    let mut lexer = Lexer::new(bytes, reference.value.start);
+    if !matches!(lexer.token(), Ok((Token::ArrayBegin, _))) {
+        return Some(Certification::Unclear);
+    }
+    let mut found = None;
+    loop {
+        let mut one = lexer.clone();
+        match lexer.token() {
+            Ok((Token::ArrayEnd, _)) => return found,
+            Ok((Token::DictionaryBegin, _)) => {
+                let Ok(transform) = one.dictionary() else {
+                    return Some(Certification::Unclear);
+                };
+                found = found.or(transform_of(bytes, &transform));
+                lexer = one;
+            }
+            _ => return Some(Certification::Unclear),
+        }
+    }
+}
+
+fn transform_of(bytes: &[u8], transform: &[Entry]) -> Option<Certification> {
+    let first = |entry: &Entry| Lexer::new(bytes, entry.value.start).token();
+    let method = find(transform, b"TransformMethod").map(first);
+    match method {
+        Some(Ok((Token::Name(name), _))) if name == b"DocMDP" => {}
+        Some(Ok((Token::Name(_), _))) => return None,
+        _ => return Some(Certification::Unclear),
+    }
+    let Some(parameters) = find(transform, b"TransformParams") else {
+        return Some(Certification::Forms);
+    };
+    let parameters = Lexer::new(bytes, parameters.value.start).dictionary();
+    let Ok(parameters) = parameters else {
+        return Some(Certification::Unclear);
+    };
+    let level = find(&parameters, b"P").map(|entry| bytes.get(entry.value.clone()));
+    Some(match level {
+        None | Some(Some(b"2")) => Certification::Forms,
+        Some(Some(b"1")) => Certification::Nothing,
+        Some(Some(b"3")) => Certification::Annotations,
+        Some(_) => Certification::Unclear,
+    })
 }
 
 /// `%%EOF`, and at most one end of line.

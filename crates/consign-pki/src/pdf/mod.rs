@@ -17,7 +17,7 @@
 //! - The signed bytes end in `%%EOF`: a signature signs whole revisions.
 //! - Of two signatures the later dictionary stands after all that the earlier one signed.
 //!   Two over one range, or ranges that interlock otherwise, are refused.
-//! - What follows the end is never passed over: [`Pdf::after`] measures it, and who judges
+//! - What follows the end is never passed over: [`Pdf::length_after`] measures it, and who judges
 //!   asks that a later signature covers it. A time-stamp covers for nobody: anybody gets one.
 //! - An object number of a signature dictionary that stands in the file twice is told
 //!   ([`PdfSignature::is_redefined`]): readers may take either.
@@ -29,6 +29,7 @@
 //! name, is not found and counts for nothing; it takes nothing away from the others.
 
 mod dictionary;
+mod history;
 mod lexer;
 mod objects;
 
@@ -36,6 +37,8 @@ use std::ops::Range;
 
 use crate::asn1::DerError;
 use crate::cms::MAX_CMS;
+
+pub use history::{Changes, History, Shown};
 
 /// Most signatures in a file.
 pub const MAX_SIGNATURES: usize = 32;
@@ -57,6 +60,8 @@ pub struct PdfSignature {
     pub object: u32,
     /// What its contents are said to be.
     pub kind: SignatureKind,
+    /// What its signer allows to be changed, if it certifies the file.
+    pub certification: Option<Certification>,
     /// Its contents: one DER structure, without the padding.
     pub cms: Vec<u8>,
     /// Where its object begins.
@@ -93,6 +98,33 @@ impl SignatureKind {
             b"ETSI.RFC3161" => Self::TimeStamp,
             b"adbe.pkcs7.sha1" | b"adbe.x509.rsa_sha1" => Self::Sha1,
             _ => Self::Other,
+        }
+    }
+}
+
+/// What the signer who certifies a file allows to be changed after (`/DocMDP`, ISO 32000-2
+/// §12.8.2.2.2, table 257). Validation data and time-stamps over the file are no changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Certification {
+    /// Nothing.
+    Nothing,
+    /// Forms may be filled in and signed.
+    Forms,
+    /// Annotations may be made, too.
+    Annotations,
+    /// It does not say in a way that is read here.
+    Unclear,
+}
+
+impl Certification {
+    /// The number by which it is written.
+    pub const fn level(self) -> Option<u8> {
+        match self {
+            Self::Nothing => Some(1),
+            Self::Forms => Some(2),
+            Self::Annotations => Some(3),
+            Self::Unclear => None,
         }
     }
 }
@@ -261,10 +293,19 @@ impl Pdf<'_> {
         &self.signatures
     }
 
-    /// How many bytes follow an end, and what they seem to be.
-    pub fn after(&self, end: usize) -> (usize, Addition) {
-        let rest = self.file.get(end..).unwrap_or_default();
-        (rest.len(), objects::addition(rest))
+    /// How many bytes follow an end.
+    pub const fn length_after(&self, end: usize) -> usize {
+        self.file.len().saturating_sub(end)
+    }
+
+    /// What the bytes that follow an end seem to be.
+    pub fn addition_after(&self, end: usize) -> Addition {
+        objects::addition(self.file.get(end..).unwrap_or_default())
+    }
+
+    /// Its objects, and what later revisions do to them.
+    pub fn history(&self) -> History<'_> {
+        History::read(self.file)
     }
 }
 

@@ -3,6 +3,9 @@
 use super::lexer::{is_regular, is_space};
 use super::{Addition, MAX_DICTIONARY, PdfSignature, dictionary};
 
+/// More bytes than stand before the keyword of a header.
+const MAX_HEADER: usize = 64;
+
 /// `12 0 obj`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Header {
@@ -18,7 +21,11 @@ pub(super) fn byte_range(file: &[u8], from: usize) -> Option<usize> {
 }
 
 /// Where a whole name stands.
-fn names<'f>(file: &'f [u8], name: &'f [u8], from: usize) -> impl Iterator<Item = usize> + 'f {
+pub(super) fn names<'f>(
+    file: &'f [u8],
+    name: &'f [u8],
+    from: usize,
+) -> impl Iterator<Item = usize> + 'f {
     hits(file, name, from).filter(move |at| {
         let next = file.get(at.saturating_add(name.len()));
         next.is_none_or(|byte| !is_regular(*byte))
@@ -80,16 +87,26 @@ fn number_at_end(bytes: &[u8]) -> Option<(usize, &[u8])> {
     Some((number, rest))
 }
 
+/// Every header of an object, in the order in which they stand.
+pub(super) fn headers(file: &[u8]) -> impl Iterator<Item = Header> + '_ {
+    hits(file, b"obj", 0)
+        .filter_map(|keyword| header(file, keyword.saturating_sub(MAX_HEADER), keyword))
+}
+
+/// Where tables of cross-references begin after an end: behind their keyword.
+pub(super) fn tables(file: &[u8], end: usize) -> impl Iterator<Item = usize> + '_ {
+    hits(file, b"xref", end).filter_map(move |at| {
+        let is_own = !file.get(..at)?.ends_with(b"start");
+        is_own.then_some(at.saturating_add(b"xref".len()))
+    })
+}
+
 /// Marks the signatures whose object number stands in the file more than once.
 pub(super) fn mark_redefined(file: &[u8], signatures: &mut [PdfSignature]) {
     if signatures.is_empty() {
         return;
     }
-    for keyword in hits(file, b"obj", 0) {
-        let from = keyword.saturating_sub(64);
-        let Some(found) = header(file, from, keyword) else {
-            continue;
-        };
+    for found in headers(file) {
         for signature in &mut *signatures {
             let other = found.begin != signature.header;
             signature.is_redefined |= other && found.number == signature.object;

@@ -96,7 +96,8 @@ fn a_signature_covers_all_but_its_own_contents() {
     assert_eq!(signature.kind, SignatureKind::Cades);
     assert_eq!(signature.cms, [0x30, 3, 2, 1, 1]);
     assert!(!signature.is_redefined);
-    assert_eq!(found.after(signature.end), (0, Addition::Nothing));
+    assert_eq!(found.length_after(signature.end), 0);
+    assert_eq!(found.addition_after(signature.end), Addition::Nothing);
     let text = String::from_utf8(file.clone()).unwrap();
     let expected = text.replace(&format!("<{CONTENTS}>"), "");
     assert_eq!(signature.signed(&file), expected.as_bytes());
@@ -261,7 +262,8 @@ fn later_signatures_cover_the_earlier_ones() {
     assert_eq!(ends, [first_end, file.len()]);
     assert_eq!(found.signatures()[1].kind, SignatureKind::Pkcs7);
     let added = file.len() - first_end;
-    assert_eq!(found.after(first_end), (added, Addition::Other));
+    assert_eq!(found.length_after(first_end), added);
+    assert_eq!(found.addition_after(first_end), Addition::Other);
 }
 
 #[test]
@@ -348,7 +350,116 @@ fn what_follows_is_measured_and_told_by_its_names() {
         file.extend(addition.bytes());
         let found = find(&file).unwrap();
         assert_eq!(found.signatures()[0].end, end);
-        assert_eq!(found.after(end), (addition.len(), expected), "{addition}");
+        assert_eq!(found.length_after(end), addition.len());
+        assert_eq!(found.addition_after(end), expected, "{addition}");
+    }
+}
+
+#[test]
+fn what_a_certifying_signer_allows_is_read() {
+    let certification = |reference: &str| {
+        let file = with_entries(&format!("{SUB_FILTER} {reference}")).file();
+        find(&file).unwrap().signatures()[0].certification
+    };
+    let transform = |rest: &str| format!("/Reference [<< /TransformMethod /DocMDP {rest} >>]");
+    assert_eq!(certification(""), None);
+    for (rest, expected) in [
+        ("/TransformParams << /P 1 >>", Certification::Nothing),
+        ("/TransformParams << /V /1.2 /P 2 >>", Certification::Forms),
+        ("/TransformParams << /P 3 >>", Certification::Annotations),
+        // Where nothing is said it is 2.
+        ("/TransformParams << >>", Certification::Forms),
+        ("", Certification::Forms),
+        ("/TransformParams << /P 4 >>", Certification::Unclear),
+        ("/TransformParams << /P 1 0 R >>", Certification::Unclear),
+        ("/TransformParams 7 0 R", Certification::Unclear),
+    ] {
+        assert_eq!(certification(&transform(rest)), Some(expected), "{rest}");
+    }
+    let field = "<< /TransformMethod /FieldMDP /TransformParams << /Action /All >> >>";
+    assert_eq!(certification(&format!("/Reference [{field}]")), None);
+    let both = format!("/Reference [{field} << /TransformMethod /Doc#4dDP >>]");
+    assert_eq!(certification(&both), Some(Certification::Forms));
+    for unclear in [
+        "/Reference 7 0 R",
+        "/Reference [7 0 R]",
+        "/Reference [<< >>]",
+    ] {
+        assert_eq!(
+            certification(unclear),
+            Some(Certification::Unclear),
+            "{unclear}"
+        );
+    }
+}
+
+/// A file whose first revision has this page, and whose second, signed one, ends in `later`.
+fn changes(later: &str) -> Changes {
+    let mut file = b"%PDF-1.7\n".to_vec();
+    file.extend(
+        b"1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n\
+          3 0 obj\n<< /Type /Page /MediaBox [0 0 9 9] /Contents 4 0 R >>\nendobj\n\
+          4 0 obj\n<< /Length 1 >>\nstream\nx\nendstream\nendobj\n\
+          7 0 obj\n[ 8 0 R ]\nendobj\ntrailer\n<< /Root 1 0 R >>\n",
+    );
+    Revision::default().add(&mut file);
+    let end = file.len();
+    file.extend(later.bytes());
+    find(&file).unwrap().history().changes_after(end)
+}
+
+#[test]
+fn what_later_revisions_change_is_told_by_kind() {
+    for (later, expected) in [
+        ("", Changes::Nothing),
+        ("trailer\n<< /Root 1 0 R >>", Changes::Nothing),
+        ("trailer\n<< /Root 9 0 R >>", Changes::Anything),
+        (
+            "9 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj",
+            Changes::Anything,
+        ),
+        (
+            "9 0 obj\n<< /Type /DSS /Certs [] >>\nendobj",
+            Changes::Nothing,
+        ),
+        (
+            "1 0 obj\n<</DSS 9 0 R/Type/Catalog/Pages 2 0 R>>\nendobj",
+            Changes::Nothing,
+        ),
+        (
+            "1 0 obj\n<< /Type /Catalog /Pages 9 0 R >>\nendobj",
+            Changes::Anything,
+        ),
+        ("1 0 obj\n<< /Type /Catalog >>\nendobj", Changes::Anything),
+        (
+            "3 0 obj\n<< /Type /Page /MediaBox [ 0 0  9 9 ] /Contents 4 0 R /Annots [8 0 R] >>",
+            Changes::Nothing,
+        ),
+        (
+            "3 0 obj\n<< /Type /Page /MediaBox [0 0 9 9] /Contents 9 0 R >>",
+            Changes::Anything,
+        ),
+        (
+            "4 0 obj\n<< /Length 1 >>\nstream\ny\nendstream",
+            Changes::Anything,
+        ),
+        ("7 0 obj\n[ 8 0 R 9 0 R ]\nendobj", Changes::Nothing),
+        ("7 0 obj\nnull\nendobj", Changes::Anything),
+        (
+            "8 0 obj\n<< /Type /Annot /Subtype /Widget /FT /Tx /V (x) >>",
+            Changes::Forms,
+        ),
+        (
+            "8 0 obj\n<< /Type /Annot /Subtype /Link >>",
+            Changes::Annotations,
+        ),
+        (
+            "8 0 obj\n<< /Subtype /Link /Rect [0 0 9 9] >>",
+            Changes::Annotations,
+        ),
+        ("9 0 obj\n<< /Type /ObjStm >>\nstream", Changes::Unclear),
+    ] {
+        assert_eq!(changes(later), expected, "{later}");
     }
 }
 
@@ -400,6 +511,7 @@ proptest::proptest! {
         proptest::sample::select(vec![
             "/ByteRange", "[0 5 9 ", "]", "<", ">", "<<", ">>", "(", ")", "\\", "%", "\n", " ",
             "5 0 obj", "endobj", "/Contents", "<3003020101>", "/SubFilter", "/#", "obj", "%%EOF",
+            "6 0 obj", "/V 5 0 R", "/Fields", "6 0 R", "xref", "6 1", "trailer", "/Root", "/Type",
         ]), 0..60))
     {
         let file = format!("%PDF-1.7\n{}", parts.concat());
@@ -407,6 +519,15 @@ proptest::proptest! {
             for one in found.signatures() {
                 proptest::prop_assert!(one.end <= file.len());
             }
+        }
+        // Whatever stands behind a good signature is looked at, too.
+        let mut signed = Revision::default().file();
+        signed.extend(parts.concat().bytes());
+        if let Ok(found) = find(&signed)
+            && let Some(first) = found.signatures().first()
+        {
+            let history = found.history();
+            let _ = (history.changes_after(first.end), history.shown(first));
         }
     }
 }

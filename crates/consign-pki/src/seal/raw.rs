@@ -52,6 +52,21 @@ pub fn rsa_public_key(modulus: &[u8], exponent: &[u8]) -> Result<Vec<u8>, SealEr
     accepted(spki(&[&algorithm, &[asn1::NULL, 0]], &key))
 }
 
+/// The algorithm of a token's signatures by a key, DER `SubjectPublicKeyInfo`.
+///
+/// # Errors
+/// Neither P-256 nor RSA.
+pub fn algorithm(public_key_der: &[u8]) -> Result<SignatureAlgorithm, SealError> {
+    match PublicKey::from_spki(public_key_der) {
+        Ok(PublicKey::EcdsaP256(_)) => Ok(SignatureAlgorithm::EcdsaP256Sha256),
+        Ok(PublicKey::Rsa { .. }) => Ok(SignatureAlgorithm::RsaPkcs1Sha256),
+        Ok(_) => Err(SealError::UnsupportedKey {
+            oid: "neither P-256 nor RSA".to_owned(),
+        }),
+        Err(_) => Err(SealError::Rejected),
+    }
+}
+
 /// The key of 32 raw bytes, as DER `SubjectPublicKeyInfo`.
 pub fn ed25519_public_key(public: &[u8; 32]) -> Vec<u8> {
     ed25519_spki(public)

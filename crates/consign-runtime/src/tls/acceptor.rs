@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,13 +17,14 @@ use rustls::NamedGroup;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Sleep, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_stream::Stream;
 use tonic::transport::server::Connected;
 use tracing::{debug, error, info};
 
+use super::guests::{GuestLimits, Seat, Seats};
 use super::peer::{CertificateFingerprint, PeerIdentity, RefusedPeer};
 use super::{ALPN, ServerTls};
 use crate::accept::Backoff;
@@ -32,15 +34,21 @@ use crate::accept::Backoff;
 pub struct AcceptLimits {
     /// How many handshakes run at once; more connections wait in the listener's queue.
     pub handshakes: usize,
+    /// How many of these one source may have; more of its connections are closed at once.
+    pub handshakes_per_source: usize,
     /// How long one may take.
     pub deadline: Duration,
+    /// Bounds on those whom the policy lets in without knowing them, if it does so.
+    pub guests: Option<GuestLimits>,
 }
 
 impl Default for AcceptLimits {
     fn default() -> Self {
         Self {
             handshakes: 256,
+            handshakes_per_source: 256,
             deadline: Duration::from_secs(10),
+            guests: None,
         }
     }
 }
@@ -65,6 +73,11 @@ pub fn incoming(listener: TcpListener, tls: ServerTls, limits: AcceptLimits) -> 
         listener,
         tls,
         limits,
+        arrivals: Seats::new(usize::MAX, limits.handshakes_per_source.max(1)),
+        guests: limits.guests.map(|guests| GuestRoom {
+            seats: Seats::new(guests.total, guests.per_source),
+            limits: guests,
+        }),
         handshakes: JoinSet::new(),
         backoff: Backoff::default(),
     }
@@ -76,8 +89,24 @@ pub struct Incoming {
     listener: TcpListener,
     tls: ServerTls,
     limits: AcceptLimits,
+    arrivals: Arc<Seats>,
+    guests: Option<GuestRoom>,
     handshakes: JoinSet<Option<TlsConnection>>,
     backoff: Backoff,
+}
+
+/// Room for those whom the policy does not know.
+#[derive(Clone, Debug)]
+struct GuestRoom {
+    seats: Arc<Seats>,
+    limits: GuestLimits,
+}
+
+/// A connection in that room: its seat, and when it ends.
+#[derive(Debug)]
+struct Guest {
+    _seat: Seat,
+    end: Pin<Box<Sleep>>,
 }
 
 impl Stream for Incoming {
@@ -104,9 +133,17 @@ impl Stream for Incoming {
             match this.listener.poll_accept(cx) {
                 Poll::Ready(Ok((stream, remote))) => {
                     this.backoff.accepted();
+                    let Some(seat) = this.arrivals.take(remote.ip()) else {
+                        debug!(%remote, "too many handshakes of one source");
+                        continue;
+                    };
                     let (tls, deadline) = (this.tls.clone(), this.limits.deadline);
-                    this.handshakes
-                        .spawn(handshake(stream, remote, tls, deadline));
+                    let guests = this.guests.clone();
+                    this.handshakes.spawn(async move {
+                        let connection = handshake(stream, remote, tls, deadline).await;
+                        drop(seat);
+                        connection.and_then(|connection| connection.admitted(guests.as_ref()))
+                    });
                 }
                 Poll::Ready(Err(error)) => this.backoff.failed(&error),
                 Poll::Pending => return Poll::Pending,
@@ -120,6 +157,7 @@ impl Stream for Incoming {
 pub struct TlsConnection {
     stream: TlsStream<TcpStream>,
     peer: PeerInfo,
+    guest: Option<Guest>,
 }
 
 impl TlsConnection {
@@ -127,6 +165,25 @@ impl TlsConnection {
     #[must_use]
     pub fn peer(&self) -> &PeerInfo {
         &self.peer
+    }
+
+    /// The connection with a seat in the guests' room, if it is a guest's; `None` where there is
+    /// none left.
+    fn admitted(mut self, guests: Option<&GuestRoom>) -> Option<Self> {
+        let room = guests.filter(|room| room.limits.identity == self.peer.identity);
+        let Some(room) = room else {
+            return Some(self);
+        };
+        let remote = self.peer.remote;
+        let Some(seat) = room.seats.take(remote.ip()) else {
+            log_refusal(remote, &"too many connections of peers that are not listed");
+            return None;
+        };
+        self.guest = Some(Guest {
+            _seat: seat,
+            end: Box::pin(sleep(room.limits.stay)),
+        });
+        Some(self)
     }
 }
 
@@ -163,7 +220,11 @@ async fn handshake(
         }
     };
     match identify(&stream, remote, &tls) {
-        Ok(peer) => Some(TlsConnection { stream, peer }),
+        Ok(peer) => Some(TlsConnection {
+            stream,
+            peer,
+            guest: None,
+        }),
         Err(reason) => {
             log_refusal(remote, &*reason);
             None
@@ -215,6 +276,11 @@ impl AsyncRead for TlsConnection {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if let Some(guest) = &mut self.guest
+            && guest.end.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }

@@ -232,6 +232,7 @@ async fn silent_and_senseless_connections_cost_the_others_nothing() {
     let limits = AcceptLimits {
         handshakes: 1,
         deadline: Duration::from_millis(50),
+        ..AcceptLimits::default()
     };
     let address = network.serve(limits).await;
     let mut silent = TcpStream::connect(address).await.unwrap();
@@ -247,6 +248,67 @@ async fn silent_and_senseless_connections_cost_the_others_nothing() {
         0,
         "closed at the deadline"
     );
+}
+
+#[tokio::test]
+async fn one_source_does_not_have_all_handshakes() {
+    let network = Network::new();
+    let limits = AcceptLimits {
+        handshakes_per_source: 2,
+        ..AcceptLimits::default()
+    };
+    let address = network.serve(limits).await;
+    let _silent = [
+        TcpStream::connect(address).await.unwrap(),
+        TcpStream::connect(address).await.unwrap(),
+    ];
+    let mut third = TcpStream::connect(address).await.unwrap();
+    let ended = third.read(&mut [0]).await;
+    assert!(!matches!(ended, Ok(1..)), "closed at once: {ended:?}");
+    let other = tokio::net::TcpSocket::new_v4().unwrap();
+    other.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = other.connect(address).await.unwrap();
+    let mut byte = [0];
+    let waits = tokio::time::timeout(Duration::from_millis(200), other.read(&mut byte));
+    assert!(waits.await.is_err(), "another source is listened to");
+}
+
+#[tokio::test]
+async fn guests_have_a_share_and_a_time() {
+    let mut network = Network::new();
+    let guest = credentials();
+    network.directory.put(&guest.identity, Ok(0));
+    let limits = AcceptLimits {
+        guests: Some(GuestLimits {
+            identity: PeerIdentity([0; 16]),
+            total: 10,
+            per_source: 1,
+            stay: Duration::from_secs(2),
+        }),
+        ..AcceptLimits::default()
+    };
+    let address = network.serve(limits).await.to_string();
+    let known = network.client();
+    network.node = guest;
+    let guest = network.client();
+    let first = connect_now(&address, &guest).await.unwrap();
+    ask(first.clone()).await.unwrap();
+    let fault = connect_now(&address, &guest).await.unwrap_err();
+    assert!(fault.is_transient(), "{fault:?}");
+    // Whoever is known is not a guest.
+    let own = connect_now(&address, &known).await.unwrap();
+    ask(own.clone()).await.unwrap();
+    // The first has to go, and the next has the seat.
+    let next = async {
+        loop {
+            if let Ok(next) = connect_now(&address, &guest).await {
+                return ask(next).await;
+            }
+        }
+    };
+    let next = tokio::time::timeout(Duration::from_secs(30), next).await;
+    next.unwrap().unwrap();
+    ask(own).await.unwrap();
 }
 
 #[tokio::test]

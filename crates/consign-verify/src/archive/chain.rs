@@ -7,19 +7,19 @@ use consign_pki::path::PathError;
 use consign_pki::timestamp::TimeStampError;
 
 use super::ArchiveStamp;
-use crate::container::{JudgedAt, SealTrust, with_causes};
-use crate::report::{Check, Report};
+use crate::container::{JudgedAt, SealTrust};
+use crate::report::{Aspect, Check, CheckName, Evidence, NotChecked, Reason, Report};
+use crate::report::{SubIndication, Why};
 use crate::time_stamp::{self, ProvenTime, TimeStampFault};
 
-const NAME: &str = "archive-time-stamp";
-const CLAUSE: &str = "EN 319 102-1 §5.6, EN 319 162-1 §A.7";
+const NAME: CheckName = CheckName::ArchiveTimeStamp;
 
 /// What a time-stamp that does not count makes of the whole.
 enum Fault {
     /// It is not what was archived.
-    Wrong(Check),
-    /// It proves nothing; the sub-indication and why.
-    Proves(&'static str, String),
+    Wrong(Reason, TimeStampFault),
+    /// It proves nothing, and why.
+    ProvesNothing(Reason, Option<TimeStampFault>, Vec<Evidence>),
 }
 
 /// Judges the time-stamps, newest first; gives them oldest first, and the oldest time that they
@@ -33,7 +33,7 @@ pub(super) fn check(
 ) -> (Vec<ArchiveStamp>, Option<Timestamp>) {
     let mut stamps = Vec::with_capacity(layers.len());
     let mut proven: Option<Timestamp> = None;
-    let mut reason = None;
+    let mut first = None;
     for layer in layers.iter().rev() {
         let known = proven.unwrap_or(at.time());
         let lists = lists(known);
@@ -48,34 +48,45 @@ pub(super) fn check(
             authority: None,
             until: None,
         };
+        let file = Evidence::file(&layer.token_name);
         match judge(layer, &trust, known) {
             Ok(counts) => {
                 let ProvenTime { time, until, .. } = counts;
-                let detail = format!(
-                    "{}: all before it existed at {time}: {}, as of {known}",
-                    layer.token_name, counts.authority
-                );
-                report.passed(NAME, CLAUSE, detail);
+                let check = Check::passed(NAME)
+                    .with(file)
+                    .with(Evidence::stamp(&counts));
+                report.push(check.with(Evidence::judged_at(known)));
+                if !counts.revocation_known {
+                    report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
+                }
                 proven = Some(counts.latest.min(known));
                 stamp.time = Some(time);
                 stamp.until = Some(until);
                 stamp.authority = Some(counts.authority);
             }
-            Err(Fault::Wrong(check)) => {
-                report.malformed |= check.sub_indication == Some("FORMAT_FAILURE");
-                report.push(check);
+            Err(Fault::Wrong(reason, fault)) => {
+                report.malformed |= reason.sub_indication() == SubIndication::FormatFailure;
+                let check = Check::failed(NAME, reason, ErrorCode::ContainerDigest);
+                report.push(check.because(&fault).with(file));
             }
-            Err(Fault::Proves(sub_indication, why)) => {
-                let detail = format!("{}: not counted: {why}", layer.token_name);
-                report.push(Check::noted(NAME, CLAUSE, detail.clone()));
-                reason.get_or_insert((sub_indication, detail));
+            Err(Fault::ProvesNothing(reason, fault, looked_at)) => {
+                let about = |check: Check| {
+                    let check = match &fault {
+                        Some(fault) => check.because(fault),
+                        None => check,
+                    };
+                    let check = check.with(file.clone()).with_all(looked_at.clone());
+                    check.with(Evidence::judged_at(known))
+                };
+                report.push(about(Check::noted(NAME, reason)));
+                first.get_or_insert_with(|| about(Check::undecided(NAME, reason)));
             }
         }
         stamps.push(stamp);
     }
     // Who says himself that it existed then needs nothing proven.
-    if let (None, Some((sub_indication, detail)), JudgedAt::Now(_)) = (proven, reason, at) {
-        report.push(Check::indeterminate(NAME, CLAUSE, sub_indication, detail));
+    if let (None, Some(check), JudgedAt::Now(_)) = (proven, first, at) {
+        report.push(check);
     }
     stamps.reverse();
     (stamps, proven)
@@ -88,59 +99,50 @@ fn judge(
     known: Timestamp,
 ) -> Result<ProvenTime, Fault> {
     let stamp = time_stamp::judge_lasting(&layer.token, &layer.manifest_bytes, trust, known)
-        .map_err(|fault| fault_of(layer, &fault))?;
+        .map_err(fault_of)?;
     if stamp.time > known {
-        let why = format!("it says {}, and was there at {known}", stamp.time);
-        return Err(Fault::Proves("TIMESTAMP_ORDER_FAILURE", why));
+        let looked_at = vec![Evidence::stamp(&stamp)];
+        return Err(Fault::ProvesNothing(
+            Reason::StampAfterNext,
+            None,
+            looked_at,
+        ));
     }
     Ok(stamp)
 }
 
-fn fault_of(layer: &ArchiveLayer, fault: &TimeStampFault) -> Fault {
-    let why = with_causes(fault);
-    let sub_indication = match fault {
-        TimeStampFault::Authority(PathError::Expired { not_after, .. }) => {
-            let ended = Timestamp::from_unix_saturating(*not_after);
-            let why = format!(
-                "its authority's certificate ended at {ended}, and no time-stamp that counts was \
-                 added before"
-            );
-            return Fault::Proves("OUT_OF_BOUNDS_NO_POE", why);
-        }
-        TimeStampFault::Authority(PathError::Revoked { .. }) => "REVOKED_NO_POE",
-        // One signed by another key only shares its issuer's name.
-        TimeStampFault::Authority(PathError::Untrusted | PathError::BadSignature) => {
-            "NO_CERTIFICATE_CHAIN_FOUND"
-        }
-        TimeStampFault::Authority(PathError::RevocationUnknown { .. }) => "TRY_LATER",
-        TimeStampFault::Authority(_) => "CHAIN_CONSTRAINTS_FAILURE",
+fn fault_of(fault: TimeStampFault) -> Fault {
+    let reason = match &fault {
+        TimeStampFault::Authority(error) => match error {
+            PathError::Expired { .. } => Reason::StampNotRenewed,
+            PathError::Revoked { .. } => Reason::RevokedUnproven,
+            // One signed by another key only shares its issuer's name.
+            PathError::Untrusted | PathError::BadSignature => Reason::NoPath,
+            PathError::RevocationUnknown { .. } => Reason::RevocationUnknown,
+            PathError::TooLong | PathError::TooMuch { .. } => Reason::PathTooLong,
+            _ => Reason::WrongUsage,
+        },
         // What is not known here may be known elsewhere.
         TimeStampFault::Token(
             TimeStampError::Digest { .. }
             | TimeStampError::Version { .. }
             | TimeStampError::Extension
             | TimeStampError::Signature(CmsError::Algorithms { .. }),
-        ) => "CRYPTO_CONSTRAINTS_FAILURE_NO_POE",
+        ) => Reason::AlgorithmUnknown,
         TimeStampFault::Token(error) => {
-            let sub_indication = match error {
+            let reason = match error {
                 TimeStampError::Imprint
-                | TimeStampError::Signature(CmsError::MessageDigestMismatch) => "HASH_FAILURE",
+                | TimeStampError::Signature(CmsError::MessageDigestMismatch) => {
+                    Reason::ContentChanged
+                }
                 TimeStampError::Encoding(_)
                 | TimeStampError::Signature(CmsError::Encoding(_) | CmsError::NotSignedData) => {
-                    "FORMAT_FAILURE"
+                    Reason::FormatBroken
                 }
-                _ => "SIG_CRYPTO_FAILURE",
+                _ => Reason::SignatureWrong,
             };
-            let detail = format!("{}: {why}", layer.token_name);
-            let code = ErrorCode::ContainerDigest;
-            return Fault::Wrong(Check::failed(
-                NAME,
-                CLAUSE,
-                code,
-                Some(sub_indication),
-                detail,
-            ));
+            return Fault::Wrong(reason, fault);
         }
     };
-    Fault::Proves(sub_indication, why)
+    Fault::ProvesNothing(reason, Some(fault), Vec::new())
 }

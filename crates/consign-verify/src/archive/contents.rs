@@ -14,19 +14,18 @@ use std::io::{Read, Seek};
 
 use consign_domain::directory::Role;
 use consign_domain::limits::MAX_EVIDENCE;
-use consign_domain::statement::{Envelope, Evidence, Statement, Status};
+use consign_domain::statement::{Envelope, Evidence as Event, Statement, Status};
 use consign_domain::{Digest, ErrorCode, Salt, SignedStatement, Timestamp};
 use consign_pki::asic::FileHash;
 use consign_pki::asic::outer::{INNER_NAME, OuterContainer};
 use consign_pki::path::{MAX_REVOCATION_LIST, revocation};
 use consign_pki::timestamp::MAX_MESSAGE;
 
-use super::{STATEMENTS, nearest};
-use crate::container::with_causes;
+use super::nearest;
 use crate::directory::{Directory, EntryProof, MAX_PROOF};
 use crate::exchange;
-use crate::report::{Check, Report};
-use crate::statement::{StatementRefusal, verify_statement};
+use crate::report::{Aspect, Check, CheckName, Counted, Evidence, NotChecked, Reason, Report, Why};
+use crate::statement::{StatementRefusal, reason_of, verify_statement};
 use crate::trust::TrustStore;
 
 /// The sender's envelope, without its ending.
@@ -41,8 +40,6 @@ pub const CERTIFICATES: &str = "certificates/";
 pub const LISTS: &str = "revocation/";
 /// Where directory entries lie.
 pub const DIRECTORY: &str = "directory/";
-
-const CLAUSE: &str = "RFC 8032, EN 319 522-2";
 
 /// Most bytes that are read besides the document's container, and most lists.
 const MAX_BYTES: u64 = 128 << 20;
@@ -78,8 +75,9 @@ impl Contents {
                 bytes += file.size;
             }
             if bytes > MAX_BYTES {
-                let detail = format!("{name} and what follows it is more than is read");
-                report.push(Check::noted("archive-contents", CLAUSE, detail));
+                // It and what follows it.
+                let check = Check::noted(CheckName::ArchiveContents, Reason::TooLarge);
+                report.push(check.with(Evidence::file(name)));
                 break;
             }
             let mut read = |most: usize| archive.read(name, most as u64).ok();
@@ -139,34 +137,34 @@ impl Contents {
         }
         let directories: Vec<&Directory> = self.directories.iter().chain(newest).collect();
         if directories.is_empty() {
-            return report.not_checked.push(STATEMENTS);
+            let skipped = NotChecked::new(Aspect::ArchiveStatements, Why::NothingGiven);
+            return report.skip(skipped);
         }
-        let name = "archive-statements";
+        let name = CheckName::ArchiveStatements;
         let mut good = 0;
         for (file, signed) in &self.statements {
             match verify(signed, &directories) {
                 Ok(()) => good += 1,
                 Err(refusal @ StatementRefusal::Signature) => {
-                    let detail = format!("{file}: {}", with_causes(&refusal));
-                    let (code, why) = (refusal.code(), Some("SIG_CRYPTO_FAILURE"));
-                    report.push(Check::failed(name, CLAUSE, code, why, detail));
+                    let check = Check::failed(name, reason_of(&refusal), refusal.code());
+                    report.push(check.because(&refusal).with(Evidence::file(file)));
                 }
                 // It may be of a kind to come.
                 Err(refusal) => {
-                    let detail = format!("{file}: {}", with_causes(&refusal));
-                    report.push(Check::noted(name, CLAUSE, detail));
+                    let check = Check::noted(name, reason_of(&refusal));
+                    report.push(check.because(&refusal).with(Evidence::file(file)));
                 }
             }
         }
         if good > 0 {
-            let detail = format!("{good} statements, by the keys of whom they name");
-            report.passed(name, CLAUSE, detail);
+            let count = Evidence::count(Counted::Statements, good);
+            report.push(Check::passed(name).with(count));
         }
     }
 
     /// The envelope commits to this container.
     fn check_commitment(&self, report: &mut Report) {
-        let (name, clause) = ("archive-envelope", "SHA-256(salt ‖ SHA-256(container))");
+        let name = CheckName::ArchiveEnvelope;
         let envelope_file = format!("{ENVELOPE}.json");
         let mut statements = self.statements.iter();
         let envelope = statements.find(|(file, _)| *file == envelope_file);
@@ -175,19 +173,15 @@ impl Contents {
         else {
             return;
         };
-        match exchange::check_content(&envelope, salt, container) {
-            Ok(()) => {
-                let detail = format!("sent as {} by {}", envelope.id, envelope.signer.code);
-                report.passed(name, clause, detail);
+        let check = match exchange::check_content(&envelope, salt, container) {
+            Ok(()) => Check::passed(name),
+            Err(error) => {
+                let (reason, code) = (Reason::ContentChanged, ErrorCode::ContainerDigest);
+                Check::failed(name, reason, code).because(&error)
             }
-            Err(error) => report.push(Check::failed(
-                name,
-                clause,
-                ErrorCode::ContainerDigest,
-                Some("HASH_FAILURE"),
-                with_causes(&error),
-            )),
-        }
+        };
+        let text = format!("{} ({})", envelope.id, envelope.signer.code).into();
+        report.push(check.with(Evidence::Subject { text }));
     }
 }
 
@@ -197,9 +191,8 @@ fn directories_of(
     report: &mut Report,
 ) -> Vec<Directory> {
     Directory::of_proofs(proofs, store).unwrap_or_else(|error| {
-        let why = with_causes(&error);
-        let detail = format!("the directory entries are not counted: {why}");
-        report.push(Check::noted("archive-directory", CLAUSE, detail));
+        let check = Check::noted(CheckName::ArchiveDirectory, Reason::EntriesNotProven);
+        report.push(check.because(&error));
         Vec::new()
     })
 }
@@ -226,9 +219,9 @@ fn verify_by(signed: &SignedStatement, directory: &Directory) -> Result<(), Stat
     } else if begins(Status::KIND.as_str()) {
         verify_statement::<Status>(signed, &[Role::Agency], directory).map(drop)
     } else {
-        let evidence = Evidence::parse(&signed.statement)
+        let evidence = Event::parse(&signed.statement)
             .map_err(|source| StatementRefusal::Malformed { source })?;
         let role = evidence.event.said_by();
-        verify_statement::<Evidence>(signed, &[role], directory).map(drop)
+        verify_statement::<Event>(signed, &[role], directory).map(drop)
     }
 }

@@ -1,24 +1,29 @@
 //! Seals: the CAdES signature over a manifest, the certificate behind it, and whether it
 //! is the issuer's.
 
-use consign_domain::directory::{AgencyEntry, KeyState};
+use consign_domain::directory::{AgencyEntry, KeyState, Validity};
 use consign_domain::document::Document;
-use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_pki::asic::SignatureLayer;
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::cms::{self, CadesSignature, CmsError};
-use consign_pki::path::revocation::RevocationReason;
-use consign_pki::path::{self, PathError, PathPurpose, RevocationCheck};
+use consign_pki::path::{self, PathError, PathPurpose};
 use serde::Serialize;
 
-use super::{ORGANIZATION_IDENTIFIER_PREFIX, SEAL_USAGE, with_causes};
+use super::Policy;
 use crate::directory::Directory;
-use crate::report::{Check, Report};
-use crate::time_stamp;
+use crate::report::{Aspect, Check, CheckName, Evidence, NotChecked, Reason, Report, Why};
+use crate::signer::{self, Names};
 
-/// Time-stamps of one seal that are looked at.
-const MAX_STAMPS: usize = 4;
+const NAMES: Names = Names {
+    signature: CheckName::SealSignature,
+    algorithm: CheckName::SealAlgorithm,
+    time_stamp: CheckName::SealTimeStamp,
+    claimed_time: CheckName::SealTime,
+    certificate: CheckName::SealCertificate,
+    revocation: CheckName::SealRevocation,
+    code: ErrorCode::SealInvalid,
+};
 
 /// As of when a container is judged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,120 +104,72 @@ pub struct SealInfo {
     pub algorithm: &'static str,
 }
 
-/// Checks one layer: signature and certificate path.
+/// Checks one layer: signature, algorithm, times and certificate path.
 pub(super) fn check(
     index: usize,
     layer: &SignatureLayer,
     late_stamp: Option<&Vec<u8>>,
     trust: &SealTrust<'_>,
+    policy: &Policy,
     at: JudgedAt,
     report: &mut Report,
 ) -> Option<SealInfo> {
-    let (name, clause) = ("seal-signature", "EN 319 122-1 §6, RFC 5652 §5.6");
+    let file = Evidence::file(&layer.signature_name);
     let signature = match cms::parse_and_verify(&layer.signature_bytes, &layer.manifest_bytes) {
         Ok(signature) => signature,
         Err(error) => {
-            report.push(signature_fault(name, clause, &error));
+            report.push(signer::signature_fault(&NAMES, &error).with(file));
             report.malformed |= matches!(error, CmsError::Encoding(_) | CmsError::NotSignedData);
             return None;
         }
     };
-    let mut info = describe(layer, &signature);
-    let who = info
-        .as_ref()
-        .and_then(|info| info.organization.clone())
-        .unwrap_or_default();
-    report.passed(name, clause, format!("{}: {who}", layer.signature_name));
-    let late_stamp = late_stamp.filter(|_| index == 0);
-    let proven = proven_time(layer, &signature, late_stamp, trust, at, report);
+    let details = CertificateDetails::from_der(&signature.signer_certificate).ok();
+    report.push(
+        Check::passed(NAMES.signature)
+            .with(file)
+            .with(Evidence::signed(&layer.manifest_bytes))
+            .with_all(details.as_ref().map(Evidence::certificate)),
+    );
+    if let Some(details) = &details {
+        report.push(signer::check_algorithm(&NAMES, &signature, details, policy));
+    }
+    let mut info = details
+        .clone()
+        .map(|details| info(layer, &signature, details));
+    let time = at.time();
+    let stamped = signer::check_stamps(&NAMES, &signature, late_stamp, trust, policy, time, report);
+    let proven = stamped.map(|stamped| stamped.proven);
     if let Some(info) = &mut info {
         info.proven_time = proven;
     }
     let at = proven.map_or(at, JudgedAt::Proven);
-    check_claimed_time(info.as_ref(), at, report);
-    check_path(index, layer, &signature, trust, at, report);
+    let claimed = info.as_ref().and_then(|info| info.claimed_time);
+    signer::check_claimed_time(&NAMES, claimed, policy, at.time(), report);
+    let purpose = purpose(index, trust, policy);
+    match validate(&signature, trust, purpose, at.time()) {
+        Ok(path) => {
+            let (details, at) = (details.as_ref(), at.time());
+            signer::check_path(&NAMES, &path, details, trust, policy, at, report);
+        }
+        // Another signer may come from another infrastructure, which nobody here judges.
+        Err(PathError::Untrusted) if index > 0 => {
+            let who = layer.signature_name.as_str().into();
+            let skipped = NotChecked::new(Aspect::FurtherSigners, Why::OtherInfrastructure);
+            report.skip(skipped.of([who]));
+            let check = Check::noted(NAMES.certificate, Reason::SignerNotJudged);
+            report.push(check.with(Evidence::file(&layer.signature_name)));
+        }
+        Err(error) => report.push(signer::path_fault(&NAMES, &error, &signature, trust, at)),
+    }
     info
 }
 
-/// The earliest time that a time-stamp on a seal's value proves, if there is one that counts
-/// and it is no later than what is known anyhow. One that does not count proves nothing, and
-/// makes nothing worse.
-fn proven_time(
+fn info(
     layer: &SignatureLayer,
     signature: &CadesSignature,
-    late_stamp: Option<&Vec<u8>>,
-    trust: &SealTrust<'_>,
-    at: JudgedAt,
-    report: &mut Report,
-) -> Option<Timestamp> {
-    let (name, clause) = ("seal-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
-    let mut proven: Option<Timestamp> = None;
-    let inside = signature.time_stamp_tokens.iter();
-    for token in late_stamp.into_iter().chain(inside).take(MAX_STAMPS) {
-        let seal = &layer.signature_name;
-        match time_stamp::judge(token, &signature.signature_value, trust, at.time()) {
-            // It may be a second later than it says, and is no later than what is known.
-            Ok(stamp) if stamp.time <= at.time() => {
-                let time = stamp.latest.min(at.time());
-                let who = stamp.authority;
-                report.passed(name, clause, format!("existed at {time}: {who}"));
-                proven = Some(proven.map_or(time, |known| known.min(time)));
-            }
-            Ok(stamp) => {
-                let (time, who) = (stamp.time, stamp.authority);
-                let detail = format!("{seal}: stamped at {time} by {who}, which is later");
-                report.push(Check::noted(name, clause, detail));
-            }
-            Err(fault) => {
-                let detail = format!("{seal}: not counted: {}", with_causes(&fault));
-                report.push(Check::noted(name, clause, detail));
-            }
-        }
-    }
-    proven
-}
-
-/// An algorithm that is not known here may be known elsewhere: doubt, not failure.
-fn signature_fault(name: &'static str, clause: &'static str, error: &CmsError) -> Check {
-    let detail = with_causes(error);
-    let sub_indication = match error {
-        CmsError::Algorithms { .. } => {
-            let sub_indication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE";
-            return Check::indeterminate(name, clause, sub_indication, detail);
-        }
-        CmsError::MessageDigestMismatch => "HASH_FAILURE",
-        CmsError::Signature(_) => "SIG_CRYPTO_FAILURE",
-        _ => "FORMAT_FAILURE",
-    };
-    Check::failed(
-        name,
-        clause,
-        ErrorCode::SealInvalid,
-        Some(sub_indication),
-        detail,
-    )
-}
-
-/// A signer's clock proves nothing, but a time to come is worth a word.
-fn check_claimed_time(info: Option<&SealInfo>, at: JudgedAt, report: &mut Report) {
-    let Some(claimed) = info.and_then(|info| info.claimed_time) else {
-        return;
-    };
-    if claimed > at.time().plus_seconds(MAX_SKEW_SECONDS) {
-        report.push(Check::noted(
-            "seal-time",
-            "EN 319 122-1 §5.2.1",
-            format!(
-                "the signer's clock said {claimed}, judged as of {}",
-                at.time()
-            ),
-        ));
-    }
-}
-
-fn describe(layer: &SignatureLayer, signature: &CadesSignature) -> Option<SealInfo> {
-    let details = CertificateDetails::from_der(&signature.signer_certificate).ok()?;
-    Some(SealInfo {
+    details: CertificateDetails,
+) -> SealInfo {
+    SealInfo {
         manifest: layer.manifest_name.clone(),
         organization: details.organization,
         organization_identifier: details.organization_identifier,
@@ -221,21 +178,13 @@ fn describe(layer: &SignatureLayer, signature: &CadesSignature) -> Option<SealIn
         claimed_time: signature.signing_time.map(Timestamp::from_unix_saturating),
         proven_time: None,
         algorithm: signature.algorithm.name(),
-    })
+    }
 }
 
-fn check_path(
-    index: usize,
-    layer: &SignatureLayer,
-    signature: &CadesSignature,
-    trust: &SealTrust<'_>,
-    at: JudgedAt,
-    report: &mut Report,
-) {
-    let (name, clause) = ("seal-certificate", "RFC 5280 §6, EN 319 102-1 §5.2.6");
-    // Only the issuer's seal must be of our making; a further signer may be a person.
+/// Only the issuer's seal must be of our making; a further signer may be a person.
+fn purpose(index: usize, trust: &SealTrust<'_>, policy: &Policy) -> PathPurpose {
     let mut purpose = if index == 0 {
-        PathPurpose::seal(SEAL_USAGE)
+        PathPurpose::seal(&policy.seal_usage)
     } else {
         PathPurpose {
             key_usage: path::RequiredKeyUsage::DigitalSignatureOrNonRepudiation,
@@ -243,101 +192,26 @@ fn check_path(
         }
     };
     purpose.crls = trust.lists.to_vec();
-    let validate = |purpose: &PathPurpose| {
-        path::validate(
-            &signature.signer_certificate,
-            &signature.other_certificates,
-            trust.roots,
-            at.time().as_unix(),
-            purpose,
-        )
-    };
-    let outcome = match validate(&purpose) {
+    purpose
+}
+
+fn validate(
+    signature: &CadesSignature,
+    trust: &SealTrust<'_>,
+    mut purpose: PathPurpose,
+    at: Timestamp,
+) -> Result<path::ValidPath, PathError> {
+    let (own, others) = (&signature.signer_certificate, &signature.other_certificates);
+    let validate =
+        |purpose: &PathPurpose| path::validate(own, others, trust.roots, at.as_unix(), purpose);
+    match validate(&purpose) {
         // The directory knows what the lists do not say.
         Err(PathError::RevocationUnknown { .. }) if trust.directory.is_some() => {
             purpose.crls.clear();
             validate(&purpose)
         }
         outcome => outcome,
-    };
-    match outcome {
-        Ok(valid) => {
-            let length = valid.fingerprints.len();
-            let detail = format!(
-                "a path of {length} certificates to a pinned root, as of {}",
-                at.time()
-            );
-            report.passed(name, clause, detail);
-            check_revocation(valid.revocation, trust, report);
-        }
-        // Another signer may come from another infrastructure, which nobody here judges.
-        Err(PathError::Untrusted) if index > 0 => report.push(Check::noted(
-            name,
-            clause,
-            format!(
-                "{}: no path to a pinned root; this signer is not judged",
-                layer.signature_name
-            ),
-        )),
-        Err(error) => report.push(path_fault(name, clause, &error, trust, at)),
     }
-}
-
-/// What is known of revocation, where no directory says it.
-fn check_revocation(known: RevocationCheck, trust: &SealTrust<'_>, report: &mut Report) {
-    let (name, clause) = ("seal-revocation", "EN 319 102-1 §5.2.5, RFC 5280 §6.3");
-    if trust.directory.is_some() {
-        return;
-    }
-    if known == RevocationCheck::NotRevoked {
-        let detail = "no certificate of the path is on its issuer's list".to_owned();
-        return report.passed(name, clause, detail);
-    }
-    let detail = "no directory and no revocation data were given".to_owned();
-    report.push(Check::indeterminate(name, clause, "TRY_LATER", detail));
-}
-
-/// A path that does not hold fails, unless what was given cannot decide.
-pub(crate) fn path_fault(
-    name: &'static str,
-    clause: &'static str,
-    error: &PathError,
-    trust: &SealTrust<'_>,
-    at: JudgedAt,
-) -> Check {
-    let unproven = !matches!(at, JudgedAt::Proven(_));
-    let undecided = match error {
-        PathError::Expired { .. } if unproven => Some("OUT_OF_BOUNDS_NO_POE"),
-        // What is held may count again.
-        PathError::Revoked { revoked, .. }
-            if revoked.reason == RevocationReason::CertificateHold =>
-        {
-            Some("TRY_LATER")
-        }
-        PathError::Revoked { .. } if unproven => Some("REVOKED_NO_POE"),
-        PathError::Untrusted if trust.directory.is_none() => Some("NO_CERTIFICATE_CHAIN_FOUND"),
-        PathError::RevocationUnknown { .. } | PathError::TooMuch { .. } => Some("TRY_LATER"),
-        _ => None,
-    };
-    let detail = with_causes(error);
-    if let Some(sub_indication) = undecided {
-        return Check::indeterminate(name, clause, sub_indication, detail);
-    }
-    let sub_indication = match error {
-        PathError::Expired { .. } => Some("EXPIRED"),
-        PathError::NotYetValid { .. } => Some("NOT_YET_VALID"),
-        PathError::Revoked { .. } => Some("REVOKED"),
-        PathError::BadSignature => Some("SIG_CRYPTO_FAILURE"),
-        // The standard knows these as undecided; this policy decides them.
-        _ => None,
-    };
-    Check::failed(
-        name,
-        clause,
-        ErrorCode::SealCertificateNotValid,
-        sub_indication,
-        detail,
-    )
 }
 
 /// The first seal is one that the directory lists for the issuer.
@@ -345,90 +219,100 @@ pub(super) fn check_issuer(
     document: &Document,
     seal: Option<&SealInfo>,
     trust: &SealTrust<'_>,
+    policy: &Policy,
     at: JudgedAt,
-    report: &mut Report,
-) {
-    let (name, clause) = ("seal-issuer", "Decree 30/2020/NĐ-CP, Article 5");
+) -> Check {
+    let name = CheckName::SealIssuer;
     let code = &document.issuer.code;
-    let failed =
-        |code, sub_indication, detail| Check::failed(name, clause, code, sub_indication, detail);
+    let issuer = |name: &str| Evidence::Agency {
+        code: code.to_string(),
+        name: name.into(),
+    };
+    let claimed = issuer(document.issuer.name.as_str());
+    let failed = |reason, code| Check::failed(name, reason, code);
     let Some(seal) = seal else {
-        let detail = "the issuer's seal could not be read".to_owned();
-        return report.push(failed(ErrorCode::SealInvalid, None, detail));
+        return failed(Reason::SignerUnknown, ErrorCode::SealInvalid).with(claimed);
     };
     let Some(directory) = trust.directory else {
         // The authority vouches for the code that it put into the certificate.
-        let named = format!("{ORGANIZATION_IDENTIFIER_PREFIX}{code}");
-        let found = seal.organization_identifier.as_deref().unwrap_or_default();
-        if found == named {
-            return report.passed(name, clause, format!("the certificate is that of {code}"));
-        }
-        let detail = format!("the certificate is that of {found:?} and not of {code}");
-        return report.push(failed(ErrorCode::IssuerMismatch, None, detail));
+        let expected = format!("{}{code}", policy.organization_prefix);
+        let found = seal.organization_identifier.clone().unwrap_or_default();
+        let check = if found == expected {
+            Check::passed(name)
+        } else {
+            failed(Reason::SealOfAnother, ErrorCode::IssuerMismatch)
+        };
+        let (found, expected) = (found.into(), expected.into());
+        return check
+            .with(claimed)
+            .with(Evidence::Found { found, expected });
     };
+    let looked_at = Evidence::directory(directory);
     let Some(agency) = directory.agency_by_code(code) else {
-        let detail = format!("the directory does not know the issuer {code}");
-        return report.push(failed(ErrorCode::SenderUnknown, None, detail));
+        let check = failed(Reason::IssuerUnknown, ErrorCode::SenderUnknown);
+        return check.with(claimed).with(looked_at);
     };
     let at = seal.proven_time.map_or(at, JudgedAt::Proven);
-    let when = at.time();
-    match listed(agency, seal, at) {
-        Listing::Counts => {
-            let name_at = agency.name_at(when).unwrap_or_default();
-            report.passed(name, clause, format!("the seal of {code} {name_at}"));
-        }
-        Listing::Undecided(sub_indication) => {
-            let detail = format!(
-                "the directory's span for this seal of {code} excludes {when}; \
-                 nothing proves that the document is older"
-            );
-            report.push(Check::indeterminate(name, clause, sub_indication, detail));
-        }
-        Listing::Ended(sub_indication) => {
-            let detail = format!("the directory's span for this seal of {code} excludes {when}");
-            let code = ErrorCode::SealCertificateNotValid;
-            report.push(failed(code, Some(sub_indication), detail));
-        }
-        Listing::Absent => {
-            let detail = format!("the directory does not list this seal for {code}");
-            report.push(failed(ErrorCode::IssuerMismatch, None, detail));
-        }
-    }
+    let (listing, validity) = listed(agency, seal, at);
+    let sha256 = seal.certificate;
+    let check = match listing {
+        Listing::Counts => Check::passed(name),
+        Listing::Undecided(reason) => Check::undecided(name, reason),
+        Listing::Ended(reason) => failed(reason, ErrorCode::SealCertificateNotValid),
+        Listing::Absent => failed(Reason::SealOfAnother, ErrorCode::IssuerMismatch),
+    };
+    let span = validity.map(|validity| Evidence::Span {
+        from: validity.from,
+        until: validity.until,
+    });
+    check
+        .with(issuer(agency.name_at(at.time()).unwrap_or_default()))
+        .with(Evidence::Fingerprint { sha256 })
+        .with_all(span)
+        .with(looked_at)
+        .with(Evidence::judged_at(at.time()))
 }
 
 enum Listing {
     Counts,
-    Undecided(&'static str),
-    Ended(&'static str),
+    Undecided(Reason),
+    Ended(Reason),
     Absent,
 }
 
-/// Whether a seal counts by the agency's entry.
+/// Whether a seal counts by the agency's entry, and the span that the entry gives it.
 ///
 /// A retired seal is out of use, not out of trust: with the time proven, what it sealed
 /// by its own word within its span stays good, however late it was sent. A revoked one
 /// counts only for what is proven to be older than the revocation.
-fn listed(agency: &AgencyEntry, seal: &SealInfo, at: JudgedAt) -> Listing {
+fn listed<'a>(
+    agency: &'a AgencyEntry,
+    seal: &SealInfo,
+    at: JudgedAt,
+) -> (Listing, Option<&'a Validity>) {
     let mut listed = agency
         .seals
         .iter()
         .filter(|entry| entry.certificate == seal.certificate);
     let Some(entry) = listed.next() else {
-        return Listing::Absent;
+        return (Listing::Absent, None);
     };
     let claimed = seal.claimed_time.unwrap_or(at.time());
     let sealed_within = claimed <= at.time() && entry.validity.contains(claimed);
     let within = entry.validity.contains(at.time());
-    match (entry.state, at) {
+    let listing = match (entry.state, at) {
         (KeyState::Revoked, JudgedAt::Proven(_) | JudgedAt::By(_)) if within => Listing::Counts,
-        (KeyState::Revoked, JudgedAt::Proven(_)) => Listing::Ended("REVOKED"),
-        (KeyState::Revoked, _) => Listing::Undecided("REVOKED_NO_POE"),
+        (KeyState::Revoked, JudgedAt::Proven(_)) => Listing::Ended(Reason::Revoked),
+        (KeyState::Revoked, JudgedAt::By(_) | JudgedAt::Now(_)) => {
+            Listing::Undecided(Reason::RevokedUnproven)
+        }
         _ if within => Listing::Counts,
         (KeyState::Retired, JudgedAt::Proven(_)) if sealed_within => Listing::Counts,
         (_, JudgedAt::Proven(time)) if time < entry.validity.from => {
-            Listing::Ended("NOT_YET_VALID")
+            Listing::Ended(Reason::NotYetValid)
         }
-        (_, JudgedAt::Proven(_)) => Listing::Ended("EXPIRED"),
-        (_, JudgedAt::By(_) | JudgedAt::Now(_)) => Listing::Undecided("OUT_OF_BOUNDS_NO_POE"),
-    }
+        (_, JudgedAt::Proven(_)) => Listing::Ended(Reason::Expired),
+        (_, JudgedAt::By(_) | JudgedAt::Now(_)) => Listing::Undecided(Reason::ExpiredUnproven),
+    };
+    (listing, Some(&entry.validity))
 }

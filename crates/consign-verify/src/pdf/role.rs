@@ -1,10 +1,11 @@
 //! Who signs for what: persons and agencies.
 
 use consign_pki::certificate::CertificateDetails;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::PdfSignatureJudgement;
-use crate::report::Check;
+use crate::policy::{Policy, Unnamed};
+use crate::report::{Check, CheckName, Reason};
 
 /// For whom a certificate speaks, by its subject alone.
 ///
@@ -13,7 +14,7 @@ use crate::report::Check;
 /// An agency: none of these, and organizationIdentifier is there (EN 319 412-3 §4.2.1), or
 /// the common name is the organisation's own. A name beside an organisation's may be a
 /// person's or a department's: it counts as neither.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// A person.
@@ -38,16 +39,19 @@ impl Role {
             Self::Unknown
         }
     }
+}
 
-    /// The word that a person reads.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Person => "person",
-            Self::Agency => "agency",
-            Self::TimeStamp => "time-stamp",
-            Self::Unknown => "unknown",
-        }
-    }
+/// Whether a signature covers the name of its certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Binding {
+    /// It says by which certificate it is.
+    Signed,
+    /// It does not: the certificate, and so the role, may have been exchanged for another of
+    /// the same key.
+    NotSigned,
+    /// It was not read.
+    Unknown,
 }
 
 /// What the signatures that passed make of a file.
@@ -65,9 +69,9 @@ pub enum Standing {
 impl Standing {
     /// Every signature must have passed, and the agency must have signed last: what came after
     /// its signature would be another's word.
-    pub(super) fn of(signatures: &[PdfSignatureJudgement]) -> Self {
+    pub(super) fn of(signatures: &[PdfSignatureJudgement], policy: &Policy) -> Self {
         let signers = || signatures.iter().filter(|one| one.signs());
-        let counts = |one: &PdfSignatureJudgement, role| one.role == role && one.report.is_passed();
+        let counts = |one: &PdfSignatureJudgement, role| one.counts_as(role, policy);
         if signers().any(|one| !one.report.is_passed()) {
             return Self::None;
         }
@@ -82,26 +86,24 @@ impl Standing {
         }
     }
 
-    /// The check of the roles; `count`: how many signatures there are.
-    pub(super) fn as_check(self, count: usize) -> Check {
-        let (name, clause) = ("pdf-roles", "Decree 30/2020/NĐ-CP, Annex I");
-        let detail = match self {
-            Self::Original => {
-                let detail = "a person and an agency signed it: an original";
-                return Check::passed(name, clause, detail.to_owned());
-            }
-            Self::ScannedCopy => {
-                let detail = "an agency signed it, and nobody known to be a person: enough for \
-                              a scanned copy (sao y), not for an original";
-                return Check::noted(name, clause, detail.to_owned());
-            }
-            Self::None if count == 0 => "no signature in the file",
-            Self::None => {
-                "no agency's signature passed that covers the whole file: neither an original \
-                 nor a scanned copy"
-            }
+    /// The check of the roles.
+    pub(super) fn as_check(self, signatures: &[PdfSignatureJudgement], policy: &Policy) -> Check {
+        let name = CheckName::PdfRoles;
+        let last = signatures.iter().rfind(|one| one.signs());
+        let is_unbound = |one: &PdfSignatureJudgement| {
+            let by_certificate = policy.unnamed == Unnamed::ItsCertificate;
+            one.report.is_passed() && one.binding == Binding::NotSigned && !by_certificate
         };
-        let sub_indication = "SIG_CONSTRAINTS_FAILURE";
-        Check::indeterminate(name, clause, sub_indication, detail.to_owned())
+        let reason = match self {
+            Self::Original if policy.standings.contains(&self) => return Check::passed(name),
+            Self::ScannedCopy if policy.standings.contains(&self) => {
+                return Check::noted(name, Reason::ScannedCopyOnly);
+            }
+            Self::ScannedCopy => Reason::ScannedCopyOnly,
+            _ if last.is_none() => Reason::NoSignature,
+            _ if last.is_some_and(is_unbound) => Reason::CertificateNotNamed,
+            _ => Reason::NoAgencyLast,
+        };
+        Check::undecided(name, reason)
     }
 }

@@ -1,32 +1,29 @@
 //! One signature of a PDF file: whether it holds, whose it is, and what came after it.
 
-use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_pki::certificate::CertificateDetails;
-use consign_pki::cms::{self, CadesSignature, CmsError};
-use consign_pki::path::{self, PathPurpose, RequiredKeyUsage, RevocationCheck};
-use consign_pki::pdf::{Addition, PdfSignature, SignatureKind};
+use consign_pki::cms::{self, CadesSignature};
+use consign_pki::path::{self, PathPurpose, RequiredKeyUsage};
+use consign_pki::pdf::{Addition, Certification, Changes, History, PdfSignature};
+use consign_pki::pdf::{Shown, SignatureKind};
 use serde::Serialize;
 
-use super::{CLAUSE, Role, outcome};
-use crate::container::seal::path_fault;
-use crate::container::{JudgedAt, SEAL_USAGE, SealTrust, with_causes};
-use crate::report::{Check, Indication, Report};
-use crate::time_stamp;
+use super::{Binding, Role, outcome};
+use crate::container::{JudgedAt, SealTrust};
+use crate::policy::{Policy, Unnamed};
+use crate::report::{Aspect, Check, CheckName, Evidence, Indication, NotChecked};
+use crate::report::{Reason, Report, Why};
+use crate::signer::{self, Names};
 
-/// Time-stamps of one signature that are looked at.
-const MAX_STAMPS: usize = 4;
-
-/// Extended key usages under which documents are signed: this network's seals, document
-/// signing (RFC 9336, and two older ones), protection of mail, and any.
-const SIGNING_USAGES: [&str; 6] = [
-    SEAL_USAGE,
-    "1.3.6.1.5.5.7.3.36",
-    "1.3.6.1.4.1.311.10.3.12",
-    "1.2.840.113583.1.1.5",
-    "1.3.6.1.5.5.7.3.4",
-    "2.5.29.37.0",
-];
+const NAMES: Names = Names {
+    signature: CheckName::PdfSignature,
+    algorithm: CheckName::PdfAlgorithm,
+    time_stamp: CheckName::PdfTimeStamp,
+    claimed_time: CheckName::PdfSigningTime,
+    certificate: CheckName::PdfCertificate,
+    revocation: CheckName::PdfRevocation,
+    code: ErrorCode::SignatureInvalid,
+};
 
 /// What was found about one signature.
 #[derive(Debug, Clone, Serialize)]
@@ -37,6 +34,8 @@ pub struct PdfSignatureJudgement {
     pub object: u32,
     /// Whose it is, by the certificate.
     pub role: Role,
+    /// Whether the signature says that it is by that certificate.
+    pub binding: Binding,
     /// The name in the certificate.
     pub name: Option<String>,
     /// The organisation in the certificate.
@@ -69,6 +68,7 @@ impl PdfSignatureJudgement {
             number: index.saturating_add(1),
             object: signature.object,
             role: Role::Unknown,
+            binding: Binding::Unknown,
             name: None,
             organization: None,
             organization_identifier: None,
@@ -89,10 +89,21 @@ impl PdfSignatureJudgement {
         self.kind != SignatureKind::TimeStamp
     }
 
+    /// Whether it counts for somebody in a role: it passed, and whose it is, is its own word, or
+    /// the policy takes the certificate's.
+    pub(super) fn counts_as(&self, role: Role, policy: &Policy) -> bool {
+        let is_bound = match self.binding {
+            Binding::Signed => true,
+            Binding::NotSigned => policy.unnamed == Unnamed::ItsCertificate,
+            Binding::Unknown => false,
+        };
+        is_bound && self.role == role && self.report.is_passed()
+    }
+
     /// The check of what came after it.
     pub(super) fn coverage(&self) -> Option<&Check> {
         let mut checks = self.report.checks.iter();
-        checks.find(|check| check.name == "pdf-coverage")
+        checks.find(|check| check.name == CheckName::PdfCoverage)
     }
 
     /// Signature, time, certificate and role. `stamped`: when a time-stamp over the document
@@ -102,37 +113,49 @@ impl PdfSignatureJudgement {
         signature: &PdfSignature,
         signed: &[u8],
         trust: &SealTrust<'_>,
+        policy: &Policy,
         at: JudgedAt,
         stamped: Option<Timestamp>,
     ) {
         if signature.is_redefined {
-            let detail = format!("object {} stands in the file twice", signature.object);
-            self.undecided("pdf-object", CLAUSE, detail);
+            let number = signature.object;
+            let check = Check::undecided(CheckName::PdfObject, Reason::ObjectTwice);
+            self.report.push(check.with(Evidence::Object { number }));
         }
         let cms = match verify(signature, signed) {
             Ok(cms) => cms,
             Err(check) => return self.report.push(check),
         };
         let Ok(certificate) = CertificateDetails::from_der(&cms.signer_certificate) else {
-            let detail = "the signer's certificate cannot be read".to_owned();
-            let sub_indication = Some("FORMAT_FAILURE");
-            let code = ErrorCode::SignatureInvalid;
-            let check = Check::failed("pdf-signature", CLAUSE, code, sub_indication, detail);
-            return self.report.push(check);
+            let (reason, code) = (Reason::SignerUnknown, NAMES.code);
+            return self
+                .report
+                .push(Check::failed(NAMES.signature, reason, code));
         };
         self.describe(&cms, certificate.clone());
-        let detail = format!("{} signed these bytes", self.who());
-        self.report.passed("pdf-signature", CLAUSE, detail);
-        self.check_naming(&cms);
-        self.check_stamps(&cms, trust, at, stamped);
-        let at = self.proven_time.map_or(at, JudgedAt::Proven);
-        self.check_claimed_time(at);
-        self.check_certificate(&cms, &certificate, trust, at);
+        self.report.push(
+            Check::passed(NAMES.signature)
+                .with(Evidence::signed(signed))
+                .with(Evidence::certificate(&certificate)),
+        );
+        let check = signer::check_algorithm(&NAMES, &cms, &certificate, policy);
+        self.report.push(check);
+        self.check_naming(&certificate);
+        self.check_times(&cms, trust, policy, at.time(), stamped);
+        // A time-stamp proves that the signature is no later, and not that it is no earlier: of a
+        // certificate that had ended by then nothing tells (EN 319 102-1 §5.2.6, §5.4).
+        let at = self.proven_time.map_or(at, JudgedAt::Now);
+        self.check_certificate(&cms, &certificate, trust, policy, at);
         self.check_role();
     }
 
     fn describe(&mut self, cms: &CadesSignature, certificate: CertificateDetails) {
         self.role = Role::of(&certificate);
+        self.binding = if cms.names_certificate {
+            Binding::Signed
+        } else {
+            Binding::NotSigned
+        };
         self.certificate = Some(Digest::from_bytes(certificate.fingerprint));
         self.name = certificate.common_name;
         self.organization = certificate.organization;
@@ -141,77 +164,57 @@ impl PdfSignatureJudgement {
         self.claimed_time = cms.signing_time.map(Timestamp::from_unix_saturating);
     }
 
-    /// The signer's name, with its organisation's where that is another.
-    /// Whose it is, by the certificate.
-    pub fn who(&self) -> String {
+    /// The signer's name by the certificate, with its organisation's where that is another.
+    pub fn who(&self) -> Option<String> {
         let name = self.name.as_deref();
         let organization = self.organization.as_deref();
         match (name, organization.filter(|one| Some(*one) != name)) {
-            (Some(name), Some(organization)) => format!("{name}, {organization}"),
-            (Some(one), None) | (None, Some(one)) => one.to_owned(),
-            (None, None) => "an unnamed signer".to_owned(),
+            (Some(name), Some(organization)) => Some(format!("{name}, {organization}")),
+            (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            (None, None) => None,
         }
     }
 
-    /// Without the attribute the certificate could be another one of the same key and number.
-    fn check_naming(&mut self, cms: &CadesSignature) {
-        let (name, clause) = ("pdf-signing-certificate", "EN 319 142-1 §6.3, RFC 5035");
-        if cms.names_certificate {
-            return;
-        }
-        let detail = "the signature does not say which certificate it is by".to_owned();
-        if self.kind == SignatureKind::Pkcs7 {
-            self.report.push(Check::noted(name, clause, detail));
-        } else {
-            self.undecided(name, clause, detail);
-        }
+    /// Without the attribute the certificate could be another one of the same key: what names it
+    /// in the signature is not signed (RFC 5652 §5.3, `sid`).
+    fn check_naming(&mut self, certificate: &CertificateDetails) {
+        let (name, reason) = (
+            CheckName::PdfSigningCertificate,
+            Reason::CertificateNotNamed,
+        );
+        let check = match (self.binding, &self.kind) {
+            (Binding::Signed | Binding::Unknown, _) => Check::passed(name),
+            (Binding::NotSigned, SignatureKind::Pkcs7) => Check::noted(name, reason),
+            (Binding::NotSigned, _) => Check::undecided(name, reason),
+        };
+        let sha256 = Digest::from_bytes(certificate.fingerprint);
+        self.report
+            .push(check.with(Evidence::Fingerprint { sha256 }));
     }
 
-    /// The earliest time that is proven and no later than what is known anyhow.
-    fn check_stamps(
+    /// The earliest time that is proven and no later than what is known anyhow; and the time
+    /// that the signer says.
+    fn check_times(
         &mut self,
         cms: &CadesSignature,
         trust: &SealTrust<'_>,
-        at: JudgedAt,
+        policy: &Policy,
+        at: Timestamp,
         stamped: Option<Timestamp>,
     ) {
-        let (name, clause) = ("pdf-time-stamp", "EN 319 102-1 §5.4, RFC 3161");
-        let mut proven: Vec<Timestamp> = stamped.into_iter().collect();
-        for token in cms.time_stamp_tokens.iter().take(MAX_STAMPS) {
-            match time_stamp::judge(token, &cms.signature_value, trust, at.time()) {
-                Ok(stamp) if stamp.time <= at.time() => {
-                    let (time, who) = (stamp.latest.min(at.time()), stamp.authority);
-                    let detail = format!("existed at {time}: {who}");
-                    self.report.passed(name, clause, detail);
-                    proven.push(time);
-                }
-                Ok(stamp) => {
-                    let (time, who) = (stamp.time, stamp.authority);
-                    let detail = format!("stamped at {time} by {who}, which is later");
-                    self.report.push(Check::noted(name, clause, detail));
-                }
-                Err(fault) => {
-                    let detail = format!("not counted: {}", with_causes(&fault));
-                    self.report.push(Check::noted(name, clause, detail));
-                }
-            }
+        let report = &mut self.report;
+        let own = signer::check_stamps(&NAMES, cms, None, trust, policy, at, report);
+        if let (Some(own), Some(stamped)) = (own, stamped)
+            && stamped < own.said
+        {
+            let check = Check::undecided(NAMES.time_stamp, Reason::StampsDisordered);
+            let times = [own.said, stamped].map(Evidence::stamped);
+            report.push(check.with_all(times));
         }
-        self.proven_time = proven.into_iter().min();
-    }
-
-    /// A signer's clock proves nothing, but a time to come is worth a word.
-    fn check_claimed_time(&mut self, at: JudgedAt) {
-        let Some(claimed) = self.claimed_time else {
-            return;
-        };
-        if claimed > at.time().plus_seconds(MAX_SKEW_SECONDS) {
-            let detail = format!(
-                "the signer's clock said {claimed}, judged as of {}",
-                at.time()
-            );
-            let check = Check::noted("pdf-signing-time", "EN 319 122-1 §5.2.1", detail);
-            self.report.push(check);
-        }
+        let own = own.map(|own| own.proven);
+        self.proven_time = own.into_iter().chain(stamped).min();
+        let at = self.proven_time.unwrap_or(at);
+        signer::check_claimed_time(&NAMES, self.claimed_time, policy, at, report);
     }
 
     fn check_certificate(
@@ -219,92 +222,122 @@ impl PdfSignatureJudgement {
         cms: &CadesSignature,
         certificate: &CertificateDetails,
         trust: &SealTrust<'_>,
+        policy: &Policy,
         at: JudgedAt,
     ) {
-        let (name, clause) = ("pdf-certificate", "RFC 5280 §6, EN 319 102-1 §5.2.6");
         let purpose = PathPurpose {
             key_usage: RequiredKeyUsage::DigitalSignatureOrNonRepudiation,
             crls: trust.lists.to_vec(),
             ..PathPurpose::default()
         };
         let (own, others) = (&cms.signer_certificate, &cms.other_certificates);
-        let time = at.time();
+        let (time, report) = (at.time(), &mut self.report);
         match path::validate(own, others, trust.roots, time.as_unix(), &purpose) {
-            Ok(valid) => {
-                let length = valid.fingerprints.len();
-                let detail = format!("a path of {length} certificates to a root, as of {time}");
-                self.report.passed(name, clause, detail);
-                self.check_revocation(valid.revocation);
+            Ok(path) => {
+                let details = Some(certificate);
+                signer::check_path(&NAMES, &path, details, trust, policy, time, report);
             }
-            Err(error) => self
-                .report
-                .push(path_fault(name, clause, &error, trust, at)),
+            Err(error) => report.push(signer::path_fault(&NAMES, &error, cms, trust, at)),
         }
-        let usages = &certificate.extended_key_usages;
-        let fits = |usage: &String| SIGNING_USAGES.contains(&usage.as_str());
-        if !usages.is_empty() && !usages.iter().any(fits) {
-            let detail = format!("its certificate is for {} alone", usages.join(", "));
+        let listed = &certificate.extended_key_usages;
+        if !listed.is_empty()
+            && !listed
+                .iter()
+                .any(|one| policy.document_usages.contains(one))
+        {
             let code = ErrorCode::SealCertificateNotValid;
-            let check = Check::failed("pdf-certificate-usage", clause, code, None, detail);
-            self.report.push(check);
+            let check = Check::failed(CheckName::PdfCertificateUsage, Reason::WrongUsage, code);
+            let listed = listed.clone();
+            report.push(check.with(Evidence::Usages { listed }));
         }
-    }
-
-    fn check_revocation(&mut self, known: RevocationCheck) {
-        let (name, clause) = ("pdf-revocation", "EN 319 102-1 §5.2.5, RFC 5280 §6.3");
-        if known == RevocationCheck::NotRevoked {
-            let detail = "no certificate of the path is on its issuer's list".to_owned();
-            return self.report.passed(name, clause, detail);
-        }
-        let detail = "no revocation lists were given".to_owned();
-        let check = Check::indeterminate(name, clause, "TRY_LATER", detail);
-        self.report.push(check);
     }
 
     fn check_role(&mut self) {
-        let (name, clause) = ("pdf-role", "EN 319 412-2 §4.2.4, EN 319 412-3 §4.2.1");
-        match self.role {
-            Role::Unknown => {
-                let detail = format!(
-                    "the certificate of {} does not say whether it is a person's or an agency's",
-                    self.who()
-                );
-                self.report.push(Check::noted(name, clause, detail));
-            }
-            role => self.report.passed(name, clause, role.as_str().to_owned()),
-        }
+        let name = CheckName::PdfRole;
+        let check = match self.role {
+            Role::Unknown => Check::noted(name, Reason::RoleNotSaid),
+            Role::Person | Role::Agency | Role::TimeStamp => Check::passed(name),
+        };
+        let role = self.role;
+        self.report.push(check.with(Evidence::Role { role }));
     }
 
     /// For the last signer: what follows is nobody's.
-    pub(super) fn check_end(&mut self, (bytes, addition): (usize, Addition)) {
-        self.later_bytes = bytes;
-        let seem = match addition {
-            Addition::Nothing => {
-                let detail = "it covers the whole file".to_owned();
-                return self.report.passed("pdf-coverage", CLAUSE, detail);
-            }
-            Addition::ValidationData => "seem to be validation data",
-            _ => "may change what is seen",
+    pub(super) fn check_end(&mut self, later: usize, addition: Addition) {
+        self.later_bytes = later;
+        let name = CheckName::PdfCoverage;
+        let check = match addition {
+            Addition::Nothing => Check::passed(name),
+            Addition::ValidationData => Check::undecided(name, Reason::ValidationDataUnsigned),
+            _ => Check::undecided(name, Reason::AddedUnsigned),
         };
-        let (signed, name) = (self.signed_bytes, "pdf-coverage");
-        let detail = format!(
-            "changed after signing: it covers the first {signed} bytes, and {bytes} more were \
-             added that no signature covers; they {seem}"
-        );
-        self.undecided(name, CLAUSE, detail);
+        let check = check.with(self.covered());
+        self.report.push(check);
     }
 
     /// For one with others after it: they vouch for what was added, if they pass.
-    pub(super) fn check_closed(&mut self, bytes: usize, (by, verdict): (usize, Indication)) {
-        self.later_bytes = bytes;
-        let (signed, name) = (self.signed_bytes, "pdf-coverage");
-        let added = format!("it covers the first {signed} bytes; of {bytes} more");
-        if verdict == Indication::TotalPassed {
-            let detail = format!("{added}, signature {by} covers what came next");
-            return self.report.push(Check::noted(name, CLAUSE, detail));
+    pub(super) fn check_closed(&mut self, later: usize, (by, verdict): (usize, Indication)) {
+        self.later_bytes = later;
+        let name = CheckName::PdfCoverage;
+        let check = match verdict {
+            Indication::TotalPassed => Check::noted(name, Reason::AddedCovered),
+            _ => Check::undecided(name, Reason::AddedInDoubt),
+        };
+        let number = by as u64;
+        let check = check
+            .with(self.covered())
+            .with(Evidence::CoveredBy { number });
+        self.report.push(check);
+    }
+
+    /// What the signer who certifies the file allowed, against what was changed since.
+    pub(super) fn check_certification(&mut self, signature: &PdfSignature, history: &History<'_>) {
+        let Some(certification) = signature.certification else {
+            return;
+        };
+        let changes = history.changes_after(signature.end);
+        let name = CheckName::PdfCertification;
+        let allowed = match certification {
+            Certification::Forms => Changes::Forms,
+            Certification::Annotations => Changes::Annotations,
+            _ => Changes::Nothing,
+        };
+        let is_unclear = certification == Certification::Unclear || changes == Changes::Unclear;
+        let check = if changes <= allowed {
+            Check::passed(name)
+        } else if is_unclear {
+            Check::undecided(name, Reason::ChangesUnclear)
+        } else if certification == Certification::Nothing {
+            Check::undecided(name, Reason::ChangedThoughFinal)
+        } else {
+            Check::undecided(name, Reason::ChangedBeyondForms)
+        };
+        let level = certification.level();
+        let check = check.with(Evidence::Allowed { level }).with(self.covered());
+        self.report.push(check);
+    }
+
+    /// Whether later revisions leave it in its field.
+    pub(super) fn check_shown(&mut self, signature: &PdfSignature, history: &History<'_>) {
+        let name = CheckName::PdfField;
+        let number = self.object;
+        let check = match history.shown(signature) {
+            Shown::Yes => return,
+            Shown::Withdrawn => Check::undecided(name, Reason::Withdrawn),
+            _ => {
+                let skipped = NotChecked::new(Aspect::PdfPackedObjects, Why::NotSupported);
+                self.report.skip(skipped);
+                Check::noted(name, Reason::WithdrawalUnclear)
+            }
+        };
+        self.report.push(check.with(Evidence::Object { number }));
+    }
+
+    fn covered(&self) -> Evidence {
+        Evidence::Coverage {
+            signed: self.signed_bytes as u64,
+            later: self.later_bytes as u64,
         }
-        let detail = format!("{added}, signature {by} covers what came next, and is {verdict}");
-        self.undecided(name, CLAUSE, detail);
     }
 
     /// The organisation that the certificate names.
@@ -317,69 +350,41 @@ impl PdfSignatureJudgement {
 
     /// For an agency whose file another organisation signed last.
     pub(super) fn check_other_organization(&mut self) {
-        let detail = "another organisation signed last, and may have changed what this one signed";
-        self.undecided("pdf-coverage", CLAUSE, detail.to_owned());
-    }
-
-    /// What the standard calls so: the signature holds, and something about it does not fit.
-    fn undecided(&mut self, name: &'static str, clause: &'static str, detail: String) {
-        let check = Check::indeterminate(name, clause, "SIG_CONSTRAINTS_FAILURE", detail);
-        self.report.push(check);
+        let (name, reason) = (CheckName::PdfCoverage, Reason::OtherOrganizationLast);
+        self.report.push(Check::undecided(name, reason));
     }
 
     /// Its verdict as one check of the file's.
     pub(super) fn as_check(&self) -> Check {
-        let (number, role) = (self.number, self.role.as_str());
         let decisive = self.report.decisive();
-        let why = decisive.map(|check| format!(": {}", check.detail));
-        let (verdict, why) = (self.report.indication, why.unwrap_or_default());
-        let who = self.who();
-        let detail = format!("signature {number}, {who} ({role}): {verdict}{why}");
-        let name = "pdf-signature";
+        let by = self.who().unwrap_or_default().into();
+        let mut check = Check::passed(NAMES.signature).with(Evidence::Signature {
+            number: self.number as u64,
+            object: self.object,
+            by,
+        });
+        check.reason = decisive.and_then(|check| check.reason);
         if !self.signs() && !self.report.is_passed() {
-            return Check::noted(name, CLAUSE, detail);
+            check.outcome = crate::report::CheckOutcome::Noted;
+            return check;
         }
-        Check {
-            name,
-            clause: CLAUSE,
-            outcome: outcome(verdict),
-            code: self.report.code(),
-            sub_indication: decisive.and_then(|check| check.sub_indication),
-            detail,
-        }
+        check.outcome = outcome(self.report.indication);
+        check.code = self.report.code();
+        check.sub_indication = self.report.sub_indication;
+        check
     }
 }
 
 /// Whether the signature holds over the bytes that it covers.
 fn verify(signature: &PdfSignature, signed: &[u8]) -> Result<CadesSignature, Check> {
-    let name = "pdf-signature";
-    let failed = |sub_indication, detail| {
-        let code = ErrorCode::SignatureInvalid;
-        Check::failed(name, CLAUSE, code, Some(sub_indication), detail)
-    };
+    let name = NAMES.signature;
     match signature.kind {
         SignatureKind::Cades | SignatureKind::Pkcs7 => {}
         SignatureKind::Sha1 => {
-            let detail = "its form rests on SHA-1, which proves nothing any more".to_owned();
-            return Err(failed("CRYPTO_CONSTRAINTS_FAILURE", detail));
+            return Err(Check::failed(name, Reason::AlgorithmWeak, NAMES.code));
         }
-        _ => {
-            let detail = "a signature of a form that is not known here".to_owned();
-            let sub_indication = "POLICY_PROCESSING_ERROR";
-            return Err(Check::indeterminate(name, CLAUSE, sub_indication, detail));
-        }
+        _ => return Err(Check::undecided(name, Reason::VersionUnknown)),
     }
-    cms::parse_and_verify_cms(&signature.cms, signed).map_err(|error| {
-        let detail = with_causes(&error);
-        match error {
-            _ if error.is_weak() => failed("CRYPTO_CONSTRAINTS_FAILURE", detail),
-            CmsError::Algorithms { .. } => {
-                let sub_indication = "CRYPTO_CONSTRAINTS_FAILURE_NO_POE";
-                Check::indeterminate(name, CLAUSE, sub_indication, detail)
-            }
-            CmsError::MessageDigestMismatch => failed("HASH_FAILURE", detail),
-            CmsError::Signature(_) => failed("SIG_CRYPTO_FAILURE", detail),
-            _ => failed("FORMAT_FAILURE", detail),
-        }
-    })
+    let verified = cms::parse_and_verify_cms(&signature.cms, signed);
+    verified.map_err(|error| signer::signature_fault(&NAMES, &error))
 }

@@ -2,6 +2,8 @@
 
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod pdf;
+
 use std::io::Cursor;
 
 use consign_domain::directory::{
@@ -31,7 +33,8 @@ use consign_pki::issue::{
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::statement::StatementKey;
 use consign_pki::wrap::WrapPlaintext;
-use consign_verify::container::{JudgedAt, Judgement, Policy, Profile, SealTrust, judge};
+use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
+use consign_verify::policy::{Policy, Profile};
 use consign_verify::{Directory, TrustStore};
 
 pub(crate) const DAY: u64 = 86_400;

@@ -207,9 +207,14 @@ pub(super) fn pending(arguments: &Pending, output: Output) -> Outcome {
         reference,
         applicant,
         agencies,
+        from,
+        asked,
     } in &all
     {
         output.line(format_args!("{reference}  {applicant}"));
+        if let (Some(from), Some(asked)) = (from, asked) {
+            output.line(format_args!("    from {from}, {asked}"));
+        }
         for (code, name) in agencies {
             output.line(format_args!("    {code:<14} {name}"));
         }

@@ -78,7 +78,7 @@ pub(crate) struct Merge {
 
 /// Where, and whether it counts at once.
 #[derive(Debug, Args)]
-struct Then {
+pub(super) struct Then {
     #[command(flatten)]
     place: Place,
     /// Publish as well: it counts only then
@@ -105,7 +105,7 @@ pub(super) fn rename(arguments: Rename, output: Output) -> Outcome {
     let changed = authority.rename(&arguments.agency, &rename, now())?;
     arguments
         .then
-        .finish(&mut authority, &dir, (&code, changed), output)
+        .finish(&mut authority, &dir, (code.as_str(), changed), output)
 }
 
 pub(super) fn move_to(arguments: &Move, output: Output) -> Outcome {
@@ -114,7 +114,7 @@ pub(super) fn move_to(arguments: &Move, output: Output) -> Outcome {
     let changed = authority.move_to(code, arguments.node, now())?;
     arguments
         .then
-        .finish(&mut authority, &dir, (code, changed), output)
+        .finish(&mut authority, &dir, (code.as_str(), changed), output)
 }
 
 pub(super) fn merge(arguments: &Merge, output: Output) -> Outcome {
@@ -123,21 +123,21 @@ pub(super) fn merge(arguments: &Merge, output: Output) -> Outcome {
     let changed = authority.merge(code, &arguments.into, now())?;
     arguments
         .then
-        .finish(&mut authority, &dir, (code, changed), output)
+        .finish(&mut authority, &dir, (code.as_str(), changed), output)
 }
 
 impl Then {
-    fn open(&self) -> Result<(Authority, std::path::PathBuf), Failure> {
+    pub(super) fn open(&self) -> Result<(Authority, std::path::PathBuf), Failure> {
         let dir = self.place.directory()?;
         Ok((self.place.open(&dir)?, dir))
     }
 
     /// Publishes if that is wanted, and says what there is now.
-    fn finish(
+    pub(super) fn finish(
         &self,
         authority: &mut Authority,
         dir: &Path,
-        (code, changed): (&AgencyCode, bool),
+        (code, changed): (&str, bool),
         output: Output,
     ) -> Outcome {
         let word = if changed { "changed" } else { "as it was" };

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use consign_authority::{AuthorityError, PublishOptions, RevokeOptions, RevokedParty};
-use consign_domain::Timestamp;
+use consign_domain::{NodeId, Timestamp};
 use consign_pki::path::revocation::RevocationReason;
 use serde::Serialize;
 
@@ -11,7 +11,7 @@ use crate::commands::{Outcome, now, quoted};
 use crate::failure::exit;
 use crate::output::Output;
 
-/// Revoke an agency's or hub's keys and certificates.
+/// Revoke the keys and certificates of an agency, hub or node.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign authority revoke H49.13 --reason key-compromise --publish --dir AUTHORITY
@@ -21,11 +21,14 @@ Once it is published, nothing that the party signs counts any more, and what is 
 stays good: the directory says so to this network, and the revocation lists in trust/crl to
 everybody else. Keys that others may have had earlier, by --invalid-from, count for nothing from
 then on, nor do keys that were replaced earlier. New keys are enrolled as ever: node init or hub
-init, and authority issue --replace.")]
+init, and authority issue --replace.
+
+A node is named by its id, which `authority show` lists: its TLS certificates are revoked, and its
+connections end. If its machine was stolen, revoke its agencies too, whose keys lay there.")]
 pub(crate) struct Revoke {
-    /// The agency's or hub's code
-    #[arg(value_name = "CODE")]
-    code: String,
+    /// An agency's code, a hub's name, or a node's id
+    #[arg(value_name = "PARTY")]
+    party: String,
     #[command(flatten)]
     place: Place,
     /// Why
@@ -84,14 +87,18 @@ struct Revoked {
 /// Revokes.
 pub(super) fn run(arguments: &Revoke, output: Output) -> Outcome {
     let dir = arguments.place.directory()?;
-    let code = party_code(&arguments.code)?;
+    let code = &arguments.party;
     let options = RevokeOptions {
         reason: arguments.reason.into(),
         at: arguments.at,
         invalid_from: arguments.invalid_from,
     };
     let mut authority = arguments.place.open(&dir)?;
-    let revoked = match authority.revoke(&code, options, now()) {
+    let revoked = match code.parse::<NodeId>() {
+        Ok(node) => authority.revoke_node(node, options, now()),
+        Err(_) => authority.revoke(&party_code(code)?, options, now()),
+    };
+    let revoked = match revoked {
         Ok(revoked) => Some(revoked),
         // What was revoked before and not published yet is published now.
         Err(AuthorityError::NothingToRevoke { .. }) if arguments.publish => None,

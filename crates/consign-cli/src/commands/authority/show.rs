@@ -39,6 +39,9 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         "issuing certificate  {}",
         end(inspection.issuing, output)
     ));
+    if let Some(list) = inspection.root_list {
+        output.line(format_args!("root's list          {}", end(list, output)));
+    }
     match inspection.head {
         None => output.line("directory            not published yet"),
         Some(head) => output.line(format_args!(
@@ -84,7 +87,12 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         let cells = ["agency", code.as_str(), &name, state(agency.state)];
         with(&cells, tls(agency.seal))
     });
-    let rows: Vec<Vec<String>> = hubs.chain(nodes).chain(agencies).collect();
+    let groups = inspection.groups.iter().map(|group| {
+        let state = if group.current { "active" } else { "ended" };
+        let cells = ["group", group.code.as_str(), &group.name, state];
+        with(&cells, format!("{} members", group.members.len()))
+    });
+    let rows: Vec<Vec<String>> = hubs.chain(nodes).chain(agencies).chain(groups).collect();
     output.line("");
     output.table(
         &["KIND", "CODE", "NAME", "STATE", "CERTIFICATE"],

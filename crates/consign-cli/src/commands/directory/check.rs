@@ -107,14 +107,16 @@ impl Answer {
     }
 }
 
-/// The id of the agency or hub that has, or once had, a code.
+/// The id of the agency, hub or group that has, or once had, a code.
 pub(super) fn id_of(code: &str, directory: &Directory, place: &Path) -> Result<[u8; 16], Failure> {
     let agency = code.parse::<AgencyCode>().ok();
     let agency = agency.and_then(|code| directory.agency_by_code(&code));
     let hub = || directory.hubs().find(|hub| hub.code.as_str() == code);
+    let group = || directory.groups().find(|group| group.code.as_str() == code);
     agency
         .map(|agency| agency.id.to_bytes())
         .or_else(|| hub().map(|hub| hub.id.to_bytes()))
+        .or_else(|| group().map(|group| group.id.to_bytes()))
         .ok_or_else(|| {
             let message = format!("the directory lists nobody under {code}");
             let fix = format!(

@@ -3,13 +3,15 @@
 use clap::Args;
 use consign_domain::ErrorCode;
 use consign_domain::enrolment::InvitationToken;
+use consign_hub::SetupError;
 use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
-use super::{Home, Installed};
+use super::{FIRST_KEY, Home, answer};
 use crate::cli::invitation;
-use crate::commands::{Outcome, quoted};
-use crate::failure::{Failure, exit};
+use crate::commands::Outcome;
+use crate::commands::keys::Unlock;
+use crate::failure::Failure;
 use crate::output::Output;
 
 /// Make keys and have the authority list them.
@@ -29,28 +31,25 @@ pub(crate) struct Enrol {
     /// The token that the authority gave, or file:PATH where others here may see what runs
     #[arg(long, value_name = "TOKEN", value_parser = invitation)]
     token: InvitationToken,
+    #[command(flatten)]
+    unlock: Unlock,
 }
 
 /// Enrols.
 pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
-    let clock = Clock::system();
-    let enrolled = consign_hub::enrol::enrol(&path, &arguments.authority, &arguments.token, &clock);
+    let keyring = arguments.unlock.making(&path.join(FIRST_KEY))?;
+    let (address, token, clock) = (&arguments.authority, &arguments.token, Clock::system());
+    let enrolled = consign_hub::enrol::enrol(&path, address, token, &keyring, &clock);
     let installed = Box::pin(enrolled).await?;
-    output.line(format_args!("enrolled: a hub of {}", installed.network));
-    output.line(format_args!("Next: consign hub run {}", quoted(&path)));
-    let answer = Installed {
-        hub: path,
-        network: installed.network,
-        directory_version: installed.directory.map(|version| version.value()),
-        listed: installed.listed,
-    };
-    output.object(true, &answer);
-    Ok(exit::DONE)
+    answer("enrolled", path, installed, output)
 }
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        if let EnrolError::Setup(SetupError::Keyring(fault)) = error {
+            return fault.into();
+        }
         let fix = match error.code() {
             ErrorCode::Unreachable => "check the address, and that the authority serves there",
             ErrorCode::PeerUnknown => "check the address: another server answers there",

@@ -11,7 +11,7 @@ use consign_proto::v1::RenewKeysRequest;
 use consign_runtime::clock::Clock;
 use serde::Serialize;
 
-use super::{Seal, named_agency};
+use super::{Making, Seal, named_agency};
 use crate::cli::{NodeChoice, NodeHome, agency_code, invitation};
 use crate::commands::{Outcome, connect, quoted};
 use crate::failure::{Failure, exit};
@@ -54,6 +54,8 @@ pub(crate) struct Enrol {
     /// The kind of the agencies' seal keys
     #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
     seal: Seal,
+    #[command(flatten)]
+    making: Making,
 }
 
 /// Renew keys now.
@@ -83,6 +85,8 @@ struct Renewed {
 /// Enrols.
 pub(super) async fn enrol(arguments: Enrol, output: Output) -> Outcome {
     let path = arguments.node.directory()?;
+    let directory = NodeDirectory::new(path.clone());
+    let keys = arguments.making.keys(&directory, arguments.seal)?;
     let name = arguments.name.map(|name| Line::tidy(&name)).transpose();
     let parent = arguments.parent;
     let agency = |(code, name)| NewAgency {
@@ -102,7 +106,7 @@ pub(super) async fn enrol(arguments: Enrol, output: Output) -> Outcome {
         name: name.map_err(|error| {
             Failure::usage(error.to_string(), "give one line of 1 to 200 characters")
         })?,
-        seal: arguments.seal.into(),
+        keys,
     };
     let waiting = |reference: &str| {
         output.note(format_args!(
@@ -111,7 +115,7 @@ pub(super) async fn enrol(arguments: Enrol, output: Output) -> Outcome {
         ));
         output.note("Waiting; Ctrl-C ends that, and the same command goes on with it.");
     };
-    let (directory, clock) = (NodeDirectory::new(path.clone()), Clock::system());
+    let clock = Clock::system();
     let enrolled = consign_node::enrol::enrol(&directory, options, &clock, waiting);
     let installed = Box::pin(enrolled).await?;
     let agencies: Vec<String> = installed.agencies.iter().map(ToString::to_string).collect();
@@ -151,6 +155,9 @@ fn fingerprint(text: &str) -> Result<InvitationToken, String> {
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
+        if let EnrolError::Keys(fault) = error {
+            return fault.into();
+        }
         let fix = match error.code() {
             ErrorCode::Unreachable => "check the address, and that the authority serves there",
             ErrorCode::PeerUnknown => "check the address: another server answers there",

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use consign_domain::ErrorCode;
+use consign_keys::Keyring;
 use consign_node::client::ADDRESS;
 use consign_node::index::{self, IndexError};
+use consign_node::keys::KeysError;
 use consign_node::layout::NodeDirectory;
 use consign_node::run::RunError;
 use consign_runtime::clock::Clock;
@@ -21,7 +23,7 @@ use crate::output::Output;
 const GLANCE: Duration = Duration::from_millis(20);
 
 /// Runs the node until it is told to stop.
-pub(crate) async fn run(directory: PathBuf, output: Output) -> Outcome {
+pub(crate) async fn run(directory: PathBuf, keyring: Keyring, output: Output) -> Outcome {
     check_home(&directory, "node.toml", "make one: consign node init")?;
     let shutdown = Shutdown::new();
     let tasks = Tasks::new(shutdown.clone());
@@ -29,9 +31,10 @@ pub(crate) async fn run(directory: PathBuf, output: Output) -> Outcome {
         .on_signals(&tasks)
         .map_err(|error| Failure::of(ErrorCode::Internal, &error))?;
     tasks.spawn_service("readiness", say_when_ready(directory.clone(), output));
-    Box::pin(consign_node::run::run(
+    Box::pin(consign_node::run::run_with(
         &directory,
         Clock::system(),
+        keyring,
         shutdown,
     ))
     .await?;
@@ -96,6 +99,9 @@ impl From<RunError> for Failure {
     fn from(error: RunError) -> Self {
         let failure = Self::of(error.code(), &error);
         match error {
+            RunError::Keys(KeysError::Keyring(fault)) if !fault.is_not_found() => {
+                failure.fix(crate::commands::keys::fix(&fault))
+            }
             RunError::Keys(_) | RunError::Trust { .. } | RunError::NoDirectory { .. } => failure
                 .fix("enrol the node: consign node init, authority issue --publish, node install"),
             RunError::Socket(_) => failure.fix("stop the process that runs there"),

@@ -1,21 +1,28 @@
 //! The verdict as `verify` prints it, and the exit code it ends with.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use consign_domain::document::Document;
 use consign_domain::statement::StatementKind;
 use consign_domain::{ErrorCode, NetworkId};
 use consign_verify::archive::{ArchiveJudgement, ArchiveStamp};
-use consign_verify::container::{Judgement, PDF_SIGNATURES, SealInfo};
-use consign_verify::pdf::{ContainedPdf, PdfJudgement, PdfSignatureJudgement, Role, Standing};
+use consign_verify::container::{Judgement, SealInfo};
+use consign_verify::pdf::{
+    ContainedPdf, ContainedPdfs, PdfJudgement, PdfSignatureJudgement, Standing,
+};
+use consign_verify::report::{Aspect, SubIndication, Why};
+use consign_verify::statement::StatementJudgement;
 use consign_verify::{Indication, Report};
 use serde::Serialize;
 use serde_json::Value;
 
+use super::language::Language;
 use super::trust::Trust;
 use super::wording;
 use crate::failure::exit;
-use crate::output::{Output, Tone};
+
+mod page;
+mod sentence;
 
 /// What was judged and how it came out. Field names are stable.
 #[derive(Debug, Serialize)]
@@ -24,10 +31,15 @@ pub(crate) struct Answer {
     /// `container`, `archive`, `pdf`, `envelope`, `evidence`, `status`, `directory` or `unknown`.
     kind: &'static str,
     verdict: Indication,
+    /// Why it is not passed, in the word of EN 319 102-1; null where it passed.
+    sub_indication: Option<SubIndication>,
     malformed: bool,
     /// The decisive fault; null where it passed.
     code: Option<ErrorCode>,
+    /// The verdict in one sentence, for people.
     sentence: String,
+    /// The language of that sentence: all else is for programs.
+    language: &'static str,
     report: Report,
     document: Option<Document>,
     files: Vec<FileAnswer>,
@@ -63,34 +75,39 @@ struct TrustAnswer {
 }
 
 impl Answer {
-    pub(crate) fn of_container(file: PathBuf, judgement: Judgement, trust: &Trust) -> Self {
-        let issuer = judgement.document.as_ref().map(|document| &document.issuer);
-        let whom = issuer.map(|issuer| format!("the seal of {} {}", issuer.code, issuer.name));
+    pub(crate) fn of_container(
+        file: PathBuf,
+        judgement: Judgement,
+        trust: &Trust,
+        language: Language,
+    ) -> Self {
         let files = judgement.files.iter().map(|file| FileAnswer {
             name: file.name.clone(),
             size: file.size,
             sha256: wording::hexadecimal(&file.sha256),
         });
         let files = files.collect();
-        let good = format!(
-            "{} is valid and every file is as it was sealed",
-            whom.unwrap_or_else(|| "the seal".to_owned())
-        );
-        Self::new(file, "container", judgement.report, good, trust).with(
-            judgement.document,
-            files,
-            judgement.seals,
-        )
+        let good = sentence::of_container(judgement.document.as_ref(), language);
+        let report = judgement.report;
+        let mut answer = Self::new(file, "container", report, good, trust, language);
+        answer.document = judgement.document;
+        answer.files = files;
+        answer.seals = judgement.seals;
+        answer
     }
 
-    pub(crate) fn of_archive(file: PathBuf, judgement: ArchiveJudgement, trust: &Trust) -> Self {
+    pub(crate) fn of_archive(
+        file: PathBuf,
+        judgement: ArchiveJudgement,
+        trust: &Trust,
+        language: Language,
+    ) -> Self {
         let oldest = judgement.stamps.iter().find_map(|stamp| stamp.time);
-        let mut answer = Self::of_container(file, judgement.document, trust);
+        let mut answer = Self::of_container(file, judgement.document, trust, language);
         answer.kind = "archive";
         if let Some(time) = oldest.filter(|_| answer.verdict == Indication::TotalPassed) {
-            answer
-                .sentence
-                .push_str(&format!(", which was archived at {time}"));
+            let archived = sentence::of_archive(time, language);
+            answer.sentence.push_str(&archived);
         }
         answer.stamps = judgement.stamps;
         answer
@@ -101,82 +118,66 @@ impl Answer {
         self.malformed
     }
 
-    pub(crate) fn of_pdf(file: PathBuf, judgement: PdfJudgement, trust: &Trust) -> Self {
-        let by = |role| {
-            let signers = judgement
-                .signatures
-                .iter()
-                .filter(move |one| one.role == role);
-            let names: Vec<String> = signers.map(PdfSignatureJudgement::who).collect();
-            names.join(", ")
-        };
-        let agency = by(Role::Agency);
-        let good = match judgement.standing {
-            Standing::Original => {
-                format!(
-                    "signed by {}, and last and over all by {agency}",
-                    by(Role::Person)
-                )
-            }
-            _ => format!("signed last and over all by {agency}: enough for a scanned copy"),
-        };
-        let mut answer = Self::new(file, "pdf", judgement.report, good, trust);
+    pub(crate) fn of_pdf(
+        file: PathBuf,
+        judgement: PdfJudgement,
+        trust: &Trust,
+        language: Language,
+    ) -> Self {
+        let good = sentence::of_pdf(&judgement, language);
+        let mut answer = Self::new(file, "pdf", judgement.report, good, trust, language);
         answer.standing = Some(judgement.standing);
         answer.signatures = judgement.signatures;
         answer
     }
 
-    /// With the PDF files of a container.
-    pub(crate) fn with_pdfs(mut self, pdfs: Vec<ContainedPdf>) -> Self {
-        self.report
-            .not_checked
-            .retain(|what| *what != PDF_SIGNATURES);
-        self.pdfs = pdfs;
+    /// With the PDF files of a container, which were judged besides.
+    pub(crate) fn with_pdfs(mut self, pdfs: ContainedPdfs) -> Self {
+        let is_judged = |what, why| what == Aspect::PdfSignatures && why == Why::OwnVerdict;
+        let skipped = &mut self.report.not_checked;
+        skipped.retain(|skipped| !is_judged(skipped.what, skipped.why));
+        skipped.extend(pdfs.not_checked);
+        self.pdfs = pdfs.files;
         self
     }
 
     pub(crate) fn of_statement(
         file: PathBuf,
-        kind: Option<StatementKind>,
-        report: Report,
+        judgement: StatementJudgement,
         statement: Value,
         trust: &Trust,
+        language: Language,
     ) -> Self {
-        let kind = match kind {
+        let kind = match judgement.kind {
             Some(StatementKind::Envelope) => "envelope",
             Some(StatementKind::Evidence) => "evidence",
             Some(StatementKind::Status) => "status",
             Some(StatementKind::Directory) => "directory",
             _ => "unknown",
         };
-        let text = |path| statement.pointer(path).and_then(Value::as_str);
-        let signer = text("/signer/code").unwrap_or("its signer");
-        let good = match (text("/event"), text("/reason")) {
-            (Some(event), Some(reason)) => format!("{signer} said this: {event}, {reason}"),
-            (Some(event), None) => format!("{signer} said this: {event}"),
-            _ => format!("{signer} said this"),
-        };
-        let mut answer = Self::new(file, kind, report, good, trust);
+        let good = sentence::of_statement(&statement, language);
+        let mut answer = Self::new(file, kind, judgement.report, good, trust, language);
         answer.statement = statement;
         answer
     }
 
-    fn new(file: PathBuf, kind: &'static str, report: Report, good: String, trust: &Trust) -> Self {
-        let why = report.decisive().map(|check| check.detail.clone());
-        let why = why.unwrap_or_default();
-        let sentence = match (report.indication, report.malformed) {
-            (Indication::TotalPassed, _) => good,
-            (Indication::TotalFailed, true) => format!("it breaks its format: {why}"),
-            (Indication::TotalFailed, false) => format!("do not rely on it: {why}"),
-            (Indication::Indeterminate, _) => format!("it cannot be decided: {why}"),
-        };
+    fn new(
+        file: PathBuf,
+        kind: &'static str,
+        report: Report,
+        good: String,
+        trust: &Trust,
+        language: Language,
+    ) -> Self {
         Self {
             file,
             kind,
             verdict: report.indication,
+            sub_indication: report.sub_indication,
             malformed: report.malformed,
             code: report.code(),
-            sentence,
+            sentence: sentence::of_report(&report, good, language),
+            language: language.tag(),
             report,
             document: None,
             files: Vec::new(),
@@ -190,78 +191,18 @@ impl Answer {
         }
     }
 
-    fn with(
-        mut self,
-        document: Option<Document>,
-        files: Vec<FileAnswer>,
-        seals: Vec<SealInfo>,
-    ) -> Self {
-        (self.document, self.files, self.seals) = (document, files, seals);
-        self
-    }
-
     /// What the shell is told.
     pub(crate) const fn exit_code(&self) -> u8 {
-        match (self.verdict, self.malformed) {
-            (Indication::TotalPassed, _) => exit::DONE,
-            (Indication::TotalFailed, true) => exit::VERDICT_MALFORMED,
-            (Indication::TotalFailed, false) => exit::VERDICT_FAILED,
-            (Indication::Indeterminate, _) => exit::VERDICT_INDETERMINATE,
-        }
+        exit_code(self.verdict, self.malformed)
     }
+}
 
-    /// One sentence first, then each check, what was not checked, and the fields.
-    pub(crate) fn print(&self, output: Output) {
-        if output.is_json() {
-            return;
-        }
-        let verdict = output.paint(wording::tone(self.verdict), self.verdict);
-        output.line(format_args!("{verdict}: {}", self.sentence));
-        let heading = |text| output.line(format_args!("\n{}", output.paint(Tone::Strong, text)));
-        heading("Checks");
-        let report = serde_json::to_value(&self.report).unwrap_or(Value::Null);
-        for line in wording::report_value(&report, output) {
-            output.line(format_args!("  {line}"));
-        }
-        for line in wording::signatures(&self.signatures, output) {
-            output.line(line);
-        }
-        if !self.report.not_checked.is_empty() {
-            heading("Not checked");
-        }
-        for what in &self.report.not_checked {
-            output.line(format_args!("  {what}"));
-        }
-        if let Some(document) = &self.document {
-            heading("Document");
-            for line in wording::document(document) {
-                output.line(format_args!("  {line}"));
-            }
-        }
-        if !self.files.is_empty() {
-            heading("Files");
-        }
-        for file in &self.files {
-            output.line(format_args!(
-                "  {}  {}  {} bytes",
-                file.sha256, file.name, file.size
-            ));
-        }
-        if !self.pdfs.is_empty() {
-            heading("Signatures inside PDF files, which are verdicts of their own");
-        }
-        for line in wording::pdfs(&self.pdfs, output) {
-            output.line(format_args!("  {line}"));
-        }
-        let fields = wording::statement(&self.statement);
-        if !fields.is_empty() {
-            heading("Statement");
-        }
-        for line in fields {
-            output.line(format_args!("  {line}"));
-        }
-        heading("Judged");
-        output.line(format_args!("  {}", self.trust.sentence(&self.report)));
+const fn exit_code(verdict: Indication, malformed: bool) -> u8 {
+    match (verdict, malformed) {
+        (Indication::TotalPassed, _) => exit::DONE,
+        (Indication::TotalFailed, true) => exit::VERDICT_MALFORMED,
+        (Indication::TotalFailed, false) => exit::VERDICT_FAILED,
+        (Indication::Indeterminate, _) => exit::VERDICT_INDETERMINATE,
     }
 }
 
@@ -279,66 +220,7 @@ impl TrustAnswer {
             directory_expires: head.map(|head| head.expires.to_string()),
         }
     }
-
-    fn sentence(&self, report: &Report) -> String {
-        let by = match (&self.network_name, self.directory_version) {
-            (Some(name), Some(version)) => format!("directory version {version} of {name}"),
-            (Some(name), None) => format!("the roots of {name}, without its directory"),
-            (None, _) => "roots alone".to_owned(),
-        };
-        format!("as of {}, by {by} ({})", report.at, display(&self.file))
-    }
-}
-
-fn display(path: &Path) -> String {
-    path.display().to_string()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_verdict_has_its_exit_code() {
-        let trust = TrustAnswer {
-            file: PathBuf::new(),
-            network: None,
-            network_name: None,
-            directory_version: None,
-            directory_expires: None,
-        };
-        let mut answer = Answer {
-            file: PathBuf::new(),
-            kind: "container",
-            verdict: Indication::TotalPassed,
-            malformed: false,
-            code: None,
-            sentence: String::new(),
-            report: Report {
-                indication: Indication::TotalPassed,
-                at: consign_domain::Timestamp::from_unix_saturating(0),
-                malformed: false,
-                checks: Vec::new(),
-                not_checked: Vec::new(),
-            },
-            document: None,
-            files: Vec::new(),
-            seals: Vec::new(),
-            standing: None,
-            signatures: Vec::new(),
-            stamps: Vec::new(),
-            pdfs: Vec::new(),
-            statement: Value::Null,
-            trust,
-        };
-        for (verdict, malformed, code) in [
-            (Indication::TotalPassed, false, 0),
-            (Indication::TotalFailed, false, 10),
-            (Indication::Indeterminate, false, 11),
-            (Indication::TotalFailed, true, 12),
-        ] {
-            (answer.verdict, answer.malformed) = (verdict, malformed);
-            assert_eq!(answer.exit_code(), code);
-        }
-    }
-}
+mod tests;

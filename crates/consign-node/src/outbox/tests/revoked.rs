@@ -89,7 +89,7 @@ fn a_revoked_seal_alone_seals_nothing_more() {
     let network = Network::new();
     let seat = network.seat(0);
     let directory = revoked(&network);
-    let mut keys = AgencyKeys::load(seat.agency.home()).unwrap();
+    let mut keys = AgencyKeys::load(seat.agency.home(), &consign_keys::Keyring::default()).unwrap();
     keys.statement = StatementKey::from_seed([7; 32]);
     let context = Context {
         keys: &keys,

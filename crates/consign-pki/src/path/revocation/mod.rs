@@ -209,6 +209,18 @@ pub(super) enum Standing {
     Unknown(RevocationGap),
 }
 
+/// What the lists say, and which of them does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Answer {
+    pub(super) standing: Standing,
+    /// From when on the certificate is revoked, if it ever is.
+    pub(super) revoked_from: Option<u64>,
+    /// When the list was made that decides; 0 where there is none.
+    pub(super) made: u64,
+    /// The last second for which that list answers.
+    pub(super) until: u64,
+}
+
 /// Lists that can be read. One that cannot answers nothing.
 #[derive(Debug)]
 pub(super) struct Lists<'a> {
@@ -224,15 +236,15 @@ impl<'a> Lists<'a> {
         Self { lists, all_read }
     }
 
-    /// What they say of a certificate that `issuer` has signed, as of a time; and from when on
-    /// it is revoked, if it ever is. Lists from `issuer_ends` on are not the issuer's.
+    /// What they say of a certificate that `issuer` has signed, as of a time. Lists from
+    /// `issuer_ends` on are not the issuer's.
     pub(super) fn standing(
         &self,
         certificate: &CertificateParts<'_>,
         issuer: &CertificateParts<'_>,
         issuer_ends: u64,
         at: u64,
-    ) -> (Standing, Option<u64>) {
+    ) -> Answer {
         let mut newest: Option<Word> = None;
         let mut gap = if self.all_read {
             RevocationGap::NoList
@@ -246,10 +258,18 @@ impl<'a> Lists<'a> {
                 Err(_) => {}
             }
         }
-        match newest {
-            Some(word) => (word.as_of(at), word.entry.map(|entry| entry.since)),
-            None => (Standing::Unknown(gap), None),
-        }
+        let silent = Answer {
+            standing: Standing::Unknown(gap),
+            revoked_from: None,
+            made: 0,
+            until: 0,
+        };
+        newest.map_or(silent, |word| Answer {
+            standing: word.as_of(at),
+            revoked_from: word.entry.map(|entry| entry.since),
+            made: word.made,
+            until: word.until,
+        })
     }
 }
 
@@ -331,7 +351,16 @@ pub fn made_by(list: &[u8], authority: &[u8]) -> Option<u64> {
 /// When a list says that it was made, as Unix time; `None` if it cannot be read. Nothing in it is
 /// verified.
 pub fn claims_made(list: &[u8]) -> Option<u64> {
-    List::parse(list).ok().map(|list| list.this_update)
+    list_period(list).ok().map(|(made, _)| made)
+}
+
+/// From when until when a list answers, as Unix time. Nothing in it is verified.
+///
+/// # Errors
+/// [`ListError`].
+pub fn list_period(list: &[u8]) -> Result<(u64, u64), ListError> {
+    let list = List::parse(list)?;
+    Ok((list.this_update, list.until()))
 }
 
 fn gap(unusable: Unusable) -> RevocationGap {

@@ -1,0 +1,149 @@
+//! Publishing: the next version of the directory, and the revocation lists that go with it.
+
+use std::path::PathBuf;
+
+use consign_domain::{DirectoryVersion, Timestamp};
+use consign_pki::issue::Validity;
+use consign_verify::directory::Directory;
+
+use super::{Authority, damaged, newest_directory, store, versions};
+use crate::ceremony;
+use crate::error::AuthorityError;
+use crate::publication::{self, Before};
+use crate::revocation;
+use crate::settings::DAY;
+
+/// How long the root's revocation list is good: its key is kept offline, and brought once a year.
+const ROOT_LIST_SECONDS: u64 = 400 * DAY;
+
+/// How the directory is published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PublishOptions {
+    /// How long the head is good, in seconds; else as the settings say.
+    pub life_seconds: Option<u64>,
+    /// Whether a new version is made although the newest one says the same and is fresh.
+    pub force: bool,
+}
+
+/// The directory that stands after publishing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Published {
+    /// Its version.
+    pub version: DirectoryVersion,
+    /// Whether it was made now; else it stood already, said the same and was fresh.
+    pub is_new: bool,
+    /// When its head expires.
+    pub expires: Timestamp,
+    /// How many entries it has.
+    pub entries: u64,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl Authority {
+    /// Publishes the directory, unless the newest version says the same and has more than
+    /// half of its life left. What readers would refuse is never published.
+    ///
+    /// # Errors
+    /// [`AuthorityError`]; the newest version then still stands.
+    pub fn publish(
+        &mut self,
+        options: PublishOptions,
+        now: Timestamp,
+    ) -> Result<Published, AuthorityError> {
+        self.register.check_references()?;
+        let before = newest_directory(&self.layout, &self.trust)?;
+        let lines = self.register.lines();
+        if let Some(before) = &before
+            && !options.force
+            && publication::suffices(as_before(before), &publication::join(&lines), now)
+        {
+            if !self.layout.issuing_list().exists() {
+                self.publish_lists(before, false, now)?;
+            }
+            return Ok(self.published(before, false));
+        }
+        let usual = self.settings.lives.head_days.saturating_mul(DAY);
+        let version = publication::sign(
+            &self.settings,
+            &self.directory_key,
+            &lines,
+            before.as_ref().map(as_before),
+            now,
+            options.life_seconds.unwrap_or(usual),
+        )?;
+        let directory =
+            Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
+                .map_err(|source| AuthorityError::Unpublishable { source })?;
+        // Before the version: where this is cut short, the same command does all of it again.
+        self.publish_lists(&directory, options.force, now)?;
+        versions::write(&self.layout.directory(), directory.version(), &version)?;
+        Ok(self.published(&directory, true))
+    }
+
+    /// Signs the revocation lists, which have the number of the directory's version. The issuing
+    /// authority's runs out with the head.
+    fn publish_lists(
+        &self,
+        directory: &Directory,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<(), AuthorityError> {
+        let validity = Validity {
+            not_before: now.as_unix(),
+            not_after: directory.head().expires.as_unix(),
+        };
+        let number = directory.version().value();
+        let revoked = revocation::revoked(&self.register);
+        let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
+        let list = self.issuing.revocation_list(&revoked, number, validity);
+        let list = list.map_err(|source| AuthorityError::List { source })?;
+        store::keep_list(&self.layout.issuing_list(), &list)?;
+        self.publish_root_list(number, force, now)
+    }
+
+    /// The root's list is good for longer and leaves a record. It is signed where the root's key
+    /// is at hand and half of its life is over, or where an operator wants it.
+    fn publish_root_list(
+        &self,
+        number: u64,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<(), AuthorityError> {
+        let half = now.plus_seconds(ROOT_LIST_SECONDS / 2);
+        let until = store::root_list_until(&self.layout)?;
+        if !force && until.is_some_and(|until| until > half) {
+            return Ok(());
+        }
+        let Some(root) = store::root_authority(&self.layout, &self.keyring)? else {
+            return Ok(());
+        };
+        let validity = Validity {
+            not_before: now.as_unix(),
+            not_after: now.plus_seconds(ROOT_LIST_SECONDS).as_unix(),
+        };
+        let list = root.revocation_list(&[], number, validity);
+        let list = list.map_err(|source| AuthorityError::List { source })?;
+        ceremony::root_list(&self.layout, &self.settings, &list, number, now)?;
+        store::keep_list(&self.layout.root_list(), &list)
+    }
+
+    fn published(&self, directory: &Directory, is_new: bool) -> Published {
+        let version = directory.version();
+        Published {
+            version,
+            is_new,
+            expires: directory.head().expires,
+            entries: directory.head().entries,
+            path: versions::place(&self.layout.directory(), version),
+        }
+    }
+}
+
+fn as_before(directory: &Directory) -> Before<'_> {
+    Before {
+        head: directory.head(),
+        digest: directory.signed_head().digest(),
+        entries: directory.entries(),
+    }
+}

@@ -1,0 +1,73 @@
+//! Roots of others in the trust file: they stand beside the network's own, and vouch for nothing
+//! but what they are named for.
+
+use consign_pki::certificate::{CertificateDetails, CertificateError};
+use consign_runtime::files;
+
+use super::{Authority, PUBLIC};
+use crate::error::AuthorityError;
+
+/// Why a root of others is not taken.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RootError {
+    /// It is not a certificate.
+    #[error("a root cannot be read")]
+    Certificate(#[from] CertificateError),
+    /// It may not issue certificates.
+    #[error("{name} is not the certificate of an authority")]
+    NoAuthority {
+        /// Its name.
+        name: String,
+    },
+}
+
+/// What a root of others vouches for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RootUse {
+    /// Signatures inside documents, such as those of the Government's CA in PDF files.
+    Documents,
+    /// Time-stamps.
+    TimeStamps,
+}
+
+impl Authority {
+    /// Adds roots (DER) of others to the trust file, from which every node starts that is enrolled
+    /// from now on. Roots that are there already are passed over; says how many were added.
+    ///
+    /// # Errors
+    /// One is not a certificate of an authority, or the file cannot be written.
+    pub fn trust_roots(
+        &mut self,
+        usage: RootUse,
+        roots: Vec<Vec<u8>>,
+    ) -> Result<usize, AuthorityError> {
+        let known = match usage {
+            RootUse::Documents => self.trust.document_roots(),
+            RootUse::TimeStamps => self.trust.time_stamp_roots(),
+        };
+        let mut new: Vec<Vec<u8>> = Vec::new();
+        for root in roots {
+            let details = CertificateDetails::from_der(&root).map_err(RootError::from)?;
+            if !details.is_authority {
+                let name = details.subject;
+                return Err(RootError::NoAuthority { name }.into());
+            }
+            if !known.contains(&root) && !new.contains(&root) {
+                new.push(root);
+            }
+        }
+        let added = new.len();
+        if added > 0 {
+            let trust = self.trust.clone();
+            let trust = match usage {
+                RootUse::Documents => trust.with_document_roots(new),
+                RootUse::TimeStamps => trust.with_time_stamp_roots(new),
+            };
+            files::publish(&self.layout.trust_json(), &trust.to_bytes(), PUBLIC)?;
+            self.trust = trust;
+        }
+        Ok(added)
+    }
+}
