@@ -7,7 +7,7 @@ use std::path::Path;
 
 use consign_domain::document::Document;
 use consign_domain::statement::{Envelope, Evidence, Statement, Status};
-use consign_domain::{Digest, PartyId, SignedStatement};
+use consign_domain::{Digest, PartyId, Salt, SignedStatement};
 use consign_pki::asic::outer::ArchiveLayer;
 use consign_pki::asic::{Budget, Container};
 use consign_pki::cms::{self, CadesSignature};
@@ -23,6 +23,9 @@ use zeroize::Zeroizing;
 use crate::durable;
 use crate::error::NodeError;
 use crate::folder::{CONTAINER, ENVELOPE, Folder, ITEM, SALT, TIME_STAMP, WRAP_TEXT};
+
+/// Longest file of a salt, in bytes: its text on one line.
+const MAX_SALT_TEXT: usize = 256;
 
 const JSON: &str = "application/json";
 const BYTES: &str = "application/octet-stream";
@@ -92,7 +95,10 @@ impl Contents {
 
     /// What opens the envelope's commitment, without the key that opened the payload.
     fn add_salt(&mut self, folder: &Folder) -> Result<(), NodeError> {
-        let mut salt = folder.optional(SALT, 32)?;
+        let text = folder.optional(SALT, MAX_SALT_TEXT)?;
+        let text = text.and_then(|text| String::from_utf8(text).ok());
+        let parsed = text.and_then(|text| text.trim().parse::<Salt>().ok());
+        let mut salt = parsed.map(|salt| salt.as_bytes().to_vec());
         if salt.is_none()
             && let Some(text) = folder.optional(WRAP_TEXT, MAX_WRAP_PLAINTEXT)?
         {
