@@ -190,10 +190,10 @@ impl<'a> Province<'a> {
         .good()?;
         let settings = self.scratch.join("node-b/node.toml");
         let written = fs::read_to_string(&settings)?;
-        fs::write(
-            &settings,
-            format!("{written}\n[time_stamp]\nroots = \"{path}\"\n"),
-        )?;
+        let named = format!("[time_stamp]\nroots = \"{path}\"\n");
+        let changed = written.replacen("[time_stamp]\n", &named, 1);
+        ensure!(changed != written, "{written}");
+        fs::write(&settings, changed)?;
         node.start_again()?;
         until("the certificate has come", ARRIVAL, || {
             Ok((fs::read(&certificate)? == renewed).then_some(()))

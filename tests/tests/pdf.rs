@@ -366,6 +366,18 @@ fn a_container_and_the_pdf_files_in_it_have_verdicts_of_their_own() -> Result<()
             original.to_string().contains("NO_CERTIFICATE_CHAIN_FOUND"),
             "{original}"
         );
+        // Others that the trust file names stand beside them, for documents alone.
+        network
+            .consign("authority trust authority --document-roots pdf/root.pem")?
+            .good()?;
+        let line = "verify sent.asice --trust authority/trust/trust.json --json \
+                    --crl pdf/root.crl --at 2040-01-01T00:00:00Z";
+        let known = network.consign(line)?.json()?;
+        let known = list(&known["pdfs"])?
+            .iter()
+            .find(|pdf| pdf["name"] == "original.pdf");
+        let known = &known.context("the file is named")?["judgement"];
+        ensure!(known["report"]["indication"] == PASSED, "{known}");
         let changed = judged("changed.pdf")?;
         ensure!(changed["report"]["indication"] == FAILED, "{changed}");
         ensure!(judged("plain.pdf")?.is_null(), "{verdict}");

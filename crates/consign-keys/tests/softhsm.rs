@@ -368,14 +368,13 @@ fn a_token_that_comes_back_signs_again() {
 /// Waits for a key, for longer than a module is left alone at first.
 fn comes_back(key: &dyn SealSigner) {
     let (_nobody, pause) = std::sync::mpsc::channel::<()>();
-    for _ in 0..300 {
-        match key.ready() {
-            Ok(()) => return,
-            Err(fault) => assert!(fault.is_keepers(), "{fault}"),
-        }
+    let is_back = (0..300).any(|_| {
+        let Err(fault) = key.ready() else { return true };
+        assert!(fault.is_keepers(), "{fault}");
         let _passed = pause.recv_timeout(std::time::Duration::from_millis(100));
-    }
-    panic!("it did not come back");
+        false
+    });
+    assert!(is_back, "it did not come back");
 }
 
 /// What an agency brings on its token: a key of an id, and a certificate's public half.

@@ -65,6 +65,9 @@ pub(crate) struct Verify {
     /// Root certificates, PEM, of time-stamp authorities other than the network's own
     #[arg(long = "time-stamp-roots", value_name = "FILE")]
     time_stamp_roots: Vec<PathBuf>,
+    /// Root certificates, PEM, of those who sign PDF files, besides those of --trust
+    #[arg(long = "document-roots", value_name = "FILE")]
+    document_roots: Vec<PathBuf>,
     /// The file is known to have existed then: a UTC time, or a day (its end in Vietnam)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
@@ -96,7 +99,8 @@ impl Verify {
 pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
     let trust = Trust::load(&verify.trust)?
         .with_lists(&verify.lists)?
-        .with_time_stamp_roots(&verify.time_stamp_roots)?;
+        .with_time_stamp_roots(&verify.time_stamp_roots)?
+        .with_document_roots(&verify.document_roots)?;
     let at = verify
         .at
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);
@@ -209,7 +213,7 @@ fn pdf_trust<'a>(trust: &'a Trust, lists: &'a [Vec<u8>]) -> SealTrust<'a> {
     SealTrust {
         lists,
         time_stamp_roots: trust.time_stamp_roots(),
-        ..SealTrust::by_roots(trust.roots())
+        ..SealTrust::by_roots(trust.document_roots())
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Trust {
     lists: Vec<Vec<u8>>,
     /// Those of the trust file among them.
     time_stamp_roots: Vec<Vec<u8>>,
+    /// Those of seals, and of others who sign documents.
+    document_roots: Vec<Vec<u8>>,
     store: Option<TrustStore>,
     directory: Option<Directory>,
 }
@@ -55,6 +57,15 @@ impl Trust {
         Ok(self)
     }
 
+    /// With more roots of those who sign documents.
+    pub(crate) fn with_document_roots(mut self, paths: &[PathBuf]) -> Result<Self, Failure> {
+        for path in paths {
+            let bytes = files::read_bounded(path, MAX_TRUST)?;
+            self.document_roots.extend(read_roots(path, &bytes)?);
+        }
+        Ok(self)
+    }
+
     fn of_store(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
         let store = TrustStore::parse(bytes).map_err(|error| {
             Failure::of(ErrorCode::Usage, &error)
@@ -73,14 +84,17 @@ impl Trust {
             },
             path,
             time_stamp_roots: store.time_stamp_roots().to_vec(),
+            document_roots: [store.roots(), store.document_roots()].concat(),
             store: Some(store),
             directory,
         })
     }
 
     fn of_roots(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
+        let roots = read_roots(&path, bytes)?;
         Ok(Self {
-            roots: read_roots(&path, bytes)?,
+            document_roots: roots.clone(),
+            roots,
             path,
             lists: Vec::new(),
             time_stamp_roots: Vec::new(),
@@ -102,6 +116,11 @@ impl Trust {
     /// Roots of time-stamp authorities besides those of seals.
     pub(crate) fn time_stamp_roots(&self) -> &[Vec<u8>] {
         &self.time_stamp_roots
+    }
+
+    /// Roots of those who sign documents.
+    pub(crate) fn document_roots(&self) -> &[Vec<u8>] {
+        &self.document_roots
     }
 
     /// Revocation lists.
