@@ -24,7 +24,8 @@ use crate::views::{Evidence, TimeStamp};
 /// Seal a document and send it.
 ///
 /// The first file is the document, the others are its attachments. Without --wait the command
-/// ends when the document is sealed and queued; the node sends it, however long the hub is away.
+/// ends when the document is sealed and queued, or kept where the token with the seal is away; the
+/// node goes on by itself, however long hub or token are away.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   consign send letter.pdf --to H49.13,H49.14 --subject 'V/v họp giao ban' --node DIR
@@ -220,10 +221,12 @@ async fn follow(
             Some(Event::Received(bytes)) => bar.set_position(bytes),
             Some(Event::Sealed(sealed)) => {
                 bar.finish_and_clear();
-                output.line(format_args!(
-                    "sealed     {}  {} bytes, encrypted {} bytes",
-                    sealed.symbol, sealed.container_size, sealed.payload_size
-                ));
+                if sealed.container_size > 0 {
+                    output.line(format_args!(
+                        "sealed     {}  {} bytes, encrypted {} bytes",
+                        sealed.symbol, sealed.container_size, sealed.payload_size
+                    ));
+                }
                 answer.sealed(sealed);
                 if !answer.passed_over.is_empty() {
                     output.note(format_args!(

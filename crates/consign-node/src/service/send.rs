@@ -282,6 +282,12 @@ async fn watch(
             told.waiting.clone_from(&waiting);
             say(events, send_event::Event::Waiting(waiting)).await?;
         }
+        if wait == Wait::Sealed && waits_for_token(office, EnvelopeKey { sender, id }, state) {
+            // It is kept, and sealed when the token is back: nobody need stand by.
+            say(events, sealed(office, desk, watched).await?).await?;
+            let state = state.as_str().to_owned();
+            return say(events, send_event::Event::Done(v1::SendDone { state })).await;
+        }
         tokio::select! {
             () = following.changed() => {}
             Ok(()) = link.changed() => {}
@@ -289,6 +295,13 @@ async fn watch(
     }
 }
 
+/// Whether a document is not sealed because the agency's token is away.
+fn waits_for_token(office: &Office, key: EnvelopeKey, state: SentState) -> bool {
+    let held = || office.held(key).map(|held| held.cause.code);
+    state == SentState::Composed && held() == Some(ErrorCode::TokenUnavailable)
+}
+
+/// What was sealed; where it is not sealed yet, it has no size.
 async fn sealed(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
@@ -300,19 +313,21 @@ async fn sealed(
     let id = composed.id;
     let sealed = office.at_desk(desk, move |desk, _| {
         let outbox = desk.agency.outbox();
-        let sizes = outbox.sealed(id)?.ok_or(NodeError::UnknownEnvelope)?;
+        let Some(sizes) = outbox.sealed(id)? else {
+            return Ok((0, 0, None));
+        };
         let stamp = select::steady(|| outbox.folder(id), Folder::stamped)?;
-        Ok((sizes, stamp))
+        Ok((sizes.container_size, sizes.payload_size, Some(stamp)))
     });
-    let (sizes, stamp) = sealed.await.map_err(node_status)?;
+    let (container_size, payload_size, stamp) = sealed.await.map_err(node_status)?;
     let codes = composed.document.addressees.as_slice().iter();
     Ok(send_event::Event::Sealed(v1::SendSealed {
         envelope_id: id.to_string(),
         document_id: composed.document.id.to_string(),
         symbol: composed.document.symbol(),
-        container_size: sizes.container_size,
-        payload_size: sizes.payload_size,
-        time_stamp: Some(view::time_stamp(stamp)),
+        container_size,
+        payload_size,
+        time_stamp: stamp.map(view::time_stamp),
         recipients: codes.map(ToString::to_string).collect(),
         passed_over: passed_over.clone(),
     }))
