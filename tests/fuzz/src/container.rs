@@ -1,7 +1,7 @@
 //! Containers: [`consign_pki::asic`] under both profiles, and the verdicts of
 //! [`consign_verify::container`].
 //!
-//! What does not begin as a zip does is taken for the list of entries of [`crate::parcel`], so
+//! What does not begin as a zip does is taken for the list of entries of `crate::parcel`, so
 //! that changes get beyond the checksums.
 
 use std::borrow::Cow;

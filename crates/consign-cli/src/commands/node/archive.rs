@@ -12,6 +12,8 @@ use crate::views::known;
 
 /// The long-term archives of a running node.
 #[derive(Debug, Subcommand)]
+#[command(after_help = "Example:
+  consign node archive renew --node DIR")]
 pub(crate) enum Archive {
     /// Archive what is not yet, and add a time-stamp to the archives that are due, or to those named
     Renew(Renew),
