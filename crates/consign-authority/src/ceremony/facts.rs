@@ -9,6 +9,7 @@ use consign_pki::certificate::CertificateDetails;
 use consign_pki::path::revocation::list_period;
 use consign_pki::protection::is_protected;
 use consign_runtime::files;
+use consign_verify::TrustStore;
 
 use super::page::{field, groups};
 use crate::applicant::ED25519_PREFIX;
@@ -20,10 +21,12 @@ use crate::settings::Settings;
 /// Largest file whose digest is stated, in bytes.
 const MAX_STATED: usize = 256 * 1024;
 
-/// The facts, line by line; with a list of the root, if the record is of its signing.
+/// The facts, line by line: of the trust file given, and of a list of the root, if the record is
+/// of its signing.
 pub(super) fn lines(
     layout: &Layout,
     settings: &Settings,
+    trust: &[u8],
     list: Option<&[u8]>,
 ) -> Result<Vec<String>, AuthorityError> {
     let root = store::certificate(&layout.root_pem())?;
@@ -37,25 +40,40 @@ pub(super) fn lines(
     facts.key("root key", &root, purpose);
     let purpose = "certifies seals, TLS and time-stamps, signs issuing.crl";
     facts.key("issuing key", &issuing, purpose);
-    for key in store::trust(layout)?.directory_keys() {
+    let believed = TrustStore::parse(trust);
+    let believed = believed.map_err(|source| damaged(&layout.trust_json(), source))?;
+    for key in believed.directory_keys() {
         let spki = [&ED25519_PREFIX[..], &key.to_bytes()].concat();
         facts.say("directory key", "Ed25519; signs the directory's heads");
         facts.digest("  SHA-256", Digest::of(&spki));
     }
     facts.certificate("root.pem", &root);
     facts.certificate("issuing.pem", &issuing);
-    for (name, path) in [
-        ("trust/trust.json", layout.trust_json()),
-        ("trust/trust.pem", layout.trust_pem()),
+    for (purpose, roots) in [
+        ("believed for documents", believed.document_roots()),
+        ("believed for time-stamps", believed.time_stamp_roots()),
     ] {
-        let bytes = files::read_bounded(&path, MAX_STATED)?;
-        facts.say(name, "what verifiers are given");
-        facts.digest("  SHA-256", Digest::of(&bytes));
+        for root in roots {
+            let root = CertificateDetails::from_der(root);
+            let root = root.map_err(|source| damaged(&layout.trust_json(), source))?;
+            facts.say("root of others", purpose);
+            facts.certificate("  name", &root);
+        }
     }
+    facts.0.extend(trust_file(Digest::of(trust)));
+    let pem = files::read_bounded(&layout.trust_pem(), MAX_STATED)?;
+    facts.given("trust/trust.pem", Digest::of(&pem));
     if let Some(list) = list {
         facts.list(layout, list)?;
     }
     Ok(facts.0)
+}
+
+/// The lines about the trust file with such a digest.
+pub(super) fn trust_file(digest: Digest) -> Vec<String> {
+    let mut facts = Facts::default();
+    facts.given("trust/trust.json", digest);
+    facts.0
 }
 
 /// Where each key is kept at this moment.
@@ -130,6 +148,11 @@ impl Facts {
 
     fn digest(&mut self, label: &str, digest: Digest) {
         self.say(label, &groups(digest.as_bytes()));
+    }
+
+    fn given(&mut self, name: &str, digest: Digest) {
+        self.say(name, "what verifiers are given");
+        self.digest("  SHA-256", digest);
     }
 
     fn key(&mut self, name: &str, certificate: &CertificateDetails, purpose: &str) {

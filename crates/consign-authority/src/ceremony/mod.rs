@@ -1,4 +1,5 @@
-//! Records of what was done with the root's key: founding the authority, signing the root's list.
+//! Records of what was done with the root's key and to the trust file: founding the authority,
+//! signing the root's list, believing roots of others.
 //!
 //! `ceremonies/<UTC>-<what>.txt` is plain text, 80 columns wide, to be printed and signed by those
 //! present. Between two marks it states the authority's public facts: who it is, its keys and
@@ -8,7 +9,8 @@
 //! directory is only added to.
 //!
 //! Beside the record of a root's list lies that list, since `trust/crl/root.crl` gives way to the
-//! next one.
+//! next one; beside that of a change of the trust file lies the file as it was, so that earlier
+//! records can still be checked.
 
 mod facts;
 mod page;
@@ -16,11 +18,12 @@ mod page;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use consign_domain::Timestamp;
+use consign_domain::{Digest, Timestamp};
 use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, Action};
 use consign_runtime::program;
+use consign_verify::trust::MAX_TRUST;
 use serde::Serialize;
 
 use crate::error::AuthorityError;
@@ -34,6 +37,8 @@ use page::Page;
 const MAX_RECORD: usize = 64 * 1024;
 /// How the name of a founding's record ends.
 const FOUNDING: &str = "-founding.txt";
+/// How the names of trust files begin that gave way to others, behind the time.
+const TRUST: &str = "-trust-";
 /// Around the facts.
 const FACTS: &str = "PUBLIC FACTS";
 const END_OF_FACTS: &str = "END OF FACTS";
@@ -74,6 +79,9 @@ pub struct Agreement {
     pub compared: usize,
     /// Where they differ.
     pub differences: Vec<Difference>,
+    /// Records of changes of the trust file since the one that the record states; none where it
+    /// is the one in use.
+    pub trust_changes: Vec<PathBuf>,
 }
 
 /// A line in which a record and the directory differ; nothing where one has none.
@@ -101,7 +109,8 @@ pub fn check(dir: &Path, record: &Path) -> Result<Agreement, AuthorityError> {
         Err(fault) if fault.is_not_found() => None,
         Err(fault) => return Err(fault.into()),
     };
-    let found = facts::lines(&layout, &settings, list.as_deref())?;
+    let (trust, trust_changes) = trust_stated(&layout, &stated)?;
+    let found = facts::lines(&layout, &settings, &trust, list.as_deref())?;
     let line = |lines: &[String], index: usize| lines.get(index).cloned().unwrap_or_default();
     let differences = (0..stated.len().max(found.len())).filter_map(|index| {
         let (record, directory) = (line(&stated, index), line(&found, index));
@@ -110,7 +119,56 @@ pub fn check(dir: &Path, record: &Path) -> Result<Agreement, AuthorityError> {
     Ok(Agreement {
         compared: found.len(),
         differences: differences.collect(),
+        trust_changes,
     })
+}
+
+/// The trust file that a record states, with the records of the changes since: one that gave way
+/// to another, or else the one in use.
+fn trust_stated(
+    layout: &Layout,
+    stated: &[String],
+) -> Result<(Vec<u8>, Vec<PathBuf>), AuthorityError> {
+    let current = files::read_bounded(&layout.trust_json(), MAX_TRUST)?;
+    let states = |bytes: &[u8]| {
+        let lines = facts::trust_file(Digest::of(bytes));
+        stated.windows(lines.len()).any(|window| window == lines)
+    };
+    let earlier = earlier_trust(layout)?;
+    if states(&current) {
+        return Ok((current, Vec::new()));
+    }
+    for (index, path) in earlier.iter().enumerate() {
+        let bytes = files::read_bounded(path, MAX_TRUST)?;
+        if states(&bytes) {
+            let since = earlier.iter().skip(index);
+            let records = since.map(|path| path.with_extension("txt")).collect();
+            return Ok((bytes, records));
+        }
+    }
+    Ok((current, Vec::new()))
+}
+
+/// The trust files that gave way to others, the oldest first.
+fn earlier_trust(layout: &Layout) -> Result<Vec<PathBuf>, AuthorityError> {
+    let mut paths = records(layout, |name| {
+        name.contains(TRUST) && name.ends_with(".json")
+    })?;
+    paths.sort();
+    Ok(paths)
+}
+
+/// What lies among the records under such a name.
+fn records(layout: &Layout, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>, AuthorityError> {
+    let dir = layout.ceremonies();
+    let mut paths = Vec::new();
+    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
+        let item = item.map_err(io_fault(Action::Read, &dir))?;
+        if wanted(&item.file_name().to_string_lossy()) {
+            paths.push(item.path());
+        }
+    }
+    Ok(paths)
 }
 
 /// The facts of a record: the lines between the marks.
@@ -144,8 +202,9 @@ pub(crate) fn founding(
     for (key, place) in facts::places(layout)? {
         page.field(key, &place);
     }
-    let facts = facts::lines(layout, settings, None)?;
-    keep(layout, &name, page, &facts, minutes)
+    let trust = files::read_bounded(&layout.trust_json(), MAX_TRUST)?;
+    let facts = facts::lines(layout, settings, &trust, None)?;
+    keep(layout, &name, page, &facts, None, minutes)
 }
 
 /// Keeps a list of the root beside the record of its signing; gives the record's place.
@@ -165,19 +224,43 @@ pub(crate) fn root_list(
     files::publish(&copy, list, PUBLIC)?;
     let mut page = Page::titled("The root's revocation list was signed");
     opening(&mut page, &minutes);
-    let facts = facts::lines(layout, settings, Some(list))?;
-    keep(layout, &name, page, &facts, minutes)
+    let trust = files::read_bounded(&layout.trust_json(), MAX_TRUST)?;
+    let facts = facts::lines(layout, settings, &trust, Some(list))?;
+    let beside = copy.file_name().map(Path::new);
+    keep(layout, &name, page, &facts, beside, minutes)
+}
+
+/// Keeps the trust file that gives way to `new` beside the record of the change; gives the
+/// record's place. What is cut short is done again, with a record of its own: the file kept
+/// is then the one in use.
+pub(crate) fn trust_change(
+    layout: &Layout,
+    settings: &Settings,
+    new: &[u8],
+    done: &'static str,
+    now: Timestamp,
+) -> Result<PathBuf, AuthorityError> {
+    files::create_dir_durable(&layout.ceremonies(), PUBLIC_DIRECTORY)?;
+    let number = earlier_trust(layout)?.len() + 1;
+    let name = format!("{}{TRUST}{number:03}.txt", compact(now));
+    let clock = Clock::fixed(now.as_unix());
+    let mut minutes = Minutes::begin(&clock);
+    minutes.note(done);
+    let old = files::read_bounded(&layout.trust_json(), MAX_TRUST)?;
+    let copy = layout.ceremonies().join(&name).with_extension("json");
+    files::publish(&copy, &old, PUBLIC)?;
+    let mut page = Page::titled("The trust file was changed");
+    opening(&mut page, &minutes);
+    let facts = facts::lines(layout, settings, new, None)?;
+    keep(layout, &name, page, &facts, None, minutes)
 }
 
 /// Removes the records of foundings that were cut short: nothing that they name was ever used.
 pub(crate) fn forget_foundings(layout: &Layout) -> Result<(), AuthorityError> {
     let dir = layout.ceremonies();
     files::create_dir_durable(&dir, PUBLIC_DIRECTORY)?;
-    for item in fs::read_dir(&dir).map_err(io_fault(Action::Read, &dir))? {
-        let path = item.map_err(io_fault(Action::Read, &dir))?.path();
-        if path.to_string_lossy().ends_with(FOUNDING) {
-            files::remove(&path)?;
-        }
+    for path in records(layout, |name| name.ends_with(FOUNDING))? {
+        files::remove(&path)?;
     }
     Ok(())
 }
@@ -198,9 +281,9 @@ fn keep(
     name: &str,
     mut page: Page,
     facts: &[String],
+    list: Option<&Path>,
     minutes: Minutes<'_>,
 ) -> Result<PathBuf, AuthorityError> {
-    let list = (!name.ends_with(FOUNDING)).then(|| list_beside(Path::new(name)));
     page.mark(FACTS);
     page.lines(facts);
     page.mark(END_OF_FACTS);
@@ -216,7 +299,7 @@ fn keep(
     page.text("");
     page.text("By hand, in the same directory; digests are written as above:");
     page.text("");
-    page.lines(&facts::commands(list.as_deref()));
+    page.lines(&facts::commands(list));
     page.heading("Those present");
     page.signatures(PRESENT);
     let path = layout.ceremonies().join(name);

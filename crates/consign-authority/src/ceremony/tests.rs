@@ -1,5 +1,7 @@
 use std::process::Command;
 
+use consign_pki::certificate;
+
 use super::*;
 use crate::{Founding, Lives, PublishOptions};
 
@@ -152,6 +154,41 @@ fn each_list_of_the_root_leaves_a_record_and_is_signed_only_when_due() {
     let newest = fs::read(dir.join("trust/crl/root.crl")).unwrap();
     fs::write(dir.join(format!("ceremonies/{name}.crl")), newest).unwrap();
     assert!(!check(&dir, &record).unwrap().differences.is_empty());
+}
+
+#[test]
+fn a_change_of_the_trust_file_leaves_a_record_and_earlier_ones_still_agree() {
+    let (_place, dir, founding) = founded();
+    let (_elsewhere, other, _) = founded();
+    let root = certificate::from_pem(&read(&other.join("root.pem"))).unwrap();
+    let add = |usage, at| {
+        let mut authority = crate::Authority::open(&dir).unwrap();
+        authority.trust_roots(usage, vec![root.clone()], at)
+    };
+    let recorded = |number: u64| {
+        let name = format!("ceremonies/20261123T023000Z-trust-{number:03}.txt");
+        dir.join(name)
+    };
+    assert_eq!(add(crate::RootUse::Documents, now()).unwrap(), 1);
+    assert_eq!(add(crate::RootUse::TimeStamps, now()).unwrap(), 1);
+    assert_eq!(add(crate::RootUse::TimeStamps, now()).unwrap(), 0);
+    assert!(!recorded(3).exists(), "nothing was changed");
+    for (record, since) in [
+        (founding.clone(), vec![recorded(1), recorded(2)]),
+        (recorded(1), vec![recorded(2)]),
+        (recorded(2), Vec::new()),
+    ] {
+        let agreed = check(&dir, &record).unwrap();
+        assert_eq!(agreed.differences, []);
+        assert_eq!(agreed.trust_changes, since);
+    }
+    let text = read(&recorded(2));
+    assert!(text.contains("believed for documents") && text.contains("believed for time-stamps"));
+
+    // A change that nobody recorded agrees with no record.
+    let trust = dir.join("trust/trust.json");
+    fs::copy(other.join("trust/trust.json"), &trust).unwrap();
+    assert!(!check(&dir, &recorded(2)).unwrap().differences.is_empty());
 }
 
 #[test]

@@ -1,10 +1,12 @@
 //! Roots of others in the trust file: they stand beside the network's own, and vouch for nothing
 //! but what they are named for.
 
+use consign_domain::Timestamp;
 use consign_pki::certificate::{CertificateDetails, CertificateError};
 use consign_runtime::files;
 
 use super::{Authority, PUBLIC};
+use crate::ceremony;
 use crate::error::AuthorityError;
 
 /// Why a root of others is not taken.
@@ -34,7 +36,8 @@ pub enum RootUse {
 
 impl Authority {
     /// Adds roots (DER) of others to the trust file, from which every node starts that is enrolled
-    /// from now on. Roots that are there already are passed over; says how many were added.
+    /// from now on; the change leaves a record. Roots that are there already are passed over; says
+    /// how many were added.
     ///
     /// # Errors
     /// One is not a certificate of an authority, or the file cannot be written.
@@ -42,6 +45,7 @@ impl Authority {
         &mut self,
         usage: RootUse,
         roots: Vec<Vec<u8>>,
+        now: Timestamp,
     ) -> Result<usize, AuthorityError> {
         let known = match usage {
             RootUse::Documents => self.trust.document_roots(),
@@ -61,11 +65,19 @@ impl Authority {
         let added = new.len();
         if added > 0 {
             let trust = self.trust.clone();
-            let trust = match usage {
-                RootUse::Documents => trust.with_document_roots(new),
-                RootUse::TimeStamps => trust.with_time_stamp_roots(new),
+            let (trust, done) = match usage {
+                RootUse::Documents => (
+                    trust.with_document_roots(new),
+                    "roots for documents were added to the trust file",
+                ),
+                RootUse::TimeStamps => (
+                    trust.with_time_stamp_roots(new),
+                    "roots for time-stamps were added to the trust file",
+                ),
             };
-            files::publish(&self.layout.trust_json(), &trust.to_bytes(), PUBLIC)?;
+            let bytes = trust.to_bytes();
+            ceremony::trust_change(&self.layout, &self.settings, &bytes, done, now)?;
+            files::publish(&self.layout.trust_json(), &bytes, PUBLIC)?;
             self.trust = trust;
         }
         Ok(added)

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use consign_domain::document::{DocumentType, Urgency};
 use consign_domain::{AgencyCode, Date, EnvelopeId, ErrorCode};
 use consign_proto::v1::send_event::Event;
-use consign_proto::v1::{SendEvent, SendOpen, SendSealed};
+use consign_proto::v1::{SendComposed, SendEvent, SendOpen, SendSealed};
 use indicatif::ProgressBar;
 use serde::Serialize;
 use tonic::Streaming;
@@ -219,21 +219,22 @@ async fn follow(
     while let Some(SendEvent { event }) = events.message().await? {
         match event {
             Some(Event::Received(bytes)) => bar.set_position(bytes),
-            Some(Event::Sealed(sealed)) => {
+            Some(Event::Composed(composed)) => {
                 bar.finish_and_clear();
-                if sealed.container_size > 0 {
-                    output.line(format_args!(
-                        "sealed     {}  {} bytes, encrypted {} bytes",
-                        sealed.symbol, sealed.container_size, sealed.payload_size
-                    ));
-                }
-                answer.sealed(sealed);
+                answer.composed(composed);
                 if !answer.passed_over.is_empty() {
                     output.note(format_args!(
                         "passed over, since nothing can be sent to them now: {}",
                         answer.passed_over.join(", ")
                     ));
                 }
+            }
+            Some(Event::Sealed(sealed)) => {
+                output.line(format_args!(
+                    "sealed     {}  {} bytes, encrypted {} bytes",
+                    answer.symbol, sealed.container_size, sealed.payload_size
+                ));
+                answer.sealed(&sealed);
                 let stamp = answer.time_stamp.as_ref();
                 if let Some(stamp) = stamp.filter(|stamp| stamp.state == "awaited") {
                     output.note(stamp.sentence());
@@ -259,19 +260,22 @@ async fn follow(
 }
 
 impl Answer {
-    fn sealed(&mut self, sealed: SendSealed) {
-        self.time_stamp = TimeStamp::of(sealed.time_stamp.as_ref());
-        self.id = sealed.envelope_id;
-        self.document = sealed.document_id;
-        self.symbol = sealed.symbol;
+    fn composed(&mut self, composed: SendComposed) {
+        self.id = composed.envelope_id;
+        self.document = composed.document_id;
+        self.symbol = composed.symbol;
+        self.recipients = composed.recipients;
+        self.passed_over = composed.passed_over;
+    }
+
+    fn sealed(&mut self, sealed: &SendSealed) {
         self.container_size = sealed.container_size;
         self.payload_size = sealed.payload_size;
-        self.recipients = sealed.recipients;
-        self.passed_over = sealed.passed_over;
+        self.time_stamp = TimeStamp::of(sealed.time_stamp.as_ref());
     }
 }
 
-/// Once it is sealed, the document is not lost, and its id says where to look.
+/// Once it is composed, the document is not lost, and its id says where to look.
 fn with_id(failure: Failure, answer: &Answer) -> Failure {
     if answer.id.is_empty() {
         return failure;

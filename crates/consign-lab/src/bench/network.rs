@@ -245,7 +245,7 @@ async fn pass(desk: &Desk, file: Bytes) -> Result<Sent, BenchError> {
         let mut id = String::new();
         while let Some(event) = events.message().await? {
             match event.event {
-                Some(Event::Sealed(sealed)) => id = sealed.envelope_id,
+                Some(Event::Composed(composed)) => id = composed.envelope_id,
                 Some(Event::Done(done)) if done.state == "handed-over" => return Ok(id),
                 Some(Event::Done(_)) => break,
                 _ => {}

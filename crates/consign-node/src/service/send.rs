@@ -264,13 +264,14 @@ async fn watch(
     let mut following = office.followers.follow(EnvelopeKey { sender, id });
     let mut link = office.link.subscribe();
     let mut told = Told::default();
+    say(events, composed(watched)).await?;
     loop {
         let state = office.at_desk(desk, move |desk, _| desk.agency.outbox().state(id));
         let state = state.await.map_err(node_status)?;
         let state = state.ok_or_else(|| node_status(NodeError::UnknownEnvelope))?;
         if state >= SentState::Sealed && !told.sealed {
             told.sealed = true;
-            say(events, sealed(office, desk, watched).await?).await?;
+            say(events, sealed(office, desk, id).await?).await?;
         }
         let outcome = new_evidence(office, desk, id, &mut told, events).await?;
         if let Some(reached) = reached(state, wait, outcome) {
@@ -283,8 +284,7 @@ async fn watch(
             say(events, send_event::Event::Waiting(waiting)).await?;
         }
         if wait == Wait::Sealed && waits_for_token(office, EnvelopeKey { sender, id }, state) {
-            // It is kept, and sealed when the token is back: nobody need stand by.
-            say(events, sealed(office, desk, watched).await?).await?;
+            // It is sealed when the token is back: nobody need stand by.
             let state = state.as_str().to_owned();
             return say(events, send_event::Event::Done(v1::SendDone { state })).await;
         }
@@ -301,35 +301,34 @@ fn waits_for_token(office: &Office, key: EnvelopeKey, state: SentState) -> bool 
     state == SentState::Composed && held() == Some(ErrorCode::TokenUnavailable)
 }
 
-/// What was sealed; where it is not sealed yet, it has no size.
+fn composed(watched: &Watched) -> send_event::Event {
+    let document = &watched.composed.document;
+    let codes = document.addressees.as_slice().iter();
+    send_event::Event::Composed(v1::SendComposed {
+        envelope_id: watched.composed.id.to_string(),
+        document_id: document.id.to_string(),
+        symbol: document.symbol(),
+        recipients: codes.map(ToString::to_string).collect(),
+        passed_over: watched.passed_over.clone(),
+    })
+}
+
 async fn sealed(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
-    Watched {
-        composed,
-        passed_over,
-    }: &Watched,
+    id: EnvelopeId,
 ) -> Result<send_event::Event, Status> {
-    let id = composed.id;
     let sealed = office.at_desk(desk, move |desk, _| {
         let outbox = desk.agency.outbox();
-        let Some(sizes) = outbox.sealed(id)? else {
-            return Ok((0, 0, None));
-        };
+        let sizes = outbox.sealed(id)?.ok_or(NodeError::UnknownEnvelope)?;
         let stamp = select::steady(|| outbox.folder(id), Folder::stamped)?;
-        Ok((sizes.container_size, sizes.payload_size, Some(stamp)))
+        Ok((sizes, stamp))
     });
-    let (container_size, payload_size, stamp) = sealed.await.map_err(node_status)?;
-    let codes = composed.document.addressees.as_slice().iter();
+    let (sizes, stamp) = sealed.await.map_err(node_status)?;
     Ok(send_event::Event::Sealed(v1::SendSealed {
-        envelope_id: id.to_string(),
-        document_id: composed.document.id.to_string(),
-        symbol: composed.document.symbol(),
-        container_size,
-        payload_size,
-        time_stamp: stamp.map(view::time_stamp),
-        recipients: codes.map(ToString::to_string).collect(),
-        passed_over: passed_over.clone(),
+        container_size: sizes.container_size,
+        payload_size: sizes.payload_size,
+        time_stamp: Some(view::time_stamp(stamp)),
     }))
 }
 

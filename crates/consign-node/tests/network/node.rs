@@ -128,7 +128,9 @@ impl Watching {
         let event = in_time(self.events.message()).await?;
         let event = event.and_then(|event| event.event);
         match &event {
-            Some(Event::Sealed(sealed)) => self.sent.envelope.clone_from(&sealed.envelope_id),
+            Some(Event::Composed(composed)) => {
+                self.sent.envelope.clone_from(&composed.envelope_id);
+            }
             Some(Event::Evidence(evidence)) => self.sent.evidence.push(evidence.clone()),
             Some(Event::Done(done)) => self.sent.state.clone_from(&done.state),
             _ => {}

@@ -11,13 +11,13 @@ use crate::commands::{Outcome, absolute, quoted};
 use crate::failure::exit;
 use crate::output::{Output, Tone};
 
-/// Check the records of what was done with the root's key.
+/// Check the records of what was done with the root's key and to the trust file.
 #[derive(Debug, Subcommand)]
 #[command(after_help = "Example:
   consign authority ceremony check AUTHORITY/ceremonies/20261123T023000Z-founding.txt --dir AUTHORITY
 
 A record is plain text in the authority's directory, under ceremonies: of the founding, and of every
-list that the root has signed. Print it; those present sign it. It ends with the commands by which
+list that the root has signed, and of every change of the trust file. Print it; those present sign it. It ends with the commands by which
 `openssl` and `sha256sum` check it without this program.")]
 pub(crate) enum Ceremony {
     /// Compare a record with the authority's directory
@@ -72,6 +72,12 @@ pub(super) fn run(command: &Ceremony, output: Output) -> Outcome {
         quoted(&record),
         agreement.compared
     ));
+    for change in &agreement.trust_changes {
+        let change = quoted(change);
+        output.note(format_args!(
+            "the trust file was changed since, see {change}"
+        ));
+    }
     let answer = Answer {
         record,
         agrees,

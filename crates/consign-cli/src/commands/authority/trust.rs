@@ -10,7 +10,7 @@ use consign_verify::trust::MAX_TRUST;
 use serde::Serialize;
 
 use super::Home;
-use crate::commands::{Outcome, quoted};
+use crate::commands::{Outcome, now, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
 
@@ -22,7 +22,8 @@ use crate::output::Output;
 Roots of others stand beside the network's own. Signatures inside PDF files may lead to those added
 with --document-roots, time-stamps to those added with --time-stamp-roots, and nothing else. Nodes
 that are enrolled later have them; for one that is enrolled, issue its request.json again and
-install the bundle, or copy trust.json to its trust/ directory. Without options nothing changes.")]
+install the bundle, or copy trust.json to its trust/ directory. Each change leaves a record under
+ceremonies/. Without options nothing changes.")]
 pub(crate) struct Trust {
     #[command(flatten)]
     home: Home,
@@ -63,7 +64,7 @@ pub(super) fn run(arguments: &Trust, output: Output) -> Outcome {
         for path in paths {
             roots.extend(read(path)?);
         }
-        added += authority.trust_roots(usage, roots)?;
+        added += authority.trust_roots(usage, roots, now())?;
     }
     let trust = authority.trust();
     let roots = [

@@ -8,7 +8,9 @@ use consign_lab::{Network, Running, Seat, sample};
 use consign_node::client;
 use consign_proto::v1::document_reply::Row;
 use consign_proto::v1::send_event::Event;
-use consign_proto::v1::{DocumentReply, DocumentRequest, EvidenceView, SendEvent, SendOpen};
+use consign_proto::v1::{
+    DocumentReply, DocumentRequest, EvidenceView, SendComposed, SendEvent, SendOpen,
+};
 use consign_verify::Indication;
 use consign_verify::container::{self, JudgedAt, Policy, SealTrust};
 use tonic::Streaming;
@@ -131,24 +133,24 @@ async fn send(sender: &Seat, letter: Letter, stage: Stage) -> Result<String, Fai
     let mut node = client::connect(&sender.node)?;
     let (requests, reading) = upload.begin(open);
     let mut events = node.send(requests).await?.into_inner();
-    let (mut id, mut handed_over, mut refused) = (String::new(), false, None);
+    let (mut composed, mut handed_over, mut refused) = (SendComposed::default(), false, None);
     while let Some(event) = next(&mut events).await? {
         match event.event {
             Some(Event::Received(bytes)) => bar.set_position(bytes),
-            Some(Event::Sealed(sealed)) => {
+            Some(Event::Composed(kept)) => {
                 bar.finish_and_clear();
-                stage.step(
-                    "sealed",
-                    format_args!(
-                        "{} as envelope {}: container {} bytes, encrypted {} bytes",
-                        sealed.symbol,
-                        sealed.envelope_id,
-                        sealed.container_size,
-                        sealed.payload_size
-                    ),
-                );
-                id = sealed.envelope_id;
+                composed = kept;
             }
+            Some(Event::Sealed(sealed)) => stage.step(
+                "sealed",
+                format_args!(
+                    "{} as envelope {}: container {} bytes, encrypted {} bytes",
+                    composed.symbol,
+                    composed.envelope_id,
+                    sealed.container_size,
+                    sealed.payload_size
+                ),
+            ),
             Some(Event::Evidence(view)) => {
                 refused = refused.or_else(|| reason(&view));
                 tell(&view, &mut handed_over, stage);
@@ -165,9 +167,9 @@ async fn send(sender: &Seat, letter: Letter, stage: Stage) -> Result<String, Fai
     match refused {
         Some(code) => Err(Failure::new(
             code,
-            format!("envelope {id} was refused: {code}"),
+            format!("envelope {} was refused: {code}", composed.envelope_id),
         )),
-        None => Ok(id),
+        None => Ok(composed.envelope_id),
     }
 }
 
