@@ -12,7 +12,7 @@ use super::{Binding, Role, outcome};
 use crate::container::{JudgedAt, SealTrust};
 use crate::policy::{Policy, Unnamed};
 use crate::report::{Aspect, Check, CheckName, Evidence, Indication, NotChecked};
-use crate::report::{Reason, Report, Why};
+use crate::report::{Quoted, Reason, Report, Why};
 use crate::signer::{self, Names};
 
 const NAMES: Names = Names {
@@ -357,7 +357,7 @@ impl PdfSignatureJudgement {
     /// Its verdict as one check of the file's.
     pub(super) fn as_check(&self) -> Check {
         let decisive = self.report.decisive();
-        let by = self.who().unwrap_or_default().into();
+        let by = self.who().map(Quoted::from);
         let mut check = Check::passed(NAMES.signature).with(Evidence::Signature {
             number: self.number as u64,
             object: self.object,

@@ -217,8 +217,9 @@ pub enum Evidence {
         number: u64,
         /// Number of its object in the file.
         object: u32,
-        /// Whose, by the certificate.
-        by: Quoted,
+        /// Whose, by the certificate; nobody's where that cannot be read.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<Quoted>,
     },
     /// How much of a PDF file a signature covers.
     Coverage {

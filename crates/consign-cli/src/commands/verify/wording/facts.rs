@@ -1,6 +1,6 @@
 //! What a check looked at, one line each.
 
-use consign_verify::report::Evidence;
+use consign_verify::report::{Evidence, Quoted};
 
 use super::super::language::{Language, Text, text};
 use super::terms;
@@ -119,10 +119,15 @@ pub(crate) fn evidence(evidence: &Evidence, language: Language) -> String {
             format!("tìm thấy: {found}; cần có: {expected}"),
             format!("found: {found}; expected: {expected}"),
         ),
-        Evidence::Signature { number, object, by } => both(
-            format!("chữ ký {number} của {by} (đối tượng {object})"),
-            format!("signature {number} by {by} (object {object})"),
-        ),
+        Evidence::Signature { number, object, by } => {
+            let unnamed = text("người không rõ tên", "an unnamed signer");
+            let by = by.as_ref().map(Quoted::as_str);
+            let by = by.unwrap_or_else(|| unnamed.to(language));
+            both(
+                format!("chữ ký {number} của {by} (đối tượng {object})"),
+                format!("signature {number} by {by} (object {object})"),
+            )
+        }
         Evidence::Coverage { signed, later } => both(
             format!("ký {signed} byte đầu của tệp, sau đó còn {later} byte"),
             format!("it covers the first {signed} bytes of the file, and {later} follow"),
