@@ -114,7 +114,7 @@ fn policy(profile: Profile) -> Policy {
     }
 }
 
-fn assert_sealed(judgement: &Judgement) {
+pub(crate) fn assert_sealed(judgement: &Judgement) {
     if judgement.report.is_passed() {
         let (document, files) = &*SEALED;
         assert_eq!(

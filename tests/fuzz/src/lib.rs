@@ -14,6 +14,7 @@
 
 use std::sync::LazyLock;
 
+pub mod archive;
 pub mod certificate;
 pub mod cms;
 pub mod container;
@@ -70,7 +71,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target {
         name: "cms",
         judge: cms::judge,
@@ -95,6 +96,11 @@ pub const TARGETS: [Target; 8] = [
         name: "container",
         judge: container::judge,
         seeds: container::seeds,
+    },
+    Target {
+        name: "archive",
+        judge: archive::judge,
+        seeds: archive::seeds,
     },
     Target {
         name: "manifest",

@@ -150,9 +150,17 @@ fn is_wrap(bytes: &[u8]) -> bool {
     true
 }
 
+const SALT: [u8; 32] = [9; 32];
+
 fn envelope() -> Envelope {
+    envelope_over(Digest::of(b"container")).0
+}
+
+/// An envelope that commits to a container, and what opens the commitment.
+pub(crate) fn envelope_over(container: Digest) -> (Envelope, [u8; 32]) {
+    let salt = Salt::from_bytes(SALT);
     let recipient = WORLD.encryption.recipient().to_text();
-    Envelope::new(EnvelopeFields {
+    let envelope = Envelope::new(EnvelopeFields {
         network: WORLD.trust.network(),
         signer: WORLD.agency_signer(),
         time: now(),
@@ -173,9 +181,9 @@ fn envelope() -> Envelope {
             recipient: AgeRecipient::new(&recipient).expect("a recipient"),
         },
         wraps: Digest::of(b"wraps"),
-        content: Digest::commit(&Salt::from_bytes([9; 32]), &Digest::of(b"container")),
-    })
-    .expect("an envelope")
+        content: Digest::commit(&salt, &container),
+    });
+    (envelope.expect("an envelope"), SALT)
 }
 
 fn acceptance() -> Evidence {

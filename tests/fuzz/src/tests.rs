@@ -45,6 +45,7 @@ fn what_was_not_to_be_signed_is_noticed() {
         ("revocation-list", revocation_list::forgery()),
         ("time-stamp", time_stamp::forgery()),
         ("container", container::forgery()),
+        ("archive", archive::forgery()),
         ("statement", statement::forgery()),
         ("pdf", pdf::forgery()),
     ] {
