@@ -5,6 +5,7 @@
 //! logged and passed over, and never stops what it follows.
 
 mod archives;
+mod documents;
 mod fold;
 mod read;
 mod rebuild;

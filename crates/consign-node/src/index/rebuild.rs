@@ -7,7 +7,7 @@ use consign_domain::AgencyId;
 use consign_runtime::files::{self, Action};
 use rusqlite::Connection;
 
-use super::write::{put_received, put_sent};
+use super::documents::{put_received, put_sent};
 use super::{IndexError, SCHEMA};
 use crate::durable;
 use crate::error::NodeError;
