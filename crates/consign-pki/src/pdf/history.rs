@@ -5,6 +5,8 @@
 //! "nothing more" is a look and no proof; what cannot be seen is [`Changes::Unclear`] and
 //! [`Shown::Unclear`]. The proof that a revision is somebody's word is the signature over it.
 
+mod changes;
+
 use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
@@ -13,27 +15,13 @@ use super::dictionary::find;
 use super::lexer::{Entry, Lexer, Token};
 use super::objects::{self, Header};
 
+pub use changes::Changes;
+
 /// Most objects of a file that are looked at.
 const MAX_OBJECTS: usize = 1 << 18;
 
 /// Most objects that refer to one signature: a field, and what it was before.
 const MAX_FIELDS: usize = 16;
-
-/// What revisions change, each kind more than the one before (ISO 32000-2 §12.8.2.2.2, table 257).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[non_exhaustive]
-pub enum Changes {
-    /// Nothing, or validation data and time-stamps over the file, which are no changes.
-    Nothing,
-    /// Forms are filled in, signatures are added.
-    Forms,
-    /// Annotations, too.
-    Annotations,
-    /// Something that cannot be seen, or compared.
-    Unclear,
-    /// Anything else.
-    Anything,
-}
 
 /// Whether the file as it ends still shows a signature in its field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,22 +35,6 @@ pub enum Shown {
     Unclear,
 }
 
-/// Entries of a catalog that say nothing of its pages, or are judged themselves.
-const CATALOG: [&[u8]; 6] = [
-    b"AcroForm",
-    b"DSS",
-    b"Perms",
-    b"Extensions",
-    b"Version",
-    b"Metadata",
-];
-
-/// The newest definition of each object before an end, and after it.
-struct Revisions<'h> {
-    before: HashMap<u32, &'h Object>,
-    after: HashMap<u32, &'h Object>,
-}
-
 /// An object: its header, where the next one begins, and what is asked of every object.
 #[derive(Debug, Clone, Copy)]
 struct Object {
@@ -74,6 +46,18 @@ struct Object {
     is_packed: bool,
     /// Whether it is a form, or holds one.
     has_form: bool,
+    /// The array elsewhere that lists its annotations or fields.
+    list: Option<u32>,
+    /// The object elsewhere that is what a page shows.
+    content: Option<u32>,
+    /// Of a stream of cross-references: all numbers of objects are below.
+    size: Option<u32>,
+}
+
+impl Object {
+    const fn number(&self) -> u32 {
+        self.header.number
+    }
 }
 
 /// The objects of a file in the order in which they stand.
@@ -81,6 +65,8 @@ struct Object {
 pub struct History<'f> {
     file: &'f [u8],
     objects: Vec<Object>,
+    /// Where the first reference to each object stands.
+    referred: HashMap<u32, usize>,
     is_complete: bool,
 }
 
@@ -98,8 +84,15 @@ impl<'f> History<'f> {
         let mut history = Self {
             file,
             objects: Vec::new(),
+            referred: HashMap::new(),
             is_complete,
         };
+        let defined: HashSet<u32> = headers.iter().map(|header| header.number).collect();
+        for (number, at) in objects::references(file) {
+            if defined.contains(&number) {
+                history.referred.entry(number).or_insert(at);
+            }
+        }
         let objects = headers.into_iter().zip(ends);
         history.objects = objects
             .map(|(header, end)| history.look_at(header, end))
@@ -115,36 +108,24 @@ impl<'f> History<'f> {
             value: None,
             is_packed: false,
             has_form: false,
+            list: None,
+            content: None,
+            size: None,
         };
         if let Some(entries) = self.entries(&object) {
             let value = find(&entries, b"V");
             object.value = value.and_then(|entry| self.reference(&entry.value));
             object.is_packed = self.name(&entries, b"Type").as_deref() == Some(b"ObjStm");
             object.has_form = has(&entries, b"Fields") || has(&entries, b"AcroForm");
+            let refers = |key: &[u8]| {
+                let entry = find(&entries, key)?;
+                self.reference(&entry.value)
+            };
+            object.list = refers(b"Annots").or_else(|| refers(b"Fields"));
+            object.content = refers(b"Contents");
+            object.size = self.size(&entries);
         }
         object
-    }
-
-    /// What the revisions after an end change of what stands before it.
-    pub fn changes_after<'a>(&'a self, end: usize) -> Changes {
-        if !self.is_complete {
-            return Changes::Unclear;
-        }
-        let (before, after) = (self.roots(0..end), self.roots(end..self.file.len()));
-        if !after.is_subset(&before) {
-            return Changes::Anything;
-        }
-        let by_number = |object: &'a Object| (object.header.number, object);
-        let earlier = self.objects.iter().map(by_number);
-        let earlier = earlier.take_while(|(_, object)| object.header.begin < end);
-        let revisions = Revisions {
-            before: earlier.collect(),
-            after: self.later(end).map(by_number).collect(),
-        };
-        let changes = self
-            .later(end)
-            .map(|object| self.change(object, &revisions));
-        changes.max().unwrap_or(Changes::Nothing)
     }
 
     /// Whether the file as it ends still shows a signature.
@@ -196,117 +177,6 @@ impl<'f> History<'f> {
         let parent = find(&entries, b"Parent").and_then(|entry| self.reference(&entry.value));
         let mut names = [Some(field.header.number), parent].into_iter().flatten();
         names.any(|number| list.contains(&number))
-    }
-
-    /// What one object of a later revision changes.
-    fn change(&self, object: &Object, revisions: &Revisions<'_>) -> Changes {
-        let before = revisions.before.get(&object.header.number).copied();
-        let Some(entries) = self.entries(object) else {
-            return self.change_of_other(object, before);
-        };
-        let kind = self.kind(object);
-        match (kind.as_deref(), before) {
-            (Some(b"XRef" | b"Sig" | b"DocTimeStamp" | b"DSS" | b"VRI"), _) => Changes::Nothing,
-            (Some(b"ObjStm"), _) => Changes::Unclear,
-            (Some(b"Catalog" | b"Page" | b"Pages"), None) => Changes::Anything,
-            (Some(b"Annot"), _) if !self.is_widget(&entries) => Changes::Annotations,
-            _ if self.is_field(&entries) => self.change_of_field(&entries, revisions),
-            (_, Some(before)) if has(&entries, b"Fields") => {
-                let allowed: [&[u8]; 2] = [b"Fields", b"SigFlags"];
-                self.difference(&allowed, &entries, before)
-                    .min(Changes::Forms)
-            }
-            (_, None) if has(&entries, b"Subtype") && has(&entries, b"Rect") => {
-                Changes::Annotations
-            }
-            // Nothing leads to it but what is judged itself.
-            (_, None) => Changes::Nothing,
-            (Some(b"Metadata"), Some(_)) => Changes::Nothing,
-            // The file's information, which is not on its pages.
-            (None, Some(_)) if has(&entries, b"Producer") || has(&entries, b"ModDate") => {
-                Changes::Nothing
-            }
-            (Some(b"Catalog"), Some(before)) => self.difference(&CATALOG, &entries, before),
-            (Some(b"Page"), Some(before)) => self.difference(&[b"Annots"], &entries, before),
-            // What a stream holds is not in its dictionary.
-            (_, Some(before)) if self.is_stream(object) || self.is_stream(before) => {
-                let is_form = self.name(&entries, b"Subtype").as_deref() == Some(b"Form");
-                if self.body(object) == self.body(before) {
-                    Changes::Nothing
-                } else if is_form {
-                    // It may be what a field looks like, or stand on a page.
-                    Changes::Unclear
-                } else {
-                    Changes::Anything
-                }
-            }
-            (_, Some(before)) => self.difference(&[], &entries, before),
-        }
-    }
-
-    /// A field that holds a time-stamp over the file is no change.
-    fn change_of_field(&self, entries: &[Entry], revisions: &Revisions<'_>) -> Changes {
-        let value = find(entries, b"V").and_then(|entry| self.reference(&entry.value));
-        let value = value.and_then(|number| revisions.after.get(&number));
-        let kind = value.and_then(|object| self.kind(object));
-        match kind.as_deref() {
-            Some(b"DocTimeStamp") => Changes::Nothing,
-            _ => Changes::Forms,
-        }
-    }
-
-    /// What differs between two dictionaries of one object, but for some entries.
-    fn difference(&self, allowed: &[&[u8]], entries: &[Entry], before: &Object) -> Changes {
-        let Some(old) = self.entries(before) else {
-            return Changes::Unclear;
-        };
-        let is_kept = |entry: &Entry, others: &[Entry]| {
-            allowed.contains(&entry.key.as_slice())
-                || find(others, &entry.key).is_some_and(|other| self.is_same(entry, other))
-        };
-        let mut all = entries.iter().map(|entry| is_kept(entry, &old));
-        let mut gone = old.iter().map(|entry| is_kept(entry, entries));
-        if all.all(|kept| kept) && gone.all(|kept| kept) {
-            Changes::Nothing
-        } else {
-            Changes::Anything
-        }
-    }
-
-    /// An object that is no dictionary: lists of references are those of fields and annotations,
-    /// which are judged themselves.
-    fn change_of_other(&self, object: &Object, before: Option<&Object>) -> Changes {
-        let array = |object: &Object| {
-            let lexer = Lexer::new(self.until(object.end), object.header.body).token();
-            matches!(lexer, Ok((Token::ArrayBegin, _)))
-        };
-        match before {
-            None => Changes::Nothing,
-            Some(before) if array(object) && array(before) => Changes::Nothing,
-            Some(_) => Changes::Anything,
-        }
-    }
-
-    fn is_stream(&self, object: &Object) -> bool {
-        let mut lexer = Lexer::new(self.until(object.end), object.header.body);
-        lexer.dictionary().is_ok() && matches!(lexer.token(), Ok((Token::Regular(b"stream"), _)))
-    }
-
-    /// What stands between an object's header and its end.
-    fn body(&self, object: &Object) -> &'f [u8] {
-        const END: &[u8] = b"endobj";
-        let whole = self.file.get(object.header.body..object.end);
-        let whole = whole.unwrap_or_default();
-        let end = whole.windows(END.len()).rposition(|window| window == END);
-        whole.get(..end.unwrap_or(whole.len())).unwrap_or(whole)
-    }
-
-    fn is_field(&self, entries: &[Entry]) -> bool {
-        has(entries, b"FT") || self.is_widget(entries)
-    }
-
-    fn is_widget(&self, entries: &[Entry]) -> bool {
-        self.name(entries, b"Subtype").as_deref() == Some(b"Widget")
     }
 
     /// The fields that a form lists, where an object is one or holds one.
@@ -376,6 +246,19 @@ impl<'f> History<'f> {
             .ok()
     }
 
+    fn size(&self, entries: &[Entry]) -> Option<u32> {
+        if self.name(entries, b"Type").as_deref() != Some(b"XRef") {
+            return None;
+        }
+        let value = &find(entries, b"Size")?.value;
+        match Lexer::new(self.until(value.end), value.start).token() {
+            Ok((Token::Regular(digits), _)) => {
+                super::dictionary::whole(digits).and_then(|size| u32::try_from(size).ok())
+            }
+            _ => None,
+        }
+    }
+
     fn kind(&self, object: &Object) -> Option<Vec<u8>> {
         self.name(&self.entries(object)?, b"Type")
     }
@@ -409,19 +292,6 @@ impl<'f> History<'f> {
             }
         }
         found
-    }
-
-    /// Whether two values are written with the same tokens.
-    fn is_same(&self, one: &Entry, other: &Entry) -> bool {
-        let tokens = |entry: &Entry| {
-            let mut lexer = Lexer::new(self.until(entry.value.end), entry.value.start);
-            let mut spans = Vec::new();
-            while let Ok((_, span)) = lexer.token() {
-                spans.push(self.file.get(span).unwrap_or_default());
-            }
-            spans
-        };
-        tokens(one) == tokens(other)
     }
 }
 

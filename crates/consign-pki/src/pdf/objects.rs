@@ -93,6 +93,22 @@ pub(super) fn headers(file: &[u8]) -> impl Iterator<Item = Header> + '_ {
         .filter_map(|keyword| header(file, keyword.saturating_sub(MAX_HEADER), keyword))
 }
 
+/// Every `12 0 R`: the number, and where it stands.
+pub(super) fn references(file: &[u8]) -> impl Iterator<Item = (u32, usize)> + '_ {
+    hits(file, b"R", 0).filter_map(|at| {
+        if file
+            .get(at.saturating_add(1))
+            .is_some_and(|byte| is_regular(*byte))
+        {
+            return None;
+        }
+        let before = file.get(at.saturating_sub(MAX_HEADER)..at)?;
+        let (_, rest) = number_at_end(before)?;
+        let (number, _) = number_at_end(rest)?;
+        Some((u32::try_from(number).ok()?, at))
+    })
+}
+
 /// Where tables of cross-references begin after an end: behind their keyword.
 pub(super) fn tables(file: &[u8], end: usize) -> impl Iterator<Item = usize> + '_ {
     hits(file, b"xref", end).filter_map(move |at| {

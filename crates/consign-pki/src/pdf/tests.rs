@@ -400,7 +400,10 @@ fn changes(later: &str) -> Changes {
         b"1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n\
           3 0 obj\n<< /Type /Page /MediaBox [0 0 9 9] /Contents 4 0 R >>\nendobj\n\
           4 0 obj\n<< /Length 1 >>\nstream\nx\nendstream\nendobj\n\
-          7 0 obj\n[ 8 0 R ]\nendobj\ntrailer\n<< /Root 1 0 R >>\n",
+          6 0 obj\n[ 4 0 R ]\nendobj\n\
+          7 0 obj\n[ 8 0 R ]\nendobj\n\
+          8 0 obj\n<< /Type /Annot /Subtype /Link /Rect [0 0 1 1] /Dest 10 0 R >>\nendobj\n\
+          11 0 obj\n<< /Fields 7 0 R >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n",
     );
     Revision::default().add(&mut file);
     let end = file.len();
@@ -432,7 +435,9 @@ fn what_later_revisions_change_is_told_by_kind() {
         ),
         ("1 0 obj\n<< /Type /Catalog >>\nendobj", Changes::Anything),
         (
-            "3 0 obj\n<< /Type /Page /MediaBox [ 0 0  9 9 ] /Contents 4 0 R /Annots [8 0 R] >>",
+            "3 0 obj\n<< /Type /Page /MediaBox [ 0 0  9 9 ] /Contents 4 0 R /Annots [12 0 R] >>\nendobj\n\
+             12 0 obj\n<< /FT /Sig /V 9 0 R /Rect [0 0 0 0] /AP << >> >>\nendobj\n\
+             9 0 obj\n<< /Type /DocTimeStamp >>",
             Changes::Nothing,
         ),
         (
@@ -443,14 +448,20 @@ fn what_later_revisions_change_is_told_by_kind() {
             "4 0 obj\n<< /Length 1 >>\nstream\ny\nendstream",
             Changes::Anything,
         ),
-        ("7 0 obj\n[ 8 0 R 9 0 R ]\nendobj", Changes::Nothing),
+        (
+            "7 0 obj\n[ 8 0 R 9 0 R ]\nendobj\n9 0 obj\n<< /FT /Sig >>\nendobj",
+            Changes::Forms,
+        ),
+        ("7 0 obj\n[ 8 0 R 9 0 R ]\nendobj", Changes::Annotations),
+        ("7 0 obj\n[ ]\nendobj", Changes::Annotations),
+        ("6 0 obj\n[ 4 0 R 9 0 R ]\nendobj", Changes::Anything),
         ("7 0 obj\nnull\nendobj", Changes::Anything),
         (
-            "8 0 obj\n<< /Type /Annot /Subtype /Widget /FT /Tx /V (x) >>",
+            "12 0 obj\n<< /Type /Annot /Subtype /Widget /FT /Tx /V (x) >>",
             Changes::Forms,
         ),
         (
-            "8 0 obj\n<< /Type /Annot /Subtype /Link >>",
+            "12 0 obj\n<< /Type /Annot /Subtype /Link >>",
             Changes::Annotations,
         ),
         (
@@ -458,8 +469,55 @@ fn what_later_revisions_change_is_told_by_kind() {
             Changes::Annotations,
         ),
         ("9 0 obj\n<< /Type /ObjStm >>\nstream", Changes::Unclear),
+        // What stands there already is listed only now.
+        (
+            "3 0 obj\n<< /Type /Page /MediaBox [0 0 9 9] /Contents 4 0 R /Annots [8 0 R] >>",
+            Changes::Annotations,
+        ),
+        // A time-stamp that paints.
+        (
+            "12 0 obj\n<< /FT /Sig /V 9 0 R /Rect [0 0 9 9] /AP << >> >>\nendobj\n\
+             9 0 obj\n<< /Type /DocTimeStamp >>",
+            Changes::Forms,
+        ),
+        // A page's content under another name.
+        (
+            "4 0 obj\n<< /Length 1 /Type /DSS >>\nstream\ny\nendstream",
+            Changes::Anything,
+        ),
+        (
+            "4 0 obj\n<< /Length 1 /Producer (x) >>\nstream\ny\nendstream",
+            Changes::Anything,
+        ),
+        (
+            "4 0 obj\n<< /FT /Sig /V 9 0 R >>\nendobj\n9 0 obj\n<< /Type /DocTimeStamp >>",
+            Changes::Anything,
+        ),
+        // Something led to it before it was there.
+        (
+            "10 0 obj\n<< /Length 1 >>\nstream\ny\nendstream",
+            Changes::Unclear,
+        ),
+        ("12 0 obj\n<< /Fields [] /XFA 13 0 R >>", Changes::Anything),
     ] {
         assert_eq!(changes(later), expected, "{later}");
+    }
+}
+
+/// What is packed is not seen, and may be anything below the highest number.
+#[test]
+fn what_may_have_been_packed_before_is_unclear() {
+    let mut file = BEGIN.as_bytes().to_vec();
+    file.extend(
+        b"8 0 obj\n<< /Type /ObjStm >>\nendobj\n9 0 obj\n<< /Type /XRef /Size 12 >>\nendobj\n",
+    );
+    Revision::default().add(&mut file);
+    let end = file.len();
+    for (number, expected) in [(7, Changes::Unclear), (12, Changes::Nothing)] {
+        let mut later = file.clone();
+        later.extend(format!("{number} 0 obj\n<< /Type /DSS >>\nendobj\n").bytes());
+        let found = find(&later).unwrap().history().changes_after(end);
+        assert_eq!(found, expected, "{number}");
     }
 }
 
