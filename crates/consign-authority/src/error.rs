@@ -9,7 +9,7 @@ use consign_domain::code::CodeError;
 use consign_domain::directory::EntryError;
 use consign_domain::enrolment::EnrolmentError;
 use consign_domain::statement::StatementError;
-use consign_domain::text::TextError;
+use consign_domain::text::{Line, TextError};
 use consign_domain::{AgencyCode, ErrorCode, PartyCode, Timestamp};
 use consign_keys::KeyringError;
 use consign_pki::encryption::EncryptionError;
@@ -258,6 +258,14 @@ pub enum AuthorityError {
     GroupUnknown {
         /// The short name.
         code: PartyCode,
+    },
+    /// Another group is called so.
+    #[error("group {holder} is called {name}, so nobody would know which is meant; choose others")]
+    GroupNameTaken {
+        /// The name.
+        name: Line<200>,
+        /// The other group.
+        holder: PartyCode,
     },
     /// More members than an envelope may have recipients.
     #[error("a group has at most {limit} agencies; make several groups")]

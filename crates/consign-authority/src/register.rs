@@ -191,6 +191,14 @@ impl Register {
         }
     }
 
+    /// All groups, also those that have ended.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupEntry> {
+        self.records().filter_map(|record| match &record.entry {
+            Entry::Group(group) => Some(group),
+            _ => None,
+        })
+    }
+
     /// The group of a short name.
     pub(crate) fn group_by_code(&self, code: &PartyCode) -> Option<&GroupEntry> {
         match &self.get(self.code_holder(code)?)?.entry {

@@ -111,6 +111,21 @@ fn short_names_have_one_holder() {
             .add_to_group(&short("all"), Some(&name), &[], now())
             .unwrap()
     );
+    // What people call a group means no other, whether they say its short name or its name.
+    for (code, name) in [
+        ("others", "Tất cả"),
+        ("others", "all"),
+        ("so", "Các sở"),
+    ] {
+        let name = Line::new(name).unwrap();
+        let added = authority.add_to_group(&short(code), Some(&name), &[], now());
+        assert_eq!(added.is_ok(), code == "so", "{code}: {added:?}");
+    }
+    let renamed = authority.add_to_group(&short("so"), Some(&name), &[], now());
+    assert!(
+        matches!(renamed, Err(AuthorityError::GroupNameTaken { .. })),
+        "{renamed:?}"
+    );
     drop(authority);
     // A hub that would be called like a group is none, and the group's id nobody else's.
     let refused = ceremony.try_issue(&support::hub("all", "127.0.0.1:9"), false, now());

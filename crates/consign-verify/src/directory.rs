@@ -323,13 +323,17 @@ impl Directory {
         self.groups.iter()
     }
 
-    /// The group that people call so at a moment: by its short name or its name.
+    /// The group that people call so at a moment: by its short name, or by its name where no
+    /// other group has that.
     pub fn group(&self, called: &str, at: Timestamp) -> Option<&GroupEntry> {
-        let is = |group: &&GroupEntry| {
-            let called = group.code.as_str() == called || group.name.as_str() == called;
-            called && group.validity.contains(at)
-        };
-        self.groups.iter().find(is)
+        let groups = self.groups.iter();
+        let mut groups = groups.filter(move |group| group.validity.contains(at));
+        let by_code = groups.clone().find(|group| group.code.as_str() == called);
+        let mut named = groups.by_ref().filter(|group| group.name.as_str() == called);
+        by_code.or(match (named.next(), named.next()) {
+            (Some(group), None) => Some(group),
+            _ => None,
+        })
     }
 
     /// A node by its id.

@@ -9,15 +9,16 @@
 
 mod world;
 
-use consign_domain::directory::Entry;
-use consign_domain::{Digest, ErrorCode, Salt};
+use consign_domain::directory::{Entry, GroupEntry, Validity};
+use consign_domain::text::Line;
+use consign_domain::{Digest, ErrorCode, PartyCode, Salt};
 use consign_log::Tree;
 use consign_pki::encryption::{EncryptionIdentity, open_small};
 use consign_pki::wrap::WrapPlaintext;
 use consign_verify::exchange::{
     check_content, check_parties, check_payload, check_wrap, check_wrap_path, check_wraps,
 };
-use world::World;
+use world::{World, id, now};
 
 #[test]
 fn a_good_exchange_holds() {
@@ -146,4 +147,37 @@ fn agencies_are_compared_and_not_spellings() {
     let code = "H50.13".parse().unwrap();
     let recipient = (world.recipient.id, &code);
     check_parties(&envelope, &document, recipient, &world.directory).unwrap();
+}
+
+#[test]
+fn a_group_is_whom_people_mean_or_nobody() {
+    let mut world = World::new();
+    world.republish(|entries| {
+        let groups = [
+            (0x41, "khac", "cac-so"),
+            (0x42, "cac-so", "Các sở"),
+            (0x43, "mot", "Sở"),
+            (0x44, "hai", "Sở"),
+        ];
+        entries.extend(groups.map(|(last, code, name)| {
+            Entry::Group(GroupEntry {
+                id: id(last).parse().unwrap(),
+                code: PartyCode::service(code).unwrap(),
+                name: Line::new(name).unwrap(),
+                members: Vec::new(),
+                validity: Validity {
+                    from: now(),
+                    until: None,
+                },
+            })
+        }));
+    });
+    let found = |called| {
+        let group = world.directory.group(called, now());
+        group.map(|group| group.code.to_string())
+    };
+    assert_eq!(found("cac-so").as_deref(), Some("cac-so"));
+    assert_eq!(found("Các sở").as_deref(), Some("cac-so"));
+    assert_eq!(found("hai").as_deref(), Some("hai"));
+    assert_eq!(found("Sở"), None, "of two");
 }

@@ -15,7 +15,7 @@ impl Authority {
     /// on. One that had ended begins anew, with these.
     ///
     /// # Errors
-    /// The short name is none or another's, an agency is not registered, a name is missing, or
+    /// The short name is none or another's, the name is another group's, an agency is not registered, a name is missing, or
     /// there would be too many.
     pub fn add_to_group(
         &mut self,
@@ -34,6 +34,7 @@ impl Authority {
             (group.members, group.validity) = (Vec::new(), begins(now));
         }
         group.name = name.cloned().unwrap_or(group.name);
+        self.check_group_name(&group, now)?;
         group.members.extend(members);
         group.members.sort_unstable();
         group.members.dedup();
@@ -91,6 +92,24 @@ impl Authority {
             members: Vec::new(),
             validity: begins(now),
         })
+    }
+
+    /// What people call a group means no other.
+    fn check_group_name(&self, group: &GroupEntry, now: Timestamp) -> Result<(), AuthorityError> {
+        let mut others = self.register.groups();
+        let other = others.find(|other| {
+            let is_called = other.name == group.name
+                || other.name.as_str() == group.code.as_str()
+                || other.code.as_str() == group.name.as_str();
+            other.id != group.id && other.validity.contains(now) && is_called
+        });
+        match other {
+            Some(other) => Err(AuthorityError::GroupNameTaken {
+                name: group.name.clone(),
+                holder: other.code.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// The ids of agencies by the codes that they have now; all that are unknown are named.
