@@ -112,11 +112,7 @@ fn short_names_have_one_holder() {
             .unwrap()
     );
     // What people call a group means no other, whether they say its short name or its name.
-    for (code, name) in [
-        ("others", "Tất cả"),
-        ("others", "all"),
-        ("so", "Các sở"),
-    ] {
+    for (code, name) in [("others", "Tất cả"), ("others", "all"), ("so", "Các sở")] {
         let name = Line::new(name).unwrap();
         let added = authority.add_to_group(&short(code), Some(&name), &[], now());
         assert_eq!(added.is_ok(), code == "so", "{code}: {added:?}");

@@ -329,7 +329,9 @@ impl Directory {
         let groups = self.groups.iter();
         let mut groups = groups.filter(move |group| group.validity.contains(at));
         let by_code = groups.clone().find(|group| group.code.as_str() == called);
-        let mut named = groups.by_ref().filter(|group| group.name.as_str() == called);
+        let mut named = groups
+            .by_ref()
+            .filter(|group| group.name.as_str() == called);
         by_code.or(match (named.next(), named.next()) {
             (Some(group), None) => Some(group),
             _ => None,

@@ -6,7 +6,7 @@ use consign_domain::{Digest, Timestamp};
 use consign_keys::TokenPlace;
 use consign_keys::keyring::token_file;
 use consign_pki::certificate::CertificateDetails;
-use consign_pki::path::revocation::list_period;
+use consign_pki::path::revocation::{self, list_period};
 use consign_pki::protection::is_protected;
 use consign_runtime::files;
 use consign_verify::TrustStore;
@@ -130,7 +130,10 @@ pub(super) fn commands(list: Option<&Path>) -> Vec<String> {
         commands.push(format!("sha256sum trust/{name} | groups"));
     }
     if let Some(list) = list {
-        commands.push(format!("sha256sum ceremonies/{} | groups", list.display()));
+        let list = list.display();
+        commands.push(format!("sha256sum ceremonies/{list} | groups"));
+        commands.push(format!("openssl crl -in ceremonies/{list} -inform DER \\"));
+        commands.push("    -CAfile root.pem -noout -text".to_owned());
     }
     commands
         .into_iter()
@@ -170,11 +173,21 @@ impl Facts {
     }
 
     fn list(&mut self, layout: &Layout, list: &[u8]) -> Result<(), AuthorityError> {
-        let period = list_period(list);
-        let (from, until) =
-            period.map_err(|source| damaged(&layout.root_list(), DamageError::List(source)))?;
+        let broken = |source| damaged(&layout.root_list(), DamageError::List(source));
+        let (from, until) = list_period(list).map_err(broken)?;
+        let root = store::certificate_der(&layout.root_pem())?;
+        let is_ours = revocation::made_by(list, &root).is_some();
+        let is_empty = revocation::is_empty(list).map_err(broken)?;
         let at = |seconds| Timestamp::from_unix_saturating(seconds).to_string();
         self.say("trust/crl/root.crl", "what the root has revoked");
+        let signer = if is_ours {
+            "the root key"
+        } else {
+            "another key"
+        };
+        self.say("  signed by", signer);
+        let revoked = if is_empty { "nothing" } else { "what it names" };
+        self.say("  revokes", revoked);
         self.say("  from", &at(from));
         self.say("  until", &at(until));
         self.digest("  SHA-256", Digest::of(list));

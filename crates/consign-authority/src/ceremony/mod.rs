@@ -19,7 +19,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use consign_domain::{Digest, Timestamp};
-use consign_pki::path::MAX_REVOCATION_LIST;
+use consign_pki::path::{MAX_REVOCATION_LIST, revocation};
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, Action};
 use consign_runtime::program;
@@ -116,9 +116,13 @@ pub fn check(dir: &Path, record: &Path) -> Result<Agreement, AuthorityError> {
         let (record, directory) = (line(&stated, index), line(&found, index));
         (record != directory).then_some(Difference { record, directory })
     });
+    let mut differences: Vec<Difference> = differences.collect();
+    if let Some(list) = &list {
+        differences.extend(published(&layout, list)?);
+    }
     Ok(Agreement {
         compared: found.len(),
-        differences: differences.collect(),
+        differences,
         trust_changes,
     })
 }
@@ -169,6 +173,29 @@ fn records(layout: &Layout, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf
         }
     }
     Ok(paths)
+}
+
+/// What is wrong with the list of the root that is given away, beside one that the root has signed.
+fn published(layout: &Layout, list: &[u8]) -> Result<Option<Difference>, AuthorityError> {
+    let root = store::certificate_der(&layout.root_pem())?;
+    let path = layout.root_list();
+    let directory = match files::read_bounded(&path, MAX_REVOCATION_LIST) {
+        Ok(given) if given == list => return Ok(None),
+        Ok(given) => {
+            let made = |list: &[u8]| revocation::made_by(list, &root);
+            match made(&given) {
+                Some(newer) if made(list).is_none_or(|made| made < newer) => return Ok(None),
+                Some(_) => "trust/crl/root.crl is an older list, or another of that time",
+                None => "trust/crl/root.crl is not signed by the root key",
+            }
+        }
+        Err(fault) if fault.is_not_found() => "trust/crl/root.crl is missing",
+        Err(fault) => return Err(fault.into()),
+    };
+    Ok(Some(Difference {
+        record: "trust/crl/root.crl is this list, or a newer one".to_owned(),
+        directory: directory.to_owned(),
+    }))
 }
 
 /// The facts of a record: the lines between the marks.

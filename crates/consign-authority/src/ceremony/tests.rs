@@ -152,8 +152,31 @@ fn each_list_of_the_root_leaves_a_record_and_is_signed_only_when_due() {
     let record = dir.join(format!("ceremonies/{name}.txt"));
     assert!(check(&dir, &record).unwrap().differences.is_empty());
     let newest = fs::read(dir.join("trust/crl/root.crl")).unwrap();
-    fs::write(dir.join(format!("ceremonies/{name}.crl")), newest).unwrap();
+    let beside = dir.join(format!("ceremonies/{name}.crl"));
+    let signed = fs::read(&beside).unwrap();
+    fs::write(&beside, newest).unwrap();
     assert!(!check(&dir, &record).unwrap().differences.is_empty());
+
+    // One of another root, and a record of it to match.
+    let (_elsewhere, other, _) = founded();
+    crate::publish(&other, PublishOptions::default(), now()).unwrap();
+    let foreign = fs::read(other.join("trust/crl/root.crl")).unwrap();
+    fs::write(&beside, &foreign).unwrap();
+    let digest = |list: &[u8]| page::field("  SHA-256", &page::groups(Digest::of(list).as_bytes()));
+    let mut text = read(&record);
+    for (old, new) in digest(&signed).into_iter().zip(digest(&foreign)) {
+        text = text.replace(&old, &new);
+    }
+    fs::write(&record, text).unwrap();
+    let differences = check(&dir, &record).unwrap().differences;
+    assert_eq!(differences[0].record, "  signed by         the root key");
+
+    // The one that is given away is put back to an earlier one.
+    fs::write(&beside, &signed).unwrap();
+    let newest = dir.join("ceremonies/20270701T023000Z-root-list-4.txt");
+    assert!(check(&dir, &newest).unwrap().differences.is_empty());
+    fs::write(dir.join("trust/crl/root.crl"), &signed).unwrap();
+    assert_eq!(check(&dir, &newest).unwrap().differences.len(), 1);
 }
 
 #[test]

@@ -202,6 +202,11 @@ pub(crate) fn certificate(path: &Path) -> Result<CertificateDetails, AuthorityEr
     CertificateDetails::from_pem(&read_text(path)?).map_err(|source| damaged(path, source))
 }
 
+/// The same, DER.
+pub(crate) fn certificate_der(path: &Path) -> Result<Vec<u8>, AuthorityError> {
+    certificate::from_pem(&read_text(path)?).map_err(|source| damaged(path, source))
+}
+
 /// Everyone enrolled, and what is the authority's own and therefore nobody else's.
 pub(super) fn register(
     layout: &Layout,

@@ -130,6 +130,11 @@ impl<'a> List<'a> {
         self.next_update.unwrap_or(self.this_update)
     }
 
+    /// Whether nothing is on it.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// Whether it still has the entry of a certificate that expired then.
     pub(super) fn keeps_expired_at(&self, expired: u64) -> bool {
         self.keeps_expired_from.is_some_and(|from| from <= expired)

@@ -363,6 +363,14 @@ pub fn list_period(list: &[u8]) -> Result<(u64, u64), ListError> {
     Ok((list.this_update, list.until()))
 }
 
+/// Whether a list revokes nothing. Nothing in it is verified.
+///
+/// # Errors
+/// [`ListError`].
+pub fn is_empty(list: &[u8]) -> Result<bool, ListError> {
+    Ok(List::parse(list)?.is_empty())
+}
+
 fn gap(unusable: Unusable) -> RevocationGap {
     RevocationGap::Unusable { why: unusable.0 }
 }
