@@ -3,7 +3,10 @@
 
 use consign_domain::Timestamp;
 use consign_pki::certificate::{CertificateDetails, CertificateError};
+use consign_pki::path::MAX_ROOTS;
 use consign_runtime::files;
+use consign_verify::TrustStore;
+use consign_verify::trust::MAX_TRUST;
 
 use super::{Authority, PUBLIC};
 use crate::ceremony;
@@ -21,6 +24,22 @@ pub enum RootError {
     NoAuthority {
         /// Its name.
         name: String,
+    },
+    /// More than verifiers take.
+    #[error("with these there would be {count} roots, and verifiers take {limit}; add fewer")]
+    TooMany {
+        /// How many there would be for time-stamps, or for documents.
+        count: usize,
+        /// How many there may be.
+        limit: usize,
+    },
+    /// The trust file would be too large to be read.
+    #[error("with these the trust file would have {size} bytes, and may have {limit}; add fewer")]
+    TooLarge {
+        /// Its size.
+        size: usize,
+        /// The largest.
+        limit: usize,
     },
 }
 
@@ -76,10 +95,27 @@ impl Authority {
                 ),
             };
             let bytes = trust.to_bytes();
+            check_size(&trust, bytes.len())?;
             ceremony::trust_change(&self.layout, &self.settings, &bytes, done, now)?;
             files::publish(&self.layout.trust_json(), &bytes, PUBLIC)?;
             self.trust = trust;
         }
         Ok(added)
     }
+}
+
+/// The network's own roots are judged together with those of one use.
+fn check_size(trust: &TrustStore, size: usize) -> Result<(), RootError> {
+    let others = trust.document_roots().len();
+    let others = others.max(trust.time_stamp_roots().len());
+    let count = trust.roots().len() + others;
+    if count > MAX_ROOTS {
+        let limit = MAX_ROOTS;
+        return Err(RootError::TooMany { count, limit });
+    }
+    if size > MAX_TRUST {
+        let limit = MAX_TRUST;
+        return Err(RootError::TooLarge { size, limit });
+    }
+    Ok(())
 }

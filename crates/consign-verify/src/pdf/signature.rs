@@ -165,12 +165,12 @@ impl PdfSignatureJudgement {
     }
 
     /// The signer's name by the certificate, with its organisation's where that is another.
-    pub fn who(&self) -> Option<String> {
+    pub fn who(&self) -> Option<Quoted> {
         let name = self.name.as_deref();
         let organization = self.organization.as_deref();
         match (name, organization.filter(|one| Some(*one) != name)) {
-            (Some(name), Some(organization)) => Some(format!("{name}, {organization}")),
-            (Some(one), None) | (None, Some(one)) => Some(one.to_owned()),
+            (Some(name), Some(organization)) => Some(format!("{name}, {organization}").into()),
+            (Some(one), None) | (None, Some(one)) => Some(one.into()),
             (None, None) => None,
         }
     }
@@ -357,7 +357,7 @@ impl PdfSignatureJudgement {
     /// Its verdict as one check of the file's.
     pub(super) fn as_check(&self) -> Check {
         let decisive = self.report.decisive();
-        let by = self.who().map(Quoted::from);
+        let by = self.who();
         let mut check = Check::passed(NAMES.signature).with(Evidence::Signature {
             number: self.number as u64,
             object: self.object,

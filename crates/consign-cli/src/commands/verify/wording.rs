@@ -128,7 +128,7 @@ pub(crate) const fn tone(verdict: Indication) -> Tone {
 /// Who made a signature in a PDF file, in which role, and how far that is the signature's word.
 pub(crate) fn signer(signature: &PdfSignatureJudgement, language: Language) -> String {
     let unnamed = text("không rõ người ký", "an unnamed signer").to(language);
-    let who = signature.who().unwrap_or_else(|| unnamed.to_owned());
+    let who = signature.who().unwrap_or_else(|| unnamed.into());
     let role = terms::role(signature.role).to(language);
     match terms::binding(signature.binding) {
         Some(binding) => format!("{who} ({role}; {})", binding.to(language)),

@@ -3,6 +3,7 @@
 
 use consign_verify::container::SealInfo;
 use consign_verify::pdf::{PdfSignatureJudgement, Role};
+use consign_verify::report::Quoted;
 
 use super::super::language::{Language, text};
 use super::super::wording::{self, Style};
@@ -85,7 +86,7 @@ fn seal_lines(seal: &SealInfo, language: Language) -> [String; 2] {
     };
     let label = text("đơn vị ký", "sealed by").to(language);
     [
-        format!("  {}", named(label, &unit)),
+        format!("  {}", named(label, Quoted::from(unit).as_str())),
         trusted_time(seal.proven_time.map(|time| time.to_string()), language),
     ]
 }

@@ -53,7 +53,8 @@ pub(super) fn of_pdf(judgement: &PdfJudgement, language: Language) -> String {
     let by = |role| {
         let signers = judgement.signatures.iter();
         let signers = signers.filter(|one| one.role == role);
-        let names: Vec<String> = signers.filter_map(PdfSignatureJudgement::who).collect();
+        let names = signers.filter_map(PdfSignatureJudgement::who);
+        let names: Vec<String> = names.map(|name| name.to_string()).collect();
         names.join(", ")
     };
     let (person, agency) = (by(Role::Person), by(Role::Agency));
