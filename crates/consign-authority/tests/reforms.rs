@@ -12,6 +12,7 @@ use consign_domain::directory::EntryState;
 use consign_domain::enrolment::Request;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, NodeId};
+use consign_pki::certificate::{CertificateDetails, read_bundle};
 use consign_verify::directory::{Became, Directory};
 use support::{Ceremony, agency, days, node_of, now};
 
@@ -90,6 +91,52 @@ fn an_agency_is_renamed_and_its_old_code_stays_its_own() {
     };
     let refused = authority.rename(&new, &odd, days(2));
     assert!(matches!(refused, Err(AuthorityError::CodeGrammar { .. })));
+}
+
+/// A node that has not heard of it does not ask for the old code and name back.
+#[test]
+fn a_request_by_a_code_that_was_given_up_is_one_by_the_new() {
+    let ceremony = Ceremony::with_hub();
+    let request = Request::Node(node_of(vec![agency("H49.13", None)]));
+    ceremony.issue(&request);
+    let (new, name) = (code("H49.31"), Line::new("Sở Nội vụ và Lao động").unwrap());
+    let rename = Rename {
+        code: Some(new.clone()),
+        name: Some(name.clone()),
+    };
+    after(&ceremony, |authority| {
+        assert!(authority.rename(&code("H49.13"), &rename, days(1)).unwrap());
+    });
+    for replace in [false, true] {
+        let bundle = ceremony.try_issue(&request, replace, days(2)).unwrap();
+        let certificates = read_bundle(&bundle.seals[0].certificates).unwrap();
+        let seal = CertificateDetails::from_der(&certificates[0]).unwrap();
+        assert!(seal.subject.contains("H49.31"), "{}", seal.subject);
+    }
+    let published = Authority::open(&ceremony.dir())
+        .unwrap()
+        .publish(PublishOptions::default(), days(2))
+        .unwrap();
+    let directory = ceremony.directory(&published);
+    let agency = directory.active_agency(&new, days(2)).unwrap();
+    assert_eq!(agency.name_at(days(2)), Some(name.as_str()));
+}
+
+#[test]
+fn what_was_closed_keeps_no_other_agency_of_its_node_from_anything() {
+    let ceremony = Ceremony::with_hub();
+    let mut asked = node_of(vec![agency("H49.13", None), agency("H49.14", None)]);
+    ceremony.issue(&Request::Node(asked.clone()));
+    after(&ceremony, |authority| {
+        let (gone, into) = (code("H49.13"), code("H49.14"));
+        assert!(authority.merge(&gone, &into, days(1)).unwrap());
+    });
+    asked.agencies.push(agency("H49.15", None));
+    let bundle = ceremony.try_issue(&Request::Node(asked.clone()), false, days(2));
+    assert_eq!(bundle.unwrap().seals.len(), 2);
+    asked.agencies.truncate(1);
+    let alone = ceremony.try_issue(&Request::Node(asked), false, days(2));
+    assert!(matches!(alone, Err(AuthorityError::Closed { .. })));
 }
 
 #[test]

@@ -44,6 +44,7 @@ impl EnrolFault {
         match self {
             Self::Late => ErrorCode::Unreachable,
             Self::Connect(fault) if fault.is_transient() => ErrorCode::Unreachable,
+            Self::Connect(ConnectFault::Address { .. }) => ErrorCode::Usage,
             Self::Connect(_) => ErrorCode::PeerUnknown,
             Self::Refused { status } => status_of(status),
             Self::Protocol => ErrorCode::ProtocolViolation,

@@ -202,6 +202,14 @@ pub enum ComposeError {
         /// Its code.
         code: AgencyCode,
     },
+    /// The agency was merged into another.
+    #[error("{code} was merged into {successor}, which sends in its place")]
+    SenderMerged {
+        /// Its code.
+        code: AgencyCode,
+        /// The one that took its place.
+        successor: AgencyCode,
+    },
     /// The directory has expired.
     #[error("the directory has expired; connect to the hub for the next one, or ask the authority")]
     DirectoryExpired,
@@ -281,7 +289,7 @@ impl ComposeError {
             Self::Index(fault) => fault.code(),
             Self::IdReused { .. } => ErrorCode::IdReused,
             Self::Recipients { .. } | Self::Groups { .. } => ErrorCode::RecipientUnknown,
-            Self::SenderUnknown { .. } => ErrorCode::SenderUnknown,
+            Self::SenderUnknown { .. } | Self::SenderMerged { .. } => ErrorCode::SenderUnknown,
             Self::DirectoryExpired => ErrorCode::DirectoryExpired,
             Self::KeyRevoked(_) => ErrorCode::KeyRevoked,
             Self::StateSecret => ErrorCode::StateSecret,

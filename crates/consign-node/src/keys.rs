@@ -49,7 +49,7 @@ pub(crate) use renew::{
 const MAX_KEY_FILE: usize = 256 * 1024;
 
 const SEAL_KEY: &str = "seal.key";
-const SEAL_CERTIFICATE: &str = "seal.pem";
+pub(crate) const SEAL_CERTIFICATE: &str = "seal.pem";
 const STATEMENT_KEY: &str = "statement.key";
 const ENCRYPTION_KEY: &str = "encryption.key";
 /// Identities that a new one is put before: what was received with them stays readable.

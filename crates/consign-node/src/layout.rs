@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::durable;
 use crate::error::NodeError;
+use crate::keys::SEAL_CERTIFICATE;
 
 /// Largest `agency.json`.
 const MAX_AGENCY_FILE: usize = 16 * 1024;
@@ -136,9 +137,9 @@ impl NodeDirectory {
 pub struct AgencyFile {
     /// Its id, for ever.
     pub id: AgencyId,
-    /// Its code at enrolment; the directory knows the one of today.
+    /// Its code when it last enrolled; the directory knows the one of today.
     pub code: AgencyCode,
-    /// Its name at enrolment.
+    /// Its name then.
     pub name: Line<200>,
     /// The code of the agency above it, if one was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -174,7 +175,7 @@ impl AgencyHome {
         Ok(Self { path, file })
     }
 
-    /// Makes the directory of a new agency.
+    /// Makes the directory of a new agency, or writes down what an agency is called by now.
     pub(crate) fn create(path: PathBuf, file: AgencyFile) -> Result<Self, NodeError> {
         durable::directory(&path)?;
         let name = path.join("agency.json");
@@ -199,7 +200,7 @@ impl AgencyHome {
         &self.file
     }
 
-    /// The code at enrolment.
+    /// The code when it last enrolled.
     pub const fn code(&self) -> &AgencyCode {
         &self.file.code
     }
@@ -207,6 +208,11 @@ impl AgencyHome {
     /// `keys/`.
     pub fn keys_dir(&self) -> PathBuf {
         self.path.join("keys")
+    }
+
+    /// Whether the authority has certified its seal.
+    pub(crate) fn has_certificate(&self) -> bool {
+        self.keys_dir().join(SEAL_CERTIFICATE).exists()
     }
 
     /// `registers/`.

@@ -21,7 +21,7 @@ use consign_verify::trust::MAX_TRUST;
 use consign_verify::{TrustError, TrustStore};
 use thiserror::Error;
 use tonic::transport::Server;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::agency::Agency;
 use crate::client::{ADDRESS, MAX_MESSAGE};
@@ -30,7 +30,7 @@ use crate::directory_files::{self, DirectoryFileError};
 use crate::error::NodeError;
 use crate::index::{Index, IndexError};
 use crate::keys::{self, AgencyKeys, KeysError};
-use crate::layout::NodeDirectory;
+use crate::layout::{AgencyHome, NodeDirectory};
 use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
 use crate::revocation_lists::RevocationLists;
@@ -196,8 +196,7 @@ pub async fn run_with(
     }
 }
 
-/// Reads everything that a node stands on, and finishes what a crash left unfinished. Blocks.
-/// Opens all that a running node has.
+/// Opens all that a running node has. Blocks.
 pub(crate) fn open(
     directory: NodeDirectory,
     config: Config,
@@ -220,7 +219,7 @@ pub(crate) fn open(
     let identity = keys::identity_in_force(&directory, &newest, now, &keyring)?;
     let index = Arc::new(Index::open(&directory)?);
     let mut desks = Vec::new();
-    for home in directory.agencies()? {
+    for home in served(directory.agencies()?) {
         let keys = AgencyKeys::in_force(&home, &newest, now, &keyring)?;
         desks.push(Desk::new(Agency::open(home, &index)?, keys));
     }
@@ -239,6 +238,21 @@ pub(crate) fn open(
         lock,
     };
     Ok(Arc::new(Office::new(config, clock, parts)))
+}
+
+/// The agencies whose certificates are here. One that was added and waits for the authority
+/// keeps nobody else from work; where there is no other, its missing certificate is the fault.
+fn served(homes: Vec<AgencyHome>) -> Vec<AgencyHome> {
+    let (served, waiting): (Vec<_>, Vec<_>) =
+        homes.into_iter().partition(AgencyHome::has_certificate);
+    if served.is_empty() {
+        return waiting;
+    }
+    for home in waiting {
+        let agency = home.code();
+        warn!(%agency, "left out: it has no certificate yet; enrol it, or install its bundle");
+    }
+    served
 }
 
 fn trust(directory: &NodeDirectory) -> Result<TrustStore, RunError> {

@@ -10,7 +10,7 @@ mod service;
 
 use std::collections::{BTreeMap, HashSet};
 
-use consign_domain::directory::{Entry, EntryState};
+use consign_domain::directory::{AgencyEntry, Entry, EntryState};
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest, Request};
 use consign_domain::limits::MAX_ENTRIES;
 use consign_domain::{AgencyCode, AgencyId, Digest, PartyCode, Timestamp};
@@ -131,7 +131,13 @@ impl Issuance<'_> {
         let mut records = vec![self.record(Entry::Node(entry), &listed, &party)?];
         let parents = self.parents(&request.agencies)?;
         let mut seals = Vec::with_capacity(request.agencies.len());
+        let is_over = |agency: &AgencyRequest| self.is_over(agency);
+        let all_over = request.agencies.iter().all(is_over);
         for (agency, parent) in request.agencies.iter().zip(parents) {
+            // It gets nothing more, and nothing about it keeps the others from theirs.
+            if self.is_over(agency) && !all_over {
+                continue;
+            }
             let place = Place {
                 parent,
                 node: request.id,
@@ -149,6 +155,8 @@ impl Issuance<'_> {
         request: &AgencyRequest,
         place: Place,
     ) -> Result<(Record, CertificateRecord), AuthorityError> {
+        let before = self.register.agency(request.id);
+        let request = &before.map_or_else(|| request.clone(), |it| as_now(request, it, self.now));
         let (id, party) = (request.id.to_bytes(), request.code.to_string());
         AgencyCode::strict(request.code.as_str()).map_err(|source| {
             let code = request.code.clone();
@@ -158,7 +166,6 @@ impl Issuance<'_> {
         self.register.check_code(&request.code.clone().into(), id)?;
         let seal = self.prove(&request.seal, KeyUsage::Seal, id, &party)?;
         let (register, now) = (self.register, self.now);
-        let before = register.agency(request.id);
         let days = self.settings.lives.key_days;
         let validity = entries::key_validity(self.begins_early(before.is_none()), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;
@@ -256,6 +263,13 @@ impl Issuance<'_> {
             record.time_stamps.push(listed.certificate.clone());
         }
         Ok(Some(listed.certificate))
+    }
+
+    /// Whether an agency was closed, and nobody invited it again.
+    fn is_over(&self, request: &AgencyRequest) -> bool {
+        let before = self.register.agency(request.id);
+        before.is_some_and(|agency| agency.state == EntryState::Closed)
+            && !self.for_agencies.contains_key(&request.id)
     }
 
     fn options_for(&self, agency: AgencyId) -> &IssueOptions {
@@ -359,6 +373,25 @@ impl Issuance<'_> {
             time_stamp: None,
         }
     }
+}
+
+/// A request by a code or name that the agency gave up: it has not heard of the one that it has
+/// now, and does not ask for the old one back.
+fn as_now(request: &AgencyRequest, before: &AgencyEntry, now: Timestamp) -> AgencyRequest {
+    let mut request = request.clone();
+    if let Some(code) = before.code_at(now)
+        && before.codes.iter().any(|one| one.code == request.code)
+    {
+        request.code = code.clone();
+    }
+    let had_name = before.names.iter().any(|one| one.name == request.name);
+    let mut names = before.names.iter();
+    if let Some(current) = names.find(|one| one.validity.contains(now))
+        && had_name
+    {
+        request.name = current.name.clone();
+    }
+    request
 }
 
 fn open(state: EntryState, party: &str) -> Result<(), AuthorityError> {

@@ -79,6 +79,11 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
             "choose another name, or add --force",
         ));
     }
+    let parent = target.parent().filter(|parent| !parent.is_dir());
+    if let Some(parent) = parent.filter(|_| !export.all) {
+        let message = format!("{} is no directory", parent.display());
+        return Err(Failure::usage(message, "make it, or choose another place"));
+    }
     if export.all {
         std::fs::create_dir_all(&target).map_err(|error| Failure::io("create", &target, &error))?;
     }

@@ -15,7 +15,7 @@ use serde::Serialize;
 use tonic::Streaming;
 
 use self::upload::Upload;
-use super::{Outcome, connect};
+use super::{Outcome, connect, quoted};
 use crate::cli::{NodeChoice, agency_code};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -142,6 +142,7 @@ struct Answer {
 /// Hands the files to the node and follows what becomes of them.
 pub(crate) async fn run(mut send: Send, output: Output) -> Outcome {
     let upload = Upload::new(std::mem::take(&mut send.files))?;
+    let place = send.place();
     let mut node = connect(&send.node)?;
     let bar = output.bytes_bar(upload.size(), "handing over to the node");
     let deadline = send.timeout.map(Duration::from_secs);
@@ -161,12 +162,20 @@ pub(crate) async fn run(mut send: Send, output: Output) -> Outcome {
     bar.finish_and_clear();
     if let Err(failure) = followed {
         let failure = reading.failure().await.unwrap_or(failure);
-        return Err(with_id(failure, &answer));
+        return Err(with_id(failure, &answer, &place));
     }
-    finish(&answer, output)
+    finish(&answer, &place, output)
 }
 
 impl Send {
+    /// The options by which other commands find the document, as they were given here.
+    fn place(&self) -> String {
+        let node = self.node.node.as_deref();
+        let node = node.map(|node| format!(" --node {}", quoted(node)));
+        let agency = self.from.as_ref().map(|code| format!(" --agency {code}"));
+        [node, agency].into_iter().flatten().collect()
+    }
+
     fn open(&self) -> SendOpen {
         let date = |date: Option<Date>| date.map(|date| date.to_string()).unwrap_or_default();
         let text = |text: &Option<String>| text.clone().unwrap_or_default();
@@ -276,15 +285,15 @@ impl Answer {
 }
 
 /// Once it is composed, the document is not lost, and its id says where to look.
-fn with_id(failure: Failure, answer: &Answer) -> Failure {
+fn with_id(failure: Failure, answer: &Answer, place: &str) -> Failure {
     if answer.id.is_empty() {
         return failure;
     }
     let message = format!("{}; envelope {} stays queued", failure.message, answer.id);
-    Failure::new(failure.code, message).fix(format!("consign track {}", answer.id))
+    Failure::new(failure.code, message).fix(format!("consign track {}{place}", answer.id))
 }
 
-fn finish(answer: &Answer, output: Output) -> Outcome {
+fn finish(answer: &Answer, place: &str, output: Output) -> Outcome {
     if matches!(answer.state.as_str(), "rejected" | "failed") {
         let reason = answer
             .evidence
@@ -297,11 +306,14 @@ fn finish(answer: &Answer, output: Output) -> Outcome {
         let failure = Failure::new(code, message);
         return Err(match code {
             ErrorCode::RecipientUnknown | ErrorCode::KeyRevoked => failure,
-            _ => failure.fix(format!("see why: consign show {}", answer.id)),
+            _ => failure.fix(format!("see why: consign show {}{place}", answer.id)),
         });
     }
     output.line(format_args!("{:<10} {}", answer.state, answer.id));
-    output.line(format_args!("follow it: consign track {}", answer.id));
+    output.line(format_args!(
+        "follow it: consign track {}{place}",
+        answer.id
+    ));
     output.object(true, answer);
     Ok(exit::DONE)
 }
@@ -346,7 +358,7 @@ mod tests {
             }],
             ..Answer::default()
         };
-        let failure = finish(&answer, Output::new(false)).unwrap_err();
+        let failure = finish(&answer, "", Output::new(false)).unwrap_err();
         assert_eq!(failure.code, ErrorCode::RecipientUnknown);
         assert!(failure.message.contains("0198f2c4"));
     }

@@ -9,6 +9,7 @@ use consign_domain::limits::{MAX_LIFE_SECONDS, MAX_RECIPIENTS};
 use consign_domain::statement::Recipients;
 use consign_domain::text::Line;
 use consign_domain::{Date, DocumentId};
+use consign_verify::directory::Became;
 
 use super::{ComposeError, ComposeRequest, DEFAULT_EXPIRE_DAYS, FieldFault, RecipientName, groups};
 use crate::context::Context;
@@ -134,9 +135,15 @@ fn issuer(context: &Context<'_>) -> Result<Issuer, ComposeError> {
         .filter(|agency| agency.id == context.keys.id)
         .and_then(|agency| agency.name_at(context.now))
         .and_then(|name| Line::new(name).ok());
-    match name {
-        Some(name) => Ok(Issuer { code, name }),
-        None => Err(ComposeError::SenderUnknown { code }),
+    if let Some(name) = name {
+        return Ok(Issuer { code, name });
+    }
+    match context.directory.now_known_as(&code, context.now) {
+        Some(Became::MergedInto(successor)) => {
+            let successor = successor.clone();
+            Err(ComposeError::SenderMerged { code, successor })
+        }
+        _ => Err(ComposeError::SenderUnknown { code }),
     }
 }
 

@@ -75,7 +75,8 @@ pub fn init(
 }
 
 /// Makes what is missing of the keys of a node and its agencies, `node.toml` and
-/// `request.json`; gives the request. An agency that is here keeps its id, name and keys.
+/// `request.json`; gives the request. An agency that is here keeps its id and keys, and its
+/// code and name unless the authority says others.
 /// Tokens with seal keys have to be there, since they sign the request.
 ///
 /// # Errors
@@ -107,11 +108,11 @@ pub fn init_with(
     for agency in agencies {
         make_agency(directory, agency, keys)?;
     }
-    let request = match before {
-        Some(before) => extend(directory, before, &keys.keyring)?,
+    let before = match before {
+        Some(before) => before,
         None => first_request(directory, name, &keys.keyring)?,
     };
-    let request = Request::Node(request);
+    let request = Request::Node(extend(directory, before, agencies, &keys.keyring)?);
     let bytes = request.to_bytes();
     if files::read_bounded(&directory.request_file(), MAX_REQUEST).ok() != Some(bytes.clone()) {
         durable::publish(&directory.request_file(), &bytes)?;
@@ -154,34 +155,45 @@ fn first_request(
     } else {
         keyring.make(&path, KeyKind::EcdsaP256)?
     };
-    let request = NodeRequest {
+    Ok(NodeRequest {
         id,
         name: name.clone(),
         tls: STANDARD.encode(create_request(&*key, &id.to_string())?),
         agencies: Vec::new(),
-    };
-    extend(directory, request, keyring)
+    })
 }
 
 /// Adds the agencies that are here and not yet in the request, and asks anew for those whose
-/// keys were put aside and made again.
+/// keys were put aside and made again, or that the authority calls otherwise by now.
 fn extend(
     directory: &NodeDirectory,
     before: NodeRequest,
+    agencies: &[NewAgency],
     keyring: &Keyring,
 ) -> Result<NodeRequest, KeysError> {
     let mut request = before;
+    let is_called_anew = |home: &AgencyHome| {
+        let mut agencies = agencies.iter();
+        agencies.any(|agency| agency.id == Some(home.id()))
+    };
     for home in directory.agencies()? {
         let seal = seal_request(&home, keyring)?;
         let now = agency_request(&home, seal, keyring)?;
         let mut known = request.agencies.iter_mut();
         match known.find(|agency| agency.id == home.id()) {
-            Some(before) if public_keys(before) == public_keys(&now) => {}
+            Some(before)
+                if public_keys(before) == public_keys(&now)
+                    && (called(before) == called(&now) || !is_called_anew(&home)) => {}
             Some(before) => *before = now,
             None => request.agencies.push(now),
         }
     }
     Ok(request)
+}
+
+/// By which code and name an agency asks, and below which other.
+const fn called(request: &AgencyRequest) -> (&AgencyCode, &Line<200>, Option<&AgencyCode>) {
+    (&request.code, &request.name, request.parent.as_ref())
 }
 
 /// What an agency asks to have listed: seal, statement and encryption key. A request for a
@@ -198,7 +210,9 @@ fn make_agency(
     new: &NewKeys,
 ) -> Result<(), KeysError> {
     let path = directory.agencies_dir().join(agency.code.as_str());
-    let home = if path.join("agency.json").exists() {
+    let home = if let Some(home) = home_of(directory, agency)? {
+        home
+    } else if path.join("agency.json").exists() {
         AgencyHome::open(path)?
     } else {
         let id = match agency.id {
@@ -235,6 +249,29 @@ fn make_agency(
         new.keyring.write_new(&encryption, &text)?;
     }
     Ok(())
+}
+
+/// Where an agency is here that is registered already, perhaps under a code that it had before;
+/// it is called from now on as the authority calls it.
+fn home_of(directory: &NodeDirectory, agency: &NewAgency) -> Result<Option<AgencyHome>, KeysError> {
+    let homes = match directory.agencies() {
+        Err(NodeError::Missing { .. }) => Vec::new(),
+        homes => homes?,
+    };
+    let home = homes.into_iter().find(|home| Some(home.id()) == agency.id);
+    let Some(home) = home else {
+        return Ok(None);
+    };
+    let file = AgencyFile {
+        id: home.id(),
+        code: agency.code.clone(),
+        name: agency.name.clone(),
+        parent: agency.parent.clone(),
+    };
+    if *home.file() == file {
+        return Ok(Some(home));
+    }
+    Ok(Some(AgencyHome::create(home.path().to_owned(), file)?))
 }
 
 /// The seal key of an agency, if it is not there.

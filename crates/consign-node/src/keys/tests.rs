@@ -64,6 +64,38 @@ fn asking_again_gives_the_same_request() {
     }
 }
 
+/// As an invitation by its new code says: one agency, one place, the same keys.
+#[test]
+fn an_agency_that_was_renamed_stays_where_it_is() {
+    let root = tempfile::tempdir().unwrap();
+    let node = NodeDirectory::new(root.path().join("node"));
+    let kind = KeyKind::EcdsaP256;
+    let before = init(&node, &name(), &[agency("H49.13.01")], kind).unwrap();
+    let Request::Node(before) = before else {
+        panic!("a node asks for a node");
+    };
+    let renamed = NewAgency {
+        id: Some(before.agencies[0].id),
+        name: Line::new("Phòng khác").unwrap(),
+        ..agency("H49.13.31")
+    };
+    let Request::Node(after) = init(&node, &name(), &[renamed], kind).unwrap() else {
+        panic!("a node asks for a node");
+    };
+    let [asked] = after.agencies.as_slice() else {
+        panic!("one agency: {after:?}");
+    };
+    assert_eq!(asked.code, code("H49.13.31"));
+    assert_eq!(asked.name.as_str(), "Phòng khác");
+    assert_eq!(asked.statement, before.agencies[0].statement);
+    let homes = node.agencies().unwrap();
+    assert_eq!(homes.len(), 1);
+    assert!(homes[0].path().ends_with("H49.13.01"));
+    // Asked again without a word of it, it stays so.
+    let again = init(&node, &name(), &[], kind).unwrap();
+    assert_eq!(again, Request::Node(after));
+}
+
 #[test]
 fn a_cut_in_the_middle_loses_no_key() {
     let root = tempfile::tempdir().unwrap();

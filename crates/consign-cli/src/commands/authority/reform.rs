@@ -20,7 +20,8 @@ use crate::output::Output;
 
 What was sent to the old code is delivered, and what was sealed under it stays good: a code is never
 given to another agency. New documents go to the new one. The agency's seal certificate names the
-old ones until it is renewed: issue its node's next request with --replace.")]
+old ones, and who judges by the roots alone finds them, until it has another: invite the agency by
+its new code, and let its node enrol again.")]
 pub(crate) struct Rename {
     /// The agency's code now
     #[arg(value_name = "CODE")]
@@ -38,14 +39,15 @@ pub(crate) struct Rename {
 /// Let another node serve an agency.
 #[derive(Debug, Args)]
 #[command(after_help = "Example, the whole move; the agency keeps its keys:
-  consign node stop OLD
   cp -a OLD/agencies/H49.13 NEW/agencies/
   mv OLD/agencies/H49.13 SAFE-PLACE
   consign authority move H49.13 NODE-ID --publish --dir AUTHORITY
+  consign node reindex NEW
   consign node run NEW
 
-What is on its way is encrypted to the keys in that directory: without it nobody opens it. Both
-nodes are stopped while it is copied. NODE-ID is in: consign authority show.")]
+Stop both nodes before, by Ctrl-C or as services. The agency's directory has the code that it had
+when it last enrolled. What is on its way is encrypted to the keys in it: without it nobody opens
+that. NODE-ID is in: consign authority show.")]
 pub(crate) struct Move {
     /// The agency's code
     #[arg(value_name = "CODE")]

@@ -99,7 +99,8 @@ fn check_lines(check: &Check, style: Style) -> Vec<String> {
     }
     if is_detailed {
         let label = text("căn cứ", "clause").to(language);
-        below.push(format!("{label}: {} [{}]", check.name.clause(), check.name));
+        let clause = terms::clause(check.name.clause(), language);
+        below.push(format!("{label}: {clause} [{}]", check.name));
     }
     lines.extend(below.iter().map(|line| format!("{:15}{line}", "")));
     lines

@@ -16,8 +16,8 @@ pub(super) fn of_report(report: &Report, good: String, language: Language) -> St
     let begin = match (report.indication, report.malformed) {
         (Indication::TotalPassed, _) => return good,
         (Indication::TotalFailed, true) => text(
-            "tệp sai định dạng, chưa phải là giả mạo",
-            "it breaks its format, which is not forged",
+            "tệp hỏng hoặc thiếu, riêng điều đó chưa cho thấy giả mạo; hãy lấy lại tệp",
+            "it is damaged or incomplete, which alone shows no forgery; fetch it again",
         ),
         (Indication::TotalFailed, false) => text("không sử dụng", "do not rely on it"),
         (Indication::Indeterminate, _) => text("chưa thể kết luận", "it cannot be decided"),

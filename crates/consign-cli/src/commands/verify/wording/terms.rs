@@ -6,7 +6,7 @@ use consign_verify::pdf::{Binding, Role};
 use consign_verify::report::{Aspect, CheckName, Counted, SubIndication, TimeSource, Why};
 use consign_verify::{CheckOutcome, Indication, Report};
 
-use super::super::language::{Text, text};
+use super::super::language::{Language, Text, text};
 
 /// The word of a verdict, as clerks see it.
 pub(crate) fn verdict(report: &Report) -> Text {
@@ -354,5 +354,21 @@ pub(crate) const fn counted(of: Counted) -> Text {
         Counted::Signatures => text("số chữ ký", "signatures"),
         Counted::TimeStamps => text("số dấu thời gian", "time-stamps"),
         Counted::Statements => text("số thông điệp", "statements"),
+    }
+}
+
+/// A clause as people cite it; those of Vietnamese law in the language of that law.
+pub(crate) fn clause(clause: &str, language: Language) -> String {
+    const LAW: [(&str, &str); 4] = [
+        ("Decree", "Nghị định"),
+        ("Articles", "các Điều"),
+        ("Article", "Điều"),
+        ("Annex", "Phụ lục"),
+    ];
+    let cite =
+        |text: String, (english, vietnamese): (&str, &str)| text.replace(english, vietnamese);
+    match language {
+        Language::Vietnamese => LAW.into_iter().fold(clause.to_owned(), cite),
+        Language::English => clause.to_owned(),
     }
 }
