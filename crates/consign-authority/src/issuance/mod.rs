@@ -165,7 +165,7 @@ impl Issuance<'_> {
         self.register.check_id(id, Kind::Agency)?;
         self.register.check_code(&request.code.clone().into(), id)?;
         let seal = self.prove(&request.seal, KeyUsage::Seal, id, &party)?;
-        let (register, now) = (self.register, self.now);
+        let now = self.now;
         let days = self.settings.lives.key_days;
         let validity = entries::key_validity(self.begins_early(before.is_none()), now, days);
         let statement = applicant::statement_key(request.statement, validity, &party)?;

@@ -131,7 +131,7 @@ impl<'a> List<'a> {
     }
 
     /// Whether nothing is on it.
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
