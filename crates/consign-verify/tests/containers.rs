@@ -428,6 +428,7 @@ fn pdf_files_are_known_by_name_type_or_first_bytes_and_bounded_together() {
     let judged = |policy: &Policy| {
         let container = Cursor::new(&container);
         consign_verify::pdf::judge_contained(container, &trust, policy, JudgedAt::Now(now()))
+            .unwrap()
     };
     let all = judged(&policy());
     let verdicts: Vec<(&str, Option<Indication>)> = all
