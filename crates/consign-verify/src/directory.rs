@@ -286,6 +286,11 @@ impl Directory {
         self.codes.get(code).and_then(|id| self.agencies.get(id))
     }
 
+    /// Whether a certificate (SHA-256 of its DER) is, or once was, an agency's seal.
+    pub fn lists_seal(&self, certificate: Digest) -> bool {
+        self.seals.contains_key(&certificate)
+    }
+
     /// The agency that may be sent to under a code at a moment.
     pub fn active_agency(&self, code: &AgencyCode, at: Timestamp) -> Option<&AgencyEntry> {
         self.agency_by_code(code)

@@ -235,9 +235,9 @@ pub(crate) fn path_fault(
         }
         PathError::Revoked { .. } => (Reason::Revoked, false),
         PathError::RevocationUnknown { .. } => (Reason::RevocationUnknown, true),
-        // One signed by another key only shares its issuer's name: that of another generation,
-        // which a directory that lists the certificate would not leave out.
-        PathError::BadSignature if trust.directory.is_none() => (Reason::NoPath, true),
+        // One signed by another key only shares its issuer's name, and may be of a generation of
+        // which nothing is here; whoever lists the certificate knows the authority.
+        PathError::BadSignature if !is_listed(signature, trust) => (Reason::NoPath, true),
         PathError::Untrusted => (Reason::NoPath, trust.directory.is_none()),
         PathError::TooMuch { .. } => (Reason::PathTooLong, true),
         PathError::TooLong => (Reason::PathTooLong, false),
@@ -275,6 +275,15 @@ pub(crate) fn path_fault(
         PathError::Revoked { revoked, .. } => check.with(Evidence::revocation(*revoked)),
         _ => check,
     }
+}
+
+/// Whether the directory lists the signer's certificate as a seal.
+pub(crate) fn is_listed(signature: &CadesSignature, trust: &SealTrust<'_>) -> bool {
+    let own = certificate::fingerprint(&signature.signer_certificate);
+    let own = Digest::from_bytes(own);
+    trust
+        .directory
+        .is_some_and(|directory| directory.lists_seal(own))
 }
 
 /// The certificate that a fault is about: the signer's, where the fault names none.

@@ -10,7 +10,7 @@ mod world;
 use std::io::Cursor;
 
 use consign_domain::directory::{Entry, KeyState};
-use consign_domain::statement::{BusinessStatus, Event, Evidence, Statement, Status};
+use consign_domain::statement::{BusinessStatus, Event, Evidence, Status};
 use consign_domain::{Digest, SignedStatement, Timestamp};
 use consign_pki::asic::Budget;
 use consign_pki::asic::DigestAlgorithm;

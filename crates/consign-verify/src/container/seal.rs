@@ -186,7 +186,12 @@ pub(super) fn check(
             signer::check_path(&NAMES, &path, details, trust, policy, at, report);
         }
         // Another signer may come from another infrastructure, which nobody here judges.
-        Err(PathError::Untrusted) if index > 0 => {
+        Err(error)
+            if index > 0
+                && (error == PathError::Untrusted
+                    || error == PathError::BadSignature
+                        && !signer::is_listed(&signature, trust)) =>
+        {
             let who = layer.signature_name.as_str().into();
             let skipped = NotChecked::new(Aspect::FurtherSigners, Why::OtherInfrastructure);
             report.skip(skipped.of([who]));
