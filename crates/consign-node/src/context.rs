@@ -15,6 +15,8 @@ pub struct Context<'a> {
     pub trust: &'a TrustStore,
     /// The newest directory, fresh or not: what needs a fresh one asks it.
     pub directory: &'a Directory,
+    /// Revocation lists, DER: of time-stamp authorities they say what the directory does not.
+    pub lists: &'a [Vec<u8>],
     /// Now.
     pub now: Timestamp,
 }

@@ -213,7 +213,11 @@ impl Office {
     /// Puts the parts of a node together.
     pub(crate) fn new(config: Config, clock: Clock, parts: Parts) -> Self {
         Self {
-            stamps: Stamps::new(config.time_stamps.clone(), clock.clone()),
+            stamps: Stamps::new(
+                config.time_stamps.clone(),
+                clock.clone(),
+                parts.keeper.lists().clone(),
+            ),
             config,
             directory: parts.directory,
             clock,
@@ -261,10 +265,12 @@ impl Office {
         let (office, desk) = (Arc::clone(self), Arc::clone(desk));
         blocking(move || {
             let (directory, keys) = (office.keeper.newest(), desk.keys.load_full());
+            let lists = office.keeper.lists().now();
             let context = Context {
                 keys: &keys,
                 trust: office.keeper.trust(),
                 directory: &directory,
+                lists: &lists,
                 now: office.now(),
             };
             work(&desk, &context)

@@ -2,17 +2,23 @@
 //! with stock tools or `consign verify` finds them.
 //!
 //! They prove themselves: one is kept only if an authority under the pinned roots has signed it,
-//! and never in the place of one that was made later. The network itself goes by the directory.
+//! and never in the place of one that was made later. Of seals the directory decides; that a
+//! time-stamp authority's key is known to others is in lists alone, also in those that an operator
+//! puts there for an authority outside the network.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use consign_domain::Timestamp;
 use consign_pki::certificate;
-use consign_pki::path::revocation::made_by;
-use consign_pki::path::{MAX_REVOCATION_LIST, PathPurpose, validate};
+use consign_pki::path::revocation::{made_by, read_list};
+use consign_pki::path::{MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, PathPurpose, validate};
 use consign_runtime::files::{self, FileError, PRIVATE, PRIVATE_DIRECTORY};
 use tracing::{info, warn};
+
+use crate::durable;
 
 /// Most lists that come with one version.
 pub(crate) const MOST: usize = 4;
@@ -24,6 +30,19 @@ pub(crate) struct RevocationLists {
     roots: Vec<Vec<u8>>,
     /// Authorities that a root has certified.
     authorities: Vec<Vec<u8>>,
+    here: ListsHere,
+}
+
+/// The lists that are here, for whoever judges by them: read from the disk when the node starts
+/// and when a directory comes, and not for every document.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct ListsHere(Arc<ArcSwap<Vec<Vec<u8>>>>);
+
+impl ListsHere {
+    /// The lists, DER.
+    pub(crate) fn now(&self) -> Arc<Vec<Vec<u8>>> {
+        self.0.load_full()
+    }
 }
 
 impl RevocationLists {
@@ -40,10 +59,16 @@ impl RevocationLists {
             Some(above.iter().filter(on_path).cloned().collect())
         });
         Self {
+            here: ListsHere(Arc::new(ArcSwap::from_pointee(read(&place)))),
             place,
             roots: roots.to_vec(),
             authorities: authorities.unwrap_or_default(),
         }
+    }
+
+    /// The lists that are here.
+    pub(crate) const fn here(&self) -> &ListsHere {
+        &self.here
     }
 
     /// Keeps what proves itself and is newer than what is here. Blocks. What cannot be kept is
@@ -59,6 +84,7 @@ impl RevocationLists {
                 }
             }
         }
+        self.here.0.store(Arc::new(read(&self.place)));
     }
 
     /// The file's name, and when the list was made.
@@ -80,4 +106,22 @@ impl RevocationLists {
         info!(name, "newer revocation list kept");
         Ok(())
     }
+}
+
+/// The lists in a directory, as many as are looked at. Blocks. One that cannot be read is said
+/// and passed over.
+fn read(place: &Path) -> Vec<Vec<u8>> {
+    let names = durable::names(place).unwrap_or_default();
+    let names = names.iter().filter(|name| name.ends_with(".crl"));
+    let mut lists = Vec::new();
+    for name in names.take(MAX_REVOCATION_LISTS) {
+        let path = place.join(name);
+        // PEM is longer than the list in it.
+        match files::read_bounded(&path, 2 * MAX_REVOCATION_LIST).map(read_list) {
+            Ok(Ok(list)) => lists.push(list),
+            Ok(Err(fault)) => warn!(%fault, path = %path.display(), "no revocation list"),
+            Err(fault) => warn!(%fault, "a revocation list could not be read"),
+        }
+    }
+    lists
 }

@@ -4,7 +4,8 @@
 //! §6.3); else it is made without, is sent, and the stamp is fetched afterwards over the same
 //! signature value (`late`). A container never changes once it is in an envelope, so such a
 //! token is kept beside it. No stamp counts here that a reader of the document would not count:
-//! it is over this seal, by an authority that leads to a pinned root, and of a time that is ours.
+//! it is over this seal, by an authority that leads to a pinned root and of which no list says that
+//! others may have its key, and of a time that is ours.
 //!
 //! An authority that just failed is not asked again before a wait, which grows, so that what is
 //! sealed meanwhile is not held up by it.
@@ -40,6 +41,7 @@ use crate::archiving::ArchiveStamp;
 use crate::config::{StampSource, TimeStamps};
 use crate::link::Backoff;
 use crate::office::lock;
+use crate::revocation_lists::ListsHere;
 use crate::seal::Stamp;
 
 pub use fault::StampFault;
@@ -65,6 +67,7 @@ enum Line {
 pub(crate) struct Stamps {
     settings: TimeStamps,
     clock: Clock,
+    lists: ListsHere,
     hub: watch::Sender<Line>,
     standing: Mutex<Standing>,
 }
@@ -82,10 +85,11 @@ struct Standing {
 }
 
 impl Stamps {
-    pub(crate) fn new(settings: TimeStamps, clock: Clock) -> Self {
+    pub(crate) fn new(settings: TimeStamps, clock: Clock, lists: ListsHere) -> Self {
         Self {
             settings,
             clock,
+            lists,
             hub: watch::Sender::new(Line::Unknown),
             standing: Mutex::default(),
         }
@@ -239,7 +243,9 @@ impl Stamps {
             StampSource::Authority(address) => address.ask(request.to_der()).await?,
         };
         let token = token_of(&answer, request)?;
+        let lists = self.lists.now();
         let trust = SealTrust {
+            lists: &lists,
             time_stamp_roots: trust.time_stamp_roots(),
             ..SealTrust::by_roots(trust.roots())
         };

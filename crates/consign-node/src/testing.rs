@@ -166,6 +166,7 @@ impl Network {
             keys: &seat.keys,
             trust: &self.trust,
             directory: &self.directory,
+            lists: &[],
             now: now(),
         }
     }

@@ -40,6 +40,10 @@ const ID_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.16.840.1.101
 pub enum SignatureAlgorithm {
     /// ECDSA on P-256 with SHA-256, signature as DER `Ecdsa-Sig-Value`.
     EcdsaP256Sha256,
+    /// ECDSA on P-256 with SHA-384, signature as DER `Ecdsa-Sig-Value`.
+    EcdsaP256Sha384,
+    /// ECDSA on P-384 with SHA-256, signature as DER `Ecdsa-Sig-Value`.
+    EcdsaP384Sha256,
     /// ECDSA on P-384 with SHA-384, signature as DER `Ecdsa-Sig-Value`.
     EcdsaP384Sha384,
     /// RSA PKCS#1 v1.5 with SHA-256.
@@ -54,8 +58,10 @@ pub enum SignatureAlgorithm {
 
 impl SignatureAlgorithm {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::EcdsaP256Sha256,
+        Self::EcdsaP256Sha384,
+        Self::EcdsaP384Sha256,
         Self::EcdsaP384Sha384,
         Self::RsaPkcs1Sha256,
         Self::RsaPkcs1Sha384,
@@ -67,6 +73,8 @@ impl SignatureAlgorithm {
     pub fn name(self) -> &'static str {
         match self {
             Self::EcdsaP256Sha256 => "ECDSA P-256 with SHA-256",
+            Self::EcdsaP256Sha384 => "ECDSA P-256 with SHA-384",
+            Self::EcdsaP384Sha256 => "ECDSA P-384 with SHA-256",
             Self::EcdsaP384Sha384 => "ECDSA P-384 with SHA-384",
             Self::RsaPkcs1Sha256 => "RSA PKCS#1 v1.5 with SHA-256",
             Self::RsaPkcs1Sha384 => "RSA PKCS#1 v1.5 with SHA-384",
@@ -75,11 +83,25 @@ impl SignatureAlgorithm {
         }
     }
 
+    /// The same with a key: the identifier of ECDSA names the digest, and the key its curve
+    /// (RFC 5758 §3.2).
+    pub(crate) fn with_key(self, key: &PublicKey<'_>) -> Self {
+        match (self, key) {
+            (Self::EcdsaP256Sha256, PublicKey::EcdsaP384(_)) => Self::EcdsaP384Sha256,
+            (Self::EcdsaP384Sha384, PublicKey::EcdsaP256(_)) => Self::EcdsaP256Sha384,
+            _ => self,
+        }
+    }
+
     /// The digest of content and attributes that goes with it in CMS.
     pub fn digest(self) -> DigestAlgorithm {
         match self {
-            Self::EcdsaP256Sha256 | Self::RsaPkcs1Sha256 => DigestAlgorithm::Sha256,
-            Self::EcdsaP384Sha384 | Self::RsaPkcs1Sha384 => DigestAlgorithm::Sha384,
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 | Self::RsaPkcs1Sha256 => {
+                DigestAlgorithm::Sha256
+            }
+            Self::EcdsaP256Sha384 | Self::EcdsaP384Sha384 | Self::RsaPkcs1Sha384 => {
+                DigestAlgorithm::Sha384
+            }
             Self::RsaPkcs1Sha512 | Self::Ed25519 => DigestAlgorithm::Sha512,
         }
     }
@@ -87,8 +109,8 @@ impl SignatureAlgorithm {
     /// The DER `AlgorithmIdentifier` written into certificates, requests and CMS.
     pub(crate) fn identifier(self) -> Vec<u8> {
         let (oid, parameters): (_, &[u8]) = match self {
-            Self::EcdsaP256Sha256 => (ECDSA_WITH_SHA256, &[]),
-            Self::EcdsaP384Sha384 => (ECDSA_WITH_SHA384, &[]),
+            Self::EcdsaP256Sha256 | Self::EcdsaP384Sha256 => (ECDSA_WITH_SHA256, &[]),
+            Self::EcdsaP256Sha384 | Self::EcdsaP384Sha384 => (ECDSA_WITH_SHA384, &[]),
             Self::RsaPkcs1Sha256 => (SHA256_WITH_RSA, &[asn1::NULL, 0]),
             Self::RsaPkcs1Sha384 => (SHA384_WITH_RSA, &[asn1::NULL, 0]),
             Self::RsaPkcs1Sha512 => (SHA512_WITH_RSA, &[asn1::NULL, 0]),

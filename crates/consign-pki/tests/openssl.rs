@@ -280,3 +280,37 @@ fn signatures_of_openssl_are_read() {
         assert!(signature.signing_time.is_some());
     }
 }
+
+/// The digest of ECDSA is another's than the curve's size suggests; curves that are not known.
+#[test]
+fn signatures_by_any_digest_and_by_curves_of_others() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    fs::write(path.join("content"), b"content").unwrap();
+    let sign = |curve: &str, digest: &str| {
+        let curve = format!("ec_paramgen_curve:{curve}");
+        let new =
+            "req -x509 -newkey ec -nodes -keyout key.pem -out seal.pem -subj /CN=Seal -pkeyopt";
+        let new: Vec<&str> = new.split(' ').chain([curve.as_str()]).collect();
+        succeed("openssl", path, &new);
+        let sign = "cms -sign -binary -cades -outform DER -signer seal.pem -inkey key.pem \
+                    -in content -out theirs.p7s -md";
+        let sign: Vec<&str> = sign.split_whitespace().chain([digest]).collect();
+        succeed("openssl", path, &sign);
+        let p7s = fs::read(path.join("theirs.p7s")).unwrap();
+        let read = consign_pki::cms::parse_and_verify(&p7s, b"content");
+        assert!(consign_pki::cms::parse_and_verify(&p7s, b"else").is_err());
+        read.map(|signature| signature.algorithm.name())
+    };
+    for (curve, digest, name) in [
+        ("P-384", "sha256", "ECDSA P-384 with SHA-256"),
+        ("P-256", "sha384", "ECDSA P-256 with SHA-384"),
+    ] {
+        assert_eq!(sign(curve, digest), Ok(name));
+    }
+    let unknown = sign("brainpoolP256r1", "sha256").unwrap_err();
+    assert!(
+        unknown.is_unknown_algorithm() && !unknown.is_weak(),
+        "{unknown}"
+    );
+}

@@ -9,10 +9,14 @@
 //!
 //! What else is needed lies in the archive, and proves itself: revocation lists that their
 //! authorities signed, directory entries under a head that the trust file's key signed. Neither
-//! can make good what the caller's own lists and directory say is not.
+//! can make good what the caller's own lists and directory say is not. Of several directories
+//! the newest counts that knows whom it is asked for. Whoever makes an archive chooses what
+//! lies in it, and may leave out what is newer: so entries say what was revoked only until
+//! their head expires, as a list does, and after that only whose a seal is.
 
 mod chain;
 mod contents;
+mod statements;
 
 use std::io::{BufReader, Read, Seek};
 
@@ -22,8 +26,9 @@ use consign_pki::asic::{AsicError, Budget, FileHash};
 use consign_pki::path::MAX_REVOCATION_LISTS;
 use serde::Serialize;
 
-use crate::container::{self, JudgedAt, Judgement, Policy, SealTrust, malformed};
+use crate::container::{self, Beside, JudgedAt, Judgement, Policy, SealTrust, malformed};
 use crate::report::{Check, CheckName, Counted, Evidence, Reason, Report};
+use crate::signer::LateStamp;
 use crate::trust::TrustStore;
 
 use contents::Contents;
@@ -43,6 +48,9 @@ pub struct ArchiveJudgement {
     /// Its files besides the document's container.
     #[serde(skip)]
     pub archived: Vec<FileHash>,
+    /// The revocation lists that the document was judged by: the caller's, and those in it.
+    #[serde(skip)]
+    pub lists: Vec<Vec<u8>>,
 }
 
 /// One time-stamp of an archive.
@@ -56,7 +64,7 @@ pub struct ArchiveStamp {
     pub time: Option<Timestamp>,
     /// Whose it is, where it counts.
     pub authority: Option<String>,
-    /// When that authority's certificate ends.
+    /// When the first certificate of that authority's path ends.
     pub until: Option<Timestamp>,
 }
 
@@ -76,6 +84,7 @@ pub fn judge<R: Read + Seek>(
         stamps: Vec::new(),
         as_of: None,
         archived: Vec::new(),
+        lists: Vec::new(),
     };
     let mut archive = match OuterContainer::open(archive, &Budget::outer()) {
         Ok(archive) => archive,
@@ -93,15 +102,22 @@ pub fn judge<R: Read + Seek>(
     };
     let contents = Contents::read(&mut archive, &files, store, report);
     let lists = |near: Timestamp| contents.lists_near(near, trust.lists);
-    let (stamps, proven) = chain::check(archive.layers(), trust, &lists, at, report);
-    contents.check(trust.directory, report);
-    let as_of = proven.map_or(at, JudgedAt::By);
-    judgement.stamps = stamps;
+    let chain = chain::check(archive.layers(), trust, &lists, at, report);
+    let proven = |files: &[&str]| {
+        let stamped = chain.oldest_of(archive.layers(), files);
+        stamped.or(at.proven())
+    };
+    statements::check(&contents, trust.directory, &proven, report);
+    let late_stamp = contents.late_stamp.as_ref().map(|token| LateStamp {
+        token,
+        known: proven(&[SEAL_TIME_STAMP]).unwrap_or(at.time()),
+    });
+    let as_of = chain.oldest().map_or(at, JudgedAt::By);
+    judgement.stamps = chain.stamps;
     judgement.as_of = Some(as_of.time());
     let lists = lists(as_of.time());
     let trust = SealTrust {
         lists: &lists,
-        directory: trust.directory.or(contents.directory()),
         ..*trust
     };
     let mut inside = match archive.inner() {
@@ -111,9 +127,13 @@ pub fn judge<R: Read + Seek>(
             return judgement;
         }
     };
-    let late = contents.late_stamp.as_ref();
-    let inner = container::judge_with(&mut inside, &trust, policy, as_of, late);
+    let beside = Beside {
+        late_stamp,
+        directories: &contents.directories,
+    };
+    let inner = container::judge_with(&mut inside, &trust, policy, as_of, beside);
     judgement.document.take_in(inner);
+    judgement.lists = lists;
     judgement.archived = files;
     judgement.archived.retain(|file| file.name != INNER_NAME);
     judgement

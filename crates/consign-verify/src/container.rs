@@ -16,12 +16,14 @@ use std::io::{Read, Seek};
 
 use consign_domain::document::{Document, DocumentError};
 use consign_domain::limits::MAX_DOCUMENT;
-use consign_domain::{Digest, ErrorCode, Timestamp};
+use consign_domain::{AgencyCode, Digest, ErrorCode, Timestamp};
 use consign_pki::asic::{AsicError, Container, DOCUMENT_NAME, FileHash};
 use serde::Serialize;
 
-use crate::Verified;
-use crate::report::{Aspect, Check, CheckName, Counted, Evidence, NotChecked, Reason, Report, Why};
+use crate::report::{Aspect, Check, CheckName, CheckOutcome, Counted};
+use crate::report::{Evidence, NotChecked, Reason, Report, Why};
+use crate::signer::LateStamp;
+use crate::{Directory, Verified};
 
 pub use crate::policy::{ORGANIZATION_IDENTIFIER_PREFIX, Policy, Profile, SEAL_USAGE};
 pub use seal::{JudgedAt, SealInfo, SealTrust};
@@ -104,16 +106,41 @@ pub fn judge<R: Read + Seek>(
     policy: &Policy,
     at: JudgedAt,
 ) -> Judgement {
-    judge_with(container, trust, policy, at, None)
+    judge_with(container, trust, policy, at, Beside::default())
 }
 
-/// The same with a time-stamp of the first seal that came afterwards and lies elsewhere.
+/// What lies beside a container in its archive.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Beside<'a> {
+    /// A time-stamp of the first seal that came afterwards.
+    pub(crate) late_stamp: Option<LateStamp<'a>>,
+    /// Parts of directories, oldest first.
+    pub(crate) directories: &'a [Directory],
+}
+
+impl<'a> Beside<'a> {
+    /// The newest directory that knows an issuer. The caller's own is set aside only by a newer
+    /// part, and where there is none, any part is better than nothing.
+    fn directory_of(
+        &self,
+        issuer: Option<&AgencyCode>,
+        own: Option<&'a Directory>,
+    ) -> Option<&'a Directory> {
+        let is_newer = |part: &&Directory| own.is_none_or(|own| part.version() > own.version());
+        let knows =
+            |part: &&Directory| issuer.is_some_and(|code| part.agency_by_code(code).is_some());
+        let mut parts = self.directories.iter().rev().filter(is_newer);
+        parts.clone().find(knows).or(own).or_else(|| parts.next())
+    }
+}
+
+/// The same with what lies beside the container.
 pub(crate) fn judge_with<R: Read + Seek>(
     container: R,
     trust: &SealTrust<'_>,
     policy: &Policy,
     at: JudgedAt,
-    late_stamp: Option<&Vec<u8>>,
+    beside: Beside<'_>,
 ) -> Judgement {
     let mut judgement = Judgement::none(at);
     let report = &mut judgement.report;
@@ -123,18 +150,29 @@ pub(crate) fn judge_with<R: Read + Seek>(
         return judgement;
     };
     judgement.files = check_files(&mut container, report);
+    let (document, fields) = read_document(&mut container);
+    let issuer = document.as_ref().map(|document| &document.issuer.code);
+    let trust = &SealTrust {
+        directory: beside.directory_of(issuer, trust.directory),
+        ..*trust
+    };
+    let mut first = Err(CheckOutcome::Failed);
     for (index, layer) in container.signatures().iter().enumerate() {
-        let late_stamp = late_stamp.filter(|_| index == 0);
+        let late_stamp = beside.late_stamp.filter(|_| index == 0);
         let seal = seal::check(index, layer, late_stamp, trust, policy, at, report);
+        if index == 0 {
+            first = seal.clone();
+        }
         judgement.seals.extend(seal);
     }
-    judgement.document = read_document(&mut container, report);
-    if let Some(document) = &judgement.document {
+    report.push(fields);
+    if let Some(document) = &document {
         report.push(check_file_list(document, &container));
         report.push(check_issue_date(document, policy, at.time()));
-        let seal = judgement.seals.first();
-        report.push(seal::check_issuer(document, seal, trust, policy, at));
+        let first = first.as_ref().map_err(|outcome| *outcome);
+        report.push(seal::check_issuer(document, first, trust, policy, at));
     }
+    judgement.document = document;
     judgement
 }
 
@@ -198,25 +236,21 @@ fn check_files<R: Read + Seek>(container: &mut Container<R>, report: &mut Report
     digests.files
 }
 
-fn read_document<R: Read + Seek>(
-    container: &mut Container<R>,
-    report: &mut Report,
-) -> Option<Document> {
+fn read_document<R: Read + Seek>(container: &mut Container<R>) -> (Option<Document>, Check) {
     let name = CheckName::DocumentFields;
     let bytes = match container.read(DOCUMENT_NAME, MAX_DOCUMENT as u64) {
         Ok(bytes) => bytes,
         Err(error) => {
             let code = ErrorCode::DocumentInvalid;
             let check = Check::failed(name, Reason::FormatBroken, code).because(&error);
-            report.push(check.with(Evidence::file(DOCUMENT_NAME)));
-            return None;
+            return (None, check.with(Evidence::file(DOCUMENT_NAME)));
         }
     };
     match Document::parse(&bytes) {
         Ok(document) => {
             let text = document.symbol().into();
-            report.push(Check::passed(name).with(Evidence::Subject { text }));
-            Some(document)
+            let check = Check::passed(name).with(Evidence::Subject { text });
+            (Some(document), check)
         }
         Err(error) => {
             let failed = |reason| Check::failed(name, reason, error.code());
@@ -225,8 +259,8 @@ fn read_document<R: Read + Seek>(
                 DocumentError::StateSecret => failed(Reason::StateSecret),
                 _ => failed(Reason::FormatBroken),
             };
-            report.push(check.because(&error).with(Evidence::file(DOCUMENT_NAME)));
-            None
+            let check = check.because(&error);
+            (None, check.with(Evidence::file(DOCUMENT_NAME)))
         }
     }
 }

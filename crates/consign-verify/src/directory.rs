@@ -72,6 +72,7 @@ pub struct Directory {
     authority: Option<AuthorityEntry>,
     groups: Vec<GroupEntry>,
     keys: HashMap<(PartyId, KeyId), KnownKey>,
+    is_part: bool,
 }
 
 impl Directory {
@@ -106,36 +107,32 @@ impl Directory {
         Self::of_entries(signed_head, head, entries, parsed)
     }
 
-    /// The parts of directories that some of their entries are, each with its proof: one part for
-    /// each head, oldest first. What a part does not know may be in the whole all the same.
+    /// The parts of directories that some of their entries are: one part for each head, oldest
+    /// first. What a part does not know may be in the whole all the same.
     ///
     /// # Errors
-    /// [`DirectoryError`] of the first proof that does not hold.
-    pub fn of_proofs(
-        proofs: &[EntryProof],
-        trust: &TrustStore,
-    ) -> Result<Vec<Self>, DirectoryError> {
-        let mut heads: BTreeMap<(DirectoryVersion, Digest), (&SignedStatement, Vec<ProvenEntry>)> =
-            BTreeMap::new();
-        for proof in proofs {
-            let (proven, head) = (proof.verify(trust)?, proof.signed_head());
-            let (_, entries) = heads
-                .entry((proven.head.version(), head.digest()))
-                .or_insert((head, Vec::new()));
-            entries.push(proven);
+    /// For a part, [`DirectoryError::Claim`] if its entries contradict each other.
+    pub fn of_proven(proven: Vec<ProvenEntry>) -> Vec<Result<Self, DirectoryError>> {
+        let mut heads: BTreeMap<(DirectoryVersion, Digest), Vec<ProvenEntry>> = BTreeMap::new();
+        for one in proven {
+            let head = (one.head.version(), one.signed_head.digest());
+            heads.entry(head).or_default().push(one);
         }
-        let mut parts = Vec::with_capacity(heads.len());
-        for (signed_head, mut proven) in heads.into_values() {
-            proven.sort_by_key(|one| one.entry.id());
-            proven.dedup_by_key(|one| one.entry.id());
-            let Some(head) = proven.first().map(|one| one.head.clone()) else {
-                continue;
-            };
-            let entries = proven.into_iter().map(|one| one.entry).collect();
-            let part = Self::of_entries(signed_head.clone(), head, Vec::new(), entries)?;
-            parts.push(part);
-        }
-        Ok(parts)
+        heads.into_values().filter_map(Self::part).collect()
+    }
+
+    /// The part of one directory that entries under the same head are.
+    fn part(mut proven: Vec<ProvenEntry>) -> Option<Result<Self, DirectoryError>> {
+        proven.sort_by_key(|one| one.entry.id());
+        proven.dedup_by_key(|one| one.entry.id());
+        let first = proven.first()?;
+        let (head, signed_head) = (first.head.clone(), first.signed_head.clone());
+        let entries = proven.into_iter().map(|one| one.entry).collect();
+        let part = Self::of_entries(signed_head, head, Vec::new(), entries);
+        Some(part.map(|part| Self {
+            is_part: true,
+            ..part
+        }))
     }
 
     fn of_entries(
@@ -158,6 +155,7 @@ impl Directory {
             authority: None,
             groups: Vec::new(),
             keys: HashMap::new(),
+            is_part: false,
         };
         for (index, entry) in entries.into_iter().enumerate() {
             directory
@@ -268,6 +266,11 @@ impl Directory {
         &self.entries
     }
 
+    /// Whether it is some of a directory's entries, and not the whole.
+    pub const fn is_part(&self) -> bool {
+        self.is_part
+    }
+
     /// Whether new decisions may still be made with it.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         now < self.head.expires
@@ -281,6 +284,11 @@ impl Directory {
     /// The agency that has, or once had, a code.
     pub fn agency_by_code(&self, code: &AgencyCode) -> Option<&AgencyEntry> {
         self.codes.get(code).and_then(|id| self.agencies.get(id))
+    }
+
+    /// Whether a certificate (SHA-256 of its DER) is, or once was, an agency's seal.
+    pub fn lists_seal(&self, certificate: Digest) -> bool {
+        self.seals.contains_key(&certificate)
     }
 
     /// The agency that may be sent to under a code at a moment.

@@ -20,7 +20,9 @@ pub mod trust;
 pub use directory::{Directory, DirectoryError};
 pub use policy::Policy;
 pub use report::{Check, CheckOutcome, Indication, Report};
-pub use statement::{StatementRefusal, Submitted, verify_statement, verify_submitted};
+pub use statement::{
+    StatementRefusal, Submitted, verify_proven, verify_statement, verify_submitted,
+};
 pub use trust::{TrustError, TrustStore};
 
 /// A value whose check was made and passed. Only this crate makes one.

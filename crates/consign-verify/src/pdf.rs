@@ -149,22 +149,19 @@ fn judge_within(
 }
 
 /// Judges the PDF files in a container, one after the other, as far as the policy's budget goes:
-/// what calls itself a PDF file by its name or media type, and what begins as one. A container
-/// that cannot be opened has none.
+/// what calls itself a PDF file by its name or media type, and what begins as one.
+///
+/// # Errors
+/// The container cannot be opened, so nobody looked.
 pub fn judge_contained<R: Read + Seek>(
     container: R,
     trust: &SealTrust<'_>,
     policy: &Policy,
     at: JudgedAt,
-) -> ContainedPdfs {
-    let opened = match policy.profile {
-        Profile::Canonical => Container::open_canonical(container, &policy.budget),
-        Profile::Lenient => {
-            Container::open_lenient(container, &policy.budget).map(|(container, _)| container)
-        }
-    };
-    let Ok(mut container) = opened else {
-        return ContainedPdfs::default();
+) -> Result<ContainedPdfs, AsicError> {
+    let mut container = match policy.profile {
+        Profile::Canonical => Container::open_canonical(container, &policy.budget)?,
+        Profile::Lenient => Container::open_lenient(container, &policy.budget)?.0,
     };
     let mut work = Work::of(policy);
     let mut skipped = NotChecked::new(Aspect::PdfSignatures, Why::OverBudget);
@@ -195,7 +192,7 @@ pub fn judge_contained<R: Read + Seek>(
         contained.files.push(ContainedPdf { name, judgement });
     }
     contained.not_checked = Some(skipped).filter(|skipped| !skipped.of.is_empty());
-    contained
+    Ok(contained)
 }
 
 /// By name, by the media type in the manifest, or by its first bytes: whoever opens it goes by

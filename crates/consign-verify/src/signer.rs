@@ -26,13 +26,16 @@ pub(crate) struct Names {
     pub(crate) code: ErrorCode,
 }
 
-/// Why a signature does not hold (§5.2.2, §5.2.7). An algorithm that is not known here may be
-/// known elsewhere: doubt, not failure.
+/// Why a signature does not hold (§5.2.2, §5.2.7). An algorithm or a form that is not known here
+/// may be known elsewhere: doubt, not failure.
 pub(crate) fn signature_fault(names: &Names, error: &CmsError) -> Check {
     let reason = match error {
         _ if error.is_weak() => Reason::AlgorithmWeak,
-        CmsError::Algorithms { .. } => {
+        _ if error.is_unknown_algorithm() => {
             return Check::undecided(names.signature, Reason::AlgorithmUnknown).because(error);
+        }
+        _ if error.is_unknown_form() => {
+            return Check::undecided(names.signature, Reason::VersionUnknown).because(error);
         }
         CmsError::MessageDigestMismatch => Reason::ContentChanged,
         CmsError::Signature(_) => Reason::SignatureWrong,
@@ -70,6 +73,16 @@ pub(crate) fn check_algorithm(
     check.with(evidence)
 }
 
+/// A time-stamp of a signature that came afterwards and lies beside it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LateStamp<'a> {
+    /// The token, DER.
+    pub(crate) token: &'a [u8],
+    /// What is known as of then decides whether it counts: when it is proven to have been there
+    /// itself, or now.
+    pub(crate) known: Timestamp,
+}
+
 /// What a time-stamp says, and what it proves.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Stamped {
@@ -81,24 +94,25 @@ pub(crate) struct Stamped {
 
 /// The earliest time that time-stamps on a signature's value prove, of those that count and are
 /// no later than what is known anyhow. One that does not count proves nothing, and makes
-/// nothing worse (§5.4). A late one came after the signature and lies beside it.
+/// nothing worse (§5.4).
 pub(crate) fn check_stamps(
     names: &Names,
     signature: &CadesSignature,
-    late_stamp: Option<&Vec<u8>>,
+    late_stamp: Option<LateStamp<'_>>,
     trust: &SealTrust<'_>,
     policy: &Policy,
     at: Timestamp,
     report: &mut Report,
 ) -> Option<Stamped> {
     let inside = signature.time_stamp_tokens.iter();
-    let tokens: Vec<&Vec<u8>> = late_stamp.into_iter().chain(inside).collect();
+    let inside = inside.map(|token| LateStamp { token, known: at });
+    let tokens: Vec<_> = late_stamp.into_iter().chain(inside).collect();
     if tokens.len() > policy.time_stamps {
         report.skip(NotChecked::new(Aspect::FurtherTimeStamps, Why::OverBudget));
     }
     let mut earliest: Option<Stamped> = None;
-    for token in tokens.into_iter().take(policy.time_stamps) {
-        match time_stamp::judge(token, &signature.signature_value, trust, at) {
+    for LateStamp { token, known } in tokens.into_iter().take(policy.time_stamps) {
+        match time_stamp::judge(token, &signature.signature_value, trust, known) {
             Ok(stamp) => {
                 if !stamp.revocation_known {
                     report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
@@ -172,7 +186,11 @@ pub(crate) fn check_path(
             Check::passed(names.revocation)
         };
         report.push(check.with_all(lists()));
-    } else if trust.directory.is_some() {
+    } else if let Some(directory) = trust.revocations_at(at) {
+        // Whoever made an archive may have left a newer entry out.
+        if directory.is_part() && directory.head().time < at {
+            report.skip(NotChecked::new(Aspect::LaterRevocation, Why::NothingGiven));
+        }
         // The directory says it of the seal, and of nobody above it.
         report.skip(NotChecked::new(
             Aspect::AuthorityRevocation,
@@ -217,6 +235,9 @@ pub(crate) fn path_fault(
         }
         PathError::Revoked { .. } => (Reason::Revoked, false),
         PathError::RevocationUnknown { .. } => (Reason::RevocationUnknown, true),
+        // One signed by another key only shares its issuer's name, and may be of a generation of
+        // which nothing is here; whoever lists the certificate knows the authority.
+        PathError::BadSignature if !is_listed(signature, trust) => (Reason::NoPath, true),
         PathError::Untrusted => (Reason::NoPath, trust.directory.is_none()),
         PathError::TooMuch { .. } => (Reason::PathTooLong, true),
         PathError::TooLong => (Reason::PathTooLong, false),
@@ -254,6 +275,15 @@ pub(crate) fn path_fault(
         PathError::Revoked { revoked, .. } => check.with(Evidence::revocation(*revoked)),
         _ => check,
     }
+}
+
+/// Whether the directory lists the signer's certificate as a seal.
+pub(crate) fn is_listed(signature: &CadesSignature, trust: &SealTrust<'_>) -> bool {
+    let own = certificate::fingerprint(&signature.signer_certificate);
+    let own = Digest::from_bytes(own);
+    trust
+        .directory
+        .is_some_and(|directory| directory.lists_seal(own))
 }
 
 /// The certificate that a fault is about: the signer's, where the fault names none.

@@ -62,6 +62,14 @@ pub enum StatementRefusal {
         /// The key named.
         key: KeyId,
     },
+    /// The key was revoked, and nothing but the statement itself says that it is older.
+    #[error("key {key} of signer {signer} was revoked, and nothing proves that it signed before")]
+    RevokedUnproven {
+        /// The signer named.
+        signer: PartyId,
+        /// The key named.
+        key: KeyId,
+    },
     /// The signer's role may not say this.
     #[error("signer {code} may not make this statement")]
     Role {
@@ -90,7 +98,7 @@ impl StatementRefusal {
             Self::DirectoryBehind { .. } => ErrorCode::DirectoryBehind,
             Self::UnknownKey { .. } => ErrorCode::KeyUnknown,
             Self::KeyNotValid { .. } => ErrorCode::KeyNotValid,
-            Self::KeyRevoked { .. } => ErrorCode::KeyRevoked,
+            Self::KeyRevoked { .. } | Self::RevokedUnproven { .. } => ErrorCode::KeyRevoked,
             Self::Role { .. } | Self::Code { .. } => ErrorCode::RoleNotPermitted,
             Self::Signature => ErrorCode::SignatureInvalid,
         }
@@ -150,6 +158,30 @@ pub fn verify_submitted<S: Statement>(
         return Ok(Submitted::Revoked(statement));
     }
     counted(statement, key, directory).map(Submitted::Good)
+}
+
+/// As [`verify_statement`], for whoever judges it afterwards. What a revoked key says of when it
+/// signed is its holder's word, whoever that is by now; so it counts only for what is `proven`
+/// to have existed before the revocation.
+///
+/// # Errors
+/// [`StatementRefusal`] names the first check that fails.
+pub fn verify_proven<S: Statement>(
+    signed: &SignedStatement,
+    roles: &[Role],
+    directory: &Directory,
+    proven: Option<Timestamp>,
+) -> Result<Verified<S>, StatementRefusal> {
+    let (statement, key) = authenticate::<S>(signed, roles, directory)?;
+    let is_older = || {
+        let end = key.entry.validity.until;
+        proven.zip(end).is_some_and(|(proven, end)| proven < end)
+    };
+    if !key.may_sign_now() && key.counts_at(statement.time()) && !is_older() {
+        let (signer, key) = (statement.signer().id, statement.signer().key);
+        return Err(StatementRefusal::RevokedUnproven { signer, key });
+    }
+    counted(statement, key, directory)
 }
 
 /// Everything but whether the key counts.

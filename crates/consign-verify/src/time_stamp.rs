@@ -2,6 +2,7 @@
 //!
 //! An authority counts when a path leads from its certificate, whose only purpose is
 //! time-stamping, to a root of seals or of time-stamp authorities, as of the stamp's own time.
+//! Roots of those who sign documents vouch for no time.
 
 use consign_domain::{Digest, Timestamp};
 use consign_pki::certificate::{self, CertificateDetails};
@@ -23,7 +24,7 @@ pub struct ProvenTime {
     pub certificate: Digest,
     /// The token's serial number, hexadecimal.
     pub serial: String,
-    /// When that certificate ends.
+    /// When the first certificate of its path ends.
     pub until: Timestamp,
     /// Whether lists say that it was not revoked.
     pub revocation_known: bool,
@@ -72,9 +73,8 @@ pub fn judge(
         Err(PathError::RevocationUnknown { .. }) => validate(&[], stamp.time),
         valid => valid,
     }?;
-    let details = CertificateDetails::from_der(own).ok();
-    let until = details.as_ref().map_or(0, |details| details.not_after);
-    // What was known of the key when its certificate ended stays known.
+    let until = path.not_after;
+    // What was known of the key when its path ended stays known.
     let last = at.as_unix().min(until);
     if !trust.lists.is_empty()
         && let Err(fault @ PathError::Revoked { revoked, .. }) = validate(trust.lists, last)
@@ -82,6 +82,7 @@ pub fn judge(
     {
         return Err(fault.into());
     }
+    let details = CertificateDetails::from_der(own).ok();
     let name = details.and_then(|details| details.common_name);
     let latest = stamp.time.saturating_add(stamp.accuracy_ms.div_ceil(1_000));
     Ok(ProvenTime {

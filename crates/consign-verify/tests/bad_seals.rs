@@ -525,3 +525,72 @@ fn element(tag: u8, content: &[u8]) -> Vec<u8> {
     };
     [&[tag], &*length, content].concat()
 }
+
+/// The signature with its algorithm exchanged in the one signer: another, of the same length, that
+/// is not known here.
+fn with_algorithm(p7s: &[u8], old: &[u8], new: &[u8]) -> Vec<u8> {
+    with_signers(p7s, |signer| {
+        let mut fields: Vec<Vec<u8>> = children(signer).into_iter().map(<[u8]>::to_vec).collect();
+        let place = fields.len() - 2;
+        assert_eq!(fields[place], old);
+        fields[place] = new.to_vec();
+        element(0x30, &fields.concat())
+    })
+}
+
+/// `ecdsa-with-SHA256`, and `id-RSASSA-PSS` without parameters.
+const ECDSA: [u8; 12] = [0x30, 10, 6, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2];
+const PSS: [u8; 13] = [0x30, 11, 6, 9, 0x2a, 0x86, 0x48, 0x86, 0xf7, 13, 1, 1, 10];
+
+#[test]
+fn a_seal_by_an_algorithm_that_is_not_known_here_is_undecided() {
+    let world = World::new();
+    let fields = world.document().to_bytes();
+    let by_pss = |p7s: Vec<u8>, _: &[u8]| with_algorithm(&p7s, &ECDSA, &PSS);
+    let container = world.container_signed(&fields, &world.document(), &world.sender, by_pss);
+    let unknown = (Indeterminate, Some(Reason::AlgorithmUnknown), UNDECIDED);
+    let judged = |container: &[u8]| world.judge(container, JudgedAt::Proven(now())).report;
+    assert_eq!(verdict(&judged(&container)), unknown);
+    // Nor is the next one's seal the issuer's.
+    let (read, out) = (Cursor::new(&container), Cursor::new(Vec::new()));
+    let (other, chain) = (&world.recipient, [world.issuing.certificate_der().to_vec()]);
+    let sign = |manifest: &[u8]| {
+        let at = now().as_unix();
+        sign_detached(&other.seal, &other.certificate, &chain, manifest, at)
+    };
+    let twice = add_signature(read, out, &Budget::default(), sign).unwrap();
+    let report = judged(&twice.into_inner());
+    assert_eq!(verdict(&report), unknown, "{report:#?}");
+}
+
+/// Each generation of an authority may have the same name, and another key.
+#[test]
+fn an_authority_of_the_same_name_and_another_generation() {
+    let key = key();
+    let (trusted, signing) = (Authority::root(|_| {}), Authority::root(|_| {}));
+    let certificate = signing.certify(&key, |_| {});
+    let world = World::new();
+    let container = sealed(&world, |manifest| {
+        sign_detached(&key, &certificate, &[], manifest, now().as_unix()).unwrap()
+    });
+    let roots = [trusted.certificate.clone()];
+    let trust = SealTrust::by_roots(&roots);
+    let at = JudgedAt::Proven(now());
+    let judgement = judge(Cursor::new(&container), &trust, &policy(), at);
+    let unknown = (Indeterminate, Some(Reason::NoPath), UNDECIDED);
+    assert_eq!(
+        verdict(&judgement.report),
+        unknown,
+        "{:#?}",
+        judgement.report
+    );
+    // The directory lists the certificate, and so knows the authority.
+    let judgement = judged(&key, &certificate, &[], &trusted, at);
+    let broken = (TotalFailed, Some(Reason::PathBroken), NOT_VALID);
+    assert_eq!(
+        verdict(&judgement.report),
+        broken,
+        "{:#?}",
+        judgement.report
+    );
+}

@@ -14,9 +14,12 @@ use consign_domain::statement::{DirectoryHead, Envelope, Event, Evidence, Placem
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, ErrorCode, Sequence, SignedStatement};
 use consign_pki::statement::StatementKey;
+use consign_verify::container::JudgedAt;
 use consign_verify::directory::{EntryProof, MAX_PROOF};
+use consign_verify::report::Reason;
 use consign_verify::{
-    Directory, DirectoryError, Submitted, TrustStore, verify_statement, verify_submitted,
+    Directory, DirectoryError, Indication, Policy, Submitted, TrustStore, statement,
+    verify_statement, verify_submitted,
 };
 use world::{DAY, World, head, lines, now, sign};
 
@@ -414,4 +417,40 @@ fn the_trust_file_has_a_stable_form_and_a_lowest_version() {
     let old = head(&world.trust, &world.directory_key, 1, None, &entries);
     let refused = Directory::verify(old, lines(&entries), &raised);
     assert!(matches!(refused, Err(DirectoryError::TooOld { .. })));
+}
+
+/// Whoever stole a key dates back what he signs.
+#[test]
+fn what_a_revoked_key_signed_is_undecided_unless_it_is_known_to_be_older() {
+    let mut world = World::new();
+    let signed = sign(&envelope_of(&world), &world.sender.statement);
+    let revoke = |world: &mut World, until| {
+        world.republish(|entries| {
+            if let Entry::Agency(agency) = &mut entries[0] {
+                agency.statement_keys[0].validity.until = Some(until);
+                agency.statement_keys[0].state = KeyState::Revoked;
+            }
+        });
+    };
+    let judged = |world: &World, at| {
+        let (bytes, signature) = (&signed.statement, &signed.signature);
+        let (directory, policy) = (Some(&world.directory), Policy::default());
+        let judgement = statement::judge(bytes, signature, None, directory, &policy, at);
+        let reason = judgement.report.decisive().and_then(|check| check.reason);
+        (judgement.report.indication, reason)
+    };
+    let end = now().plus_seconds(DAY);
+    revoke(&mut world, end);
+    let unproven = (Indication::Indeterminate, Some(Reason::RevokedUnproven));
+    let passed = (Indication::TotalPassed, None);
+    assert_eq!(judged(&world, JudgedAt::Now(now())), unproven);
+    assert_eq!(judged(&world, JudgedAt::Proven(end)), unproven);
+    assert_eq!(
+        judged(&world, JudgedAt::Proven(end.minus_seconds(1))),
+        passed
+    );
+    // Its own word says that it is no older.
+    revoke(&mut world, now().minus_seconds(1));
+    let failed = (Indication::TotalFailed, Some(Reason::Revoked));
+    assert_eq!(judged(&world, JudgedAt::Proven(now())), failed);
 }

@@ -15,10 +15,10 @@ use consign_pki::issue::{
 };
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
-use consign_verify::container::{JudgedAt, Judgement};
-use consign_verify::report::CheckName;
-use consign_verify::{Check, CheckOutcome, Indication};
-use world::{DAY, World, now};
+use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
+use consign_verify::report::{CheckName, Reason};
+use consign_verify::{Check, CheckOutcome, Indication, time_stamp};
+use world::{DAY, World, now, policy};
 
 /// After the seal's certificate has expired.
 fn late() -> Timestamp {
@@ -26,6 +26,11 @@ fn late() -> Timestamp {
 }
 
 fn authority(issuing: &CertificateAuthority) -> Authority<FileSealKey> {
+    authority_until(issuing, 300)
+}
+
+/// One whose certificate ends after so many days.
+fn authority_until(issuing: &CertificateAuthority, days: u64) -> Authority<FileSealKey> {
     let key = FileSealKey::generate(KeyKind::EcdsaP256).unwrap();
     let name = AuthorityName {
         organization: "Tỉnh Quảng Ninh".to_owned(),
@@ -33,7 +38,7 @@ fn authority(issuing: &CertificateAuthority) -> Authority<FileSealKey> {
     };
     let validity = Validity {
         not_before: now().minus_seconds(DAY).as_unix(),
-        not_after: now().plus_seconds(300 * DAY).as_unix(),
+        not_after: now().plus_seconds(days * DAY).as_unix(),
     };
     let request = create_request(&key, "tsa").unwrap();
     let certificate = issuing
@@ -77,16 +82,20 @@ fn stamped(
         &world.sender,
         |p7s, manifest| {
             let signed = cms::parse_and_verify(&p7s, manifest).unwrap();
-            let request = Request::over(&over(&signed.signature_value), [7; 8]);
-            let grant = Grant {
-                time: at.as_unix(),
-                serial: [1; 16],
-            };
-            let answer = by.answer(request.to_der(), grant).unwrap();
-            let token = token_of(&answer, &request).unwrap();
+            let token = token(by, &over(&signed.signature_value), at);
             cms::with_time_stamp(&p7s, &token).unwrap()
         },
     )
+}
+
+fn token(by: &Authority<FileSealKey>, over: &[u8], at: Timestamp) -> Vec<u8> {
+    let request = Request::over(over, [7; 8]);
+    let grant = Grant {
+        time: at.as_unix(),
+        serial: [1; 16],
+    };
+    let answer = by.answer(request.to_der(), grant).unwrap();
+    token_of(&answer, &request).unwrap()
 }
 
 fn stamps(judgement: &Judgement) -> Vec<&Check> {
@@ -134,9 +143,15 @@ fn a_stamp_tells_what_is_older_than_a_revocation() {
         }
     });
     let asked = JudgedAt::Now(end.plus_seconds(30 * DAY));
-    let verdict = |container: &[u8]| world.judge(container, asked).report.indication;
-    assert_eq!(verdict(&before), Indication::TotalPassed);
-    assert_eq!(verdict(&after), Indication::TotalFailed);
+    let verdict = |container: &[u8]| world.judge(container, asked).report;
+    assert_eq!(verdict(&before).indication, Indication::TotalPassed);
+    // It was there by then at the latest, and may be older.
+    let late = verdict(&after);
+    assert_eq!(late.indication, Indication::Indeterminate);
+    assert_eq!(
+        late.decisive().unwrap().reason,
+        Some(Reason::RevokedUnproven)
+    );
 }
 
 #[test]
@@ -168,4 +183,76 @@ fn what_is_no_stamp_on_this_seal_by_somebody_known_proves_nothing() {
     let judgement = world.judge(&later, JudgedAt::Proven(now()));
     assert_eq!(judgement.report.indication, Indication::TotalPassed);
     assert_eq!(stamps(&judgement)[0].outcome, CheckOutcome::Noted);
+}
+
+/// The seal's certificate ends two years after it was made, the stamp's authority three years after.
+#[test]
+fn a_stamp_that_came_too_late_makes_nothing_worse() {
+    let mut world = World::new();
+    let tsa = authority_until(&world.issuing, 1_200);
+    let end = now().plus_seconds(730 * DAY);
+    let stamped = stamped(&world, &tsa, end.plus_seconds(DAY), <[u8]>::to_vec);
+    let asked = JudgedAt::Now(end.plus_seconds(2 * DAY));
+    let judgement = world.judge(&stamped, asked);
+    assert_eq!(judgement.report.indication, Indication::Indeterminate);
+    let reason = judgement.report.decisive().unwrap().reason;
+    assert_eq!(reason, Some(Reason::ExpiredUnproven));
+
+    // A seal that is out of use stays good for what it sealed in its time, however late the stamp.
+    world.republish(|entries| {
+        for entry in entries {
+            if let Entry::Agency(agency) = entry {
+                agency.seals[0].validity.until = Some(now().plus_seconds(DAY));
+                agency.seals[0].state = KeyState::Retired;
+            }
+        }
+    });
+    let stamped = self::stamped(&world, &tsa, now().plus_seconds(2 * DAY), <[u8]>::to_vec);
+    let judgement = world.judge(&stamped, JudgedAt::Now(now().plus_seconds(3 * DAY)));
+    let report = &judgement.report;
+    assert_eq!(
+        report.indication,
+        Indication::TotalPassed,
+        "{:?}",
+        report.decisive()
+    );
+}
+
+/// Who signs documents vouches for no time.
+#[test]
+fn an_authority_under_a_root_of_documents_stamps_nothing() {
+    let (world, others) = (World::new(), World::new());
+    let own = authority(&others.issuing);
+    let at = now().plus_seconds(60);
+    let container = stamped(&world, &own, at, <[u8]>::to_vec);
+    let roots = [others.root.certificate_der().to_vec()];
+    let trust = SealTrust {
+        document_roots: &roots,
+        ..SealTrust::by_directory(world.trust.roots(), &world.directory)
+    };
+    let judged = |trust| {
+        let container = std::io::Cursor::new(&container);
+        judge(container, trust, &policy(), JudgedAt::Now(late()))
+    };
+    assert_eq!(judged(&trust).seals[0].proven_time, None);
+    let trust = SealTrust {
+        time_stamp_roots: &roots,
+        ..trust
+    };
+    assert!(judged(&trust).seals[0].proven_time.is_some());
+}
+
+/// The issuing authority ends before the certificate that it gave.
+#[test]
+fn a_stamp_counts_until_the_first_certificate_of_its_path_ends() {
+    let world = World::new();
+    let tsa = authority_until(&world.issuing, 5_000);
+    let token = token(&tsa, b"stamped", now());
+    let trust = SealTrust::by_roots(world.trust.roots());
+    let proven = time_stamp::judge(&token, b"stamped", &trust, now()).unwrap();
+    let ends = now().plus_seconds(10 * 365 * DAY);
+    assert_eq!(proven.until, ends);
+    let lasting = |at| time_stamp::judge_lasting(&token, b"stamped", &trust, at);
+    assert!(lasting(ends).is_ok());
+    assert!(lasting(ends.plus_seconds(1)).is_err());
 }

@@ -59,7 +59,7 @@ pub(crate) struct Verify {
     #[arg(long, value_name = "FILE")]
     trust: PathBuf,
     /// A revocation list, DER or PEM. Without a directory, and for PDF files, all that the path
-    /// needs; those in crl/ beside trust.json are then taken by themselves
+    /// needs; those in crl/ beside trust.json are taken by themselves
     #[arg(long = "crl", value_name = "FILE")]
     lists: Vec<PathBuf>,
     /// Root certificates, PEM, of time-stamp authorities other than the network's own
@@ -107,7 +107,7 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
     let answer = match statement_signature(verify) {
         Some(signature) => {
             let language = verify.language();
-            statement::judge(&verify.file, &signature, &trust, at.time(), language)?
+            statement::judge(&verify.file, &signature, &trust, at, language)?
         }
         None if begins_as_pdf(&verify.file)? => judge_pdf(verify, &trust, at)?,
         None if begins_as_archive(&verify.file)? => judge_archive(verify, &trust, at)?,
@@ -154,45 +154,45 @@ fn seal_trust(trust: &Trust) -> SealTrust<'_> {
         directory: trust.directory(),
         lists: trust.lists(),
         time_stamp_roots: trust.time_stamp_roots(),
+        document_roots: trust.document_roots(),
     }
 }
 
 fn judge_container(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
     let file = open(&verify.file)?;
-    let policy = policy(verify);
-    let judgement = container::judge(BufReader::new(file), &seal_trust(trust), &policy, at);
+    let (policy, seal_trust) = (policy(verify), seal_trust(trust));
+    let judgement = container::judge(BufReader::new(file), &seal_trust, &policy, at);
     let path = absolute(&verify.file);
     let (is_malformed, language) = (judgement.report.malformed, verify.language());
     let answer = Answer::of_container(path, judgement, trust, language);
     if is_malformed {
         return Ok(answer);
     }
-    // Without lists the PDF files are undecided, and the container has its verdict.
-    let lists = trust.all_lists().unwrap_or_default();
-    let pdf_trust = pdf_trust(trust, &lists);
     let file = BufReader::new(open(&verify.file)?);
-    let contained = pdf::judge_contained(file, &pdf_trust, &policy, at);
+    let contained = pdf::judge_contained(file, &seal_trust, &policy, at);
     Ok(answer.with_pdfs(contained))
 }
 
 /// The document in a long-term archive, as of the oldest time that its time-stamps prove.
 fn judge_archive(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
     let file = || open(&verify.file).map(|file| BufReader::with_capacity(BUFFER, file));
-    let policy = policy(verify);
-    let judgement = archive::judge(file()?, &seal_trust(trust), trust.store(), &policy, at);
+    let (policy, seal_trust) = (policy(verify), seal_trust(trust));
+    let mut judgement = archive::judge(file()?, &seal_trust, trust.store(), &policy, at);
     let (path, as_of) = (absolute(&verify.file), judgement.as_of);
+    let lists = std::mem::take(&mut judgement.lists);
     let answer = Answer::of_archive(path, judgement, trust, verify.language());
     let Some(as_of) = as_of.filter(|_| !answer.is_malformed()) else {
         return Ok(answer);
     };
-    let lists = trust.all_lists().unwrap_or_default();
-    let pdf_trust = pdf_trust(trust, &lists);
+    let pdf_trust = SealTrust {
+        lists: &lists,
+        ..seal_trust
+    };
     let contained = OuterContainer::open(file()?, &Budget::outer()).and_then(|mut archive| {
         let inside = BufReader::new(archive.inner()?);
-        let at = JudgedAt::By(as_of);
-        Ok(pdf::judge_contained(inside, &pdf_trust, &policy, at))
+        pdf::judge_contained(inside, &pdf_trust, &policy, JudgedAt::By(as_of))
     });
-    Ok(answer.with_pdfs(contained.unwrap_or_default()))
+    Ok(answer.with_pdfs(contained))
 }
 
 fn begins_as_archive(path: &Path) -> Result<bool, Failure> {
@@ -202,19 +202,9 @@ fn begins_as_archive(path: &Path) -> Result<bool, Failure> {
 
 fn judge_pdf(verify: &Verify, trust: &Trust, at: JudgedAt) -> Result<Answer, Failure> {
     let file = files::read_bounded(&verify.file, MAX_PDF)?;
-    let lists = trust.all_lists()?;
-    let judgement = pdf::judge(&file, &pdf_trust(trust, &lists), &Policy::default(), at);
+    let judgement = pdf::judge(&file, &seal_trust(trust), &Policy::default(), at);
     let path = absolute(&verify.file);
     Ok(Answer::of_pdf(path, judgement, trust, verify.language()))
-}
-
-/// Roots and lists: the directory knows nothing of those who sign PDF files.
-fn pdf_trust<'a>(trust: &'a Trust, lists: &'a [Vec<u8>]) -> SealTrust<'a> {
-    SealTrust {
-        lists,
-        time_stamp_roots: trust.time_stamp_roots(),
-        ..SealTrust::by_roots(trust.document_roots())
-    }
 }
 
 fn begins_as_pdf(path: &Path) -> Result<bool, Failure> {

@@ -138,6 +138,7 @@ pub(super) fn judge(received: &Received<'_>, context: &Context<'_>) -> Result<Op
     let path = folder.file(CONTAINER);
     let file = BufReader::with_capacity(256 * 1024, durable::open(&path)?);
     let trust = SealTrust {
+        lists: context.lists,
         time_stamp_roots: context.trust.time_stamp_roots(),
         ..SealTrust::by_directory(context.trust.roots(), directory)
     };

@@ -30,7 +30,7 @@ use tracing::{info, warn};
 
 use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
-use crate::revocation_lists::RevocationLists;
+use crate::revocation_lists::{ListsHere, RevocationLists};
 
 /// Why a directory that was offered is not taken.
 #[derive(Debug, Error)]
@@ -144,6 +144,11 @@ impl Keeper {
     pub(crate) fn keeping(mut self, lists: RevocationLists) -> Self {
         self.lists = lists;
         self
+    }
+
+    /// The revocation lists that are here.
+    pub(crate) const fn lists(&self) -> &ListsHere {
+        self.lists.here()
     }
 
     /// What is believed without the directory.

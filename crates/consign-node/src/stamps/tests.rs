@@ -23,6 +23,7 @@ use super::{StampFault, Stamped, Stamps};
 use crate::config::{StampSource, TimeStamps};
 use crate::folder::CONTAINER;
 use crate::outbox::SentState;
+use crate::revocation_lists::ListsHere;
 use crate::seal::{SealError, Stamp};
 use crate::stamps::{AuthorityAddress, HttpFault};
 use crate::testing::{NOW, Network, cuts, envelope_id, request};
@@ -133,7 +134,7 @@ impl Server {
             answer: Duration::from_secs(20),
             roots: None,
         };
-        Stamps::new(settings, Clock::fixed(NOW))
+        Stamps::new(settings, Clock::fixed(NOW), ListsHere::default())
     }
 }
 

@@ -168,6 +168,12 @@ impl<'a> PublicKey<'a> {
             (Algorithm::EcdsaP256Sha256, Self::EcdsaP256(key)) => {
                 (&aws::ECDSA_P256_SHA256_ASN1, key)
             }
+            (Algorithm::EcdsaP256Sha384, Self::EcdsaP256(key)) => {
+                (&aws::ECDSA_P256_SHA384_ASN1, key)
+            }
+            (Algorithm::EcdsaP384Sha256, Self::EcdsaP384(key)) => {
+                (&aws::ECDSA_P384_SHA256_ASN1, key)
+            }
             (Algorithm::EcdsaP384Sha384, Self::EcdsaP384(key)) => {
                 (&aws::ECDSA_P384_SHA384_ASN1, key)
             }

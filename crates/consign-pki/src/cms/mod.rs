@@ -246,9 +246,31 @@ impl CmsError {
             Self::Algorithms { digest, signature } => {
                 WEAK.contains(&digest.as_str()) || crate::path::is_weak(signature)
             }
+            Self::CertificateDigestAlgorithm { oid } => WEAK.contains(&oid.as_str()),
             Self::Signature(SignatureError::RsaKeySize { .. }) => true,
             _ => false,
         }
+    }
+
+    /// Whether the signature rests on an algorithm or a kind of key that is not known here. It
+    /// may be sound, and others may know it.
+    pub const fn is_unknown_algorithm(&self) -> bool {
+        matches!(
+            self,
+            Self::Algorithms { .. }
+                | Self::CertificateDigestAlgorithm { .. }
+                | Self::Signature(
+                    SignatureError::UnsupportedKey { .. } | SignatureError::KeyMismatch { .. }
+                )
+        )
+    }
+
+    /// Whether it has a form that CMS knows and that is not read here.
+    pub const fn is_unknown_form(&self) -> bool {
+        matches!(
+            self,
+            Self::Version { .. } | Self::UnsupportedCertificate | Self::UnsupportedSignerIdentifier
+        )
     }
 }
 

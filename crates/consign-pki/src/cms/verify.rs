@@ -68,8 +68,9 @@ impl SignedData<'_> {
             id.check(certificate, &parts)?;
         }
         let message = asn1::encode(asn1::SET, &[signer.signed_attributes.value]);
-        PublicKey::from_spki(parts.spki)
-            .and_then(|key| key.verify(algorithm, &message, signer.signature))
+        let key = PublicKey::from_spki(parts.spki).map_err(CmsError::Signature)?;
+        let algorithm = algorithm.with_key(&key);
+        key.verify(algorithm, &message, signer.signature)
             .map_err(CmsError::Signature)?;
 
         let time_stamp_tokens = signer.time_stamp_tokens()?;

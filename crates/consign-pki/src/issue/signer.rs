@@ -58,8 +58,13 @@ impl PublicKeyData for IssuerKey {
 
     fn algorithm(&self) -> &'static rcgen::SignatureAlgorithm {
         match self.signer.algorithm() {
-            SignatureAlgorithm::EcdsaP256Sha256 => &PKCS_ECDSA_P256_SHA256,
-            SignatureAlgorithm::EcdsaP384Sha384 => &PKCS_ECDSA_P384_SHA384,
+            // rcgen names one digest for each curve, and no key of ours uses another.
+            SignatureAlgorithm::EcdsaP256Sha256 | SignatureAlgorithm::EcdsaP256Sha384 => {
+                &PKCS_ECDSA_P256_SHA256
+            }
+            SignatureAlgorithm::EcdsaP384Sha256 | SignatureAlgorithm::EcdsaP384Sha384 => {
+                &PKCS_ECDSA_P384_SHA384
+            }
             SignatureAlgorithm::RsaPkcs1Sha256 => &PKCS_RSA_SHA256,
             SignatureAlgorithm::RsaPkcs1Sha384 => &PKCS_RSA_SHA384,
             SignatureAlgorithm::RsaPkcs1Sha512 => &PKCS_RSA_SHA512,

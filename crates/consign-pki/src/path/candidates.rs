@@ -54,6 +54,12 @@ impl<'p, 'a> CandidatePath<'p, 'a> {
         std::iter::once(self.end_entity).chain(self.authorities.iter().copied())
     }
 
+    /// The last second at which all certificates are within their dates.
+    pub(super) fn not_after(&self) -> u64 {
+        let below = self.below_root().map(|one| one.parts.not_after);
+        below.fold(self.root.parts.not_after, u64::min)
+    }
+
     pub(super) fn fingerprints(&self) -> Vec<[u8; 32]> {
         self.below_root()
             .map(|certificate| certificate.fingerprint)

@@ -107,6 +107,8 @@ pub struct ValidPath {
     pub fingerprints: Vec<[u8; 32]>,
     /// Whether revocation of every certificate below the root was checked.
     pub revocation: RevocationCheck,
+    /// The last second at which all of them are within their dates, Unix time.
+    pub not_after: u64,
     /// The lists that answered, one for each certificate below the root, from the root downwards.
     pub lists: Vec<ListUsed>,
 }
@@ -267,6 +269,7 @@ pub fn validate(
                 let is_checked = !purpose.crls.is_empty();
                 return Ok(ValidPath {
                     fingerprints: path.fingerprints(),
+                    not_after: path.not_after(),
                     revocation: if is_checked {
                         RevocationCheck::NotRevoked
                     } else {

@@ -78,7 +78,8 @@ fn lead_to_root(
 }
 
 /// Every certificate below the root against the lists, from the root downwards: an authority
-/// that was revoked answers for nobody.
+/// that was revoked answers for nobody. One that is revoked decides, also where nothing is known
+/// of those above it.
 fn revocation(
     path: &CandidatePath<'_, '_>,
     at: u64,
@@ -89,7 +90,7 @@ fn revocation(
     let issuers = below.iter().skip(1).copied().chain([path.root]);
     let pairs: Vec<_> = below.iter().zip(issuers).collect();
     let mut issuer_ends = path.root.parts.not_after;
-    let mut used = Vec::new();
+    let (mut used, mut unknown) = (Vec::new(), None);
     for (certificate, issuer) in pairs.into_iter().rev() {
         let fingerprint = certificate.fingerprint;
         let answer = lists.standing(&certificate.parts, &issuer.parts, issuer_ends, at);
@@ -106,11 +107,11 @@ fn revocation(
                 });
             }
             Standing::Unknown(gap) => {
-                return Err(PathError::RevocationUnknown { fingerprint, gap });
+                unknown.get_or_insert(PathError::RevocationUnknown { fingerprint, gap });
             }
         }
     }
-    Ok(used)
+    unknown.map_or(Ok(used), Err)
 }
 
 fn list_used(certificate: &Certificate<'_>, answer: &Answer) -> ListUsed {

@@ -22,16 +22,42 @@ enum Fault {
     ProvesNothing(Reason, Option<TimeStampFault>, Vec<Evidence>),
 }
 
-/// Judges the time-stamps, newest first; gives them oldest first, and the oldest time that they
-/// prove.
+/// The time-stamps of an archive, and what they prove.
+pub(super) struct Chain {
+    /// Oldest first.
+    pub(super) stamps: Vec<ArchiveStamp>,
+    /// The time by which all that each of them is over existed; none for those that do not count.
+    proven: Vec<Option<Timestamp>>,
+}
+
+impl Chain {
+    /// The oldest time that is proven: of the document's container, which every one is over.
+    pub(super) fn oldest(&self) -> Option<Timestamp> {
+        self.proven.iter().find_map(|proven| *proven)
+    }
+
+    /// The oldest time that is proven for some of the files.
+    pub(super) fn oldest_of(&self, layers: &[ArchiveLayer], files: &[&str]) -> Option<Timestamp> {
+        let names = |layer: &ArchiveLayer, file: &str| {
+            let mut named = layer.manifest.references.iter();
+            named.any(|one| one.name == file)
+        };
+        let layers = layers.iter().zip(&self.proven);
+        let mut over = layers.filter(|(layer, _)| files.iter().all(|file| names(layer, file)));
+        over.find_map(|(_, proven)| *proven)
+    }
+}
+
+/// Judges the time-stamps, newest first.
 pub(super) fn check(
     layers: &[ArchiveLayer],
     trust: &SealTrust<'_>,
     lists: &dyn Fn(Timestamp) -> Vec<Vec<u8>>,
     at: JudgedAt,
     report: &mut Report,
-) -> (Vec<ArchiveStamp>, Option<Timestamp>) {
+) -> Chain {
     let mut stamps = Vec::with_capacity(layers.len());
+    let mut times = Vec::with_capacity(layers.len());
     let mut proven: Option<Timestamp> = None;
     let mut first = None;
     for layer in layers.iter().rev() {
@@ -49,6 +75,7 @@ pub(super) fn check(
             until: None,
         };
         let file = Evidence::file(&layer.token_name);
+        let mut counts_by = None;
         match judge(layer, &trust, known) {
             Ok(counts) => {
                 let ProvenTime { time, until, .. } = counts;
@@ -59,10 +86,15 @@ pub(super) fn check(
                 if !counts.revocation_known {
                     report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
                 }
-                proven = Some(counts.latest.min(known));
+                counts_by = Some(counts.latest.min(known));
                 stamp.time = Some(time);
                 stamp.until = Some(until);
                 stamp.authority = Some(counts.authority);
+            }
+            // What is newer and counts proves all that this one would, and needs it for nothing.
+            Err(Fault::Wrong(reason, fault)) if proven.is_some() => {
+                let check = Check::noted(NAME, reason).because(&fault);
+                report.push(check.with(file).with(Evidence::judged_at(known)));
             }
             Err(Fault::Wrong(reason, fault)) => {
                 report.malformed |= reason.sub_indication() == SubIndication::FormatFailure;
@@ -82,6 +114,8 @@ pub(super) fn check(
                 first.get_or_insert_with(|| about(Check::undecided(NAME, reason)));
             }
         }
+        proven = counts_by.or(proven);
+        times.push(counts_by);
         stamps.push(stamp);
     }
     // Who says himself that it existed then needs nothing proven.
@@ -89,7 +123,11 @@ pub(super) fn check(
         report.push(check);
     }
     stamps.reverse();
-    (stamps, proven)
+    times.reverse();
+    Chain {
+        stamps,
+        proven: times,
+    }
 }
 
 /// Whether a time-stamp counts by what is known at a time: now, or that of the one after it.
@@ -126,9 +164,17 @@ fn fault_of(fault: TimeStampFault) -> Fault {
         TimeStampFault::Token(
             TimeStampError::Digest { .. }
             | TimeStampError::Version { .. }
-            | TimeStampError::Extension
-            | TimeStampError::Signature(CmsError::Algorithms { .. }),
+            | TimeStampError::Extension,
         ) => Reason::AlgorithmUnknown,
+        TimeStampFault::Token(TimeStampError::Signature(error)) if error.is_weak() => {
+            Reason::AlgorithmWeak
+        }
+        TimeStampFault::Token(TimeStampError::Signature(error)) if error.is_unknown_algorithm() => {
+            Reason::AlgorithmUnknown
+        }
+        TimeStampFault::Token(TimeStampError::Signature(error)) if error.is_unknown_form() => {
+            Reason::VersionUnknown
+        }
         TimeStampFault::Token(error) => {
             let reason = match error {
                 TimeStampError::Imprint

@@ -12,8 +12,9 @@ use serde::Serialize;
 
 use super::Policy;
 use crate::directory::Directory;
-use crate::report::{Aspect, Check, CheckName, Evidence, NotChecked, Reason, Report, Why};
-use crate::signer::{self, Names};
+use crate::report::{Aspect, Check, CheckName, CheckOutcome};
+use crate::report::{Evidence, NotChecked, Reason, Report, Why};
+use crate::signer::{self, LateStamp, Names};
 
 const NAMES: Names = Names {
     signature: CheckName::SealSignature,
@@ -45,21 +46,42 @@ impl JudgedAt {
             Self::Proven(time) | Self::By(time) | Self::Now(time) => time,
         }
     }
+
+    /// The time, where it is known that what is judged existed then.
+    pub const fn proven(self) -> Option<Timestamp> {
+        match self {
+            Self::Proven(time) | Self::By(time) => Some(time),
+            Self::Now(_) => None,
+        }
+    }
+
+    /// With a time by which a time-stamp says that it existed. That it did not exist long before
+    /// no time-stamp says; whoever judges as of a proven time asks for no more.
+    const fn stamped(self, time: Timestamp) -> Self {
+        match self {
+            Self::Proven(_) => Self::Proven(time),
+            Self::By(_) | Self::Now(_) => Self::By(time),
+        }
+    }
 }
 
 /// What seals are measured against.
 #[derive(Debug, Clone, Copy)]
 pub struct SealTrust<'a> {
-    /// Roots of seals, as DER.
+    /// Roots of the network, for seals and time-stamp authorities, as DER.
     pub roots: &'a [Vec<u8>],
     /// Who has which seal, and what is revoked. Without it the certificate says whose seal it
-    /// is, and revocation lists say whether it was revoked.
+    /// is, and revocation lists say whether it was revoked. A part of a directory says what was
+    /// revoked until it expires, as a list does.
     pub directory: Option<&'a Directory>,
     /// Revocation lists, as DER. Beside a directory they may say of more that it is revoked;
     /// without either, nothing is known of revocation.
     pub lists: &'a [Vec<u8>],
-    /// Roots of time-stamp authorities besides those of seals, as DER.
+    /// Roots of time-stamp authorities besides the network's, as DER.
     pub time_stamp_roots: &'a [Vec<u8>],
+    /// Roots of those who sign PDF files besides the network's, as DER. They vouch for nothing
+    /// else.
+    pub document_roots: &'a [Vec<u8>],
 }
 
 impl<'a> SealTrust<'a> {
@@ -78,7 +100,14 @@ impl<'a> SealTrust<'a> {
             directory: None,
             lists: &[],
             time_stamp_roots: &[],
+            document_roots: &[],
         }
+    }
+
+    /// The directory, where it says what was revoked as of a time.
+    pub(crate) fn revocations_at(&self, at: Timestamp) -> Option<&'a Directory> {
+        self.directory
+            .filter(|directory| !directory.is_part() || directory.is_fresh(at))
     }
 }
 
@@ -105,22 +134,27 @@ pub struct SealInfo {
 }
 
 /// Checks one layer: signature, algorithm, times and certificate path.
+///
+/// # Errors
+/// Nothing can be said of who made it; how the check of the signature came out.
 pub(super) fn check(
     index: usize,
     layer: &SignatureLayer,
-    late_stamp: Option<&Vec<u8>>,
+    late_stamp: Option<LateStamp<'_>>,
     trust: &SealTrust<'_>,
     policy: &Policy,
     at: JudgedAt,
     report: &mut Report,
-) -> Option<SealInfo> {
+) -> Result<SealInfo, CheckOutcome> {
     let file = Evidence::file(&layer.signature_name);
     let signature = match cms::parse_and_verify(&layer.signature_bytes, &layer.manifest_bytes) {
         Ok(signature) => signature,
         Err(error) => {
-            report.push(signer::signature_fault(&NAMES, &error).with(file));
+            let check = signer::signature_fault(&NAMES, &error).with(file);
+            let outcome = check.outcome;
+            report.push(check);
             report.malformed |= matches!(error, CmsError::Encoding(_) | CmsError::NotSignedData);
-            return None;
+            return Err(outcome);
         }
     };
     let details = CertificateDetails::from_der(&signature.signer_certificate).ok();
@@ -142,7 +176,7 @@ pub(super) fn check(
     if let Some(info) = &mut info {
         info.proven_time = proven;
     }
-    let at = proven.map_or(at, JudgedAt::Proven);
+    let at = proven.map_or(at, |proven| at.stamped(proven));
     let claimed = info.as_ref().and_then(|info| info.claimed_time);
     signer::check_claimed_time(&NAMES, claimed, policy, at.time(), report);
     let purpose = purpose(index, trust, policy);
@@ -152,7 +186,12 @@ pub(super) fn check(
             signer::check_path(&NAMES, &path, details, trust, policy, at, report);
         }
         // Another signer may come from another infrastructure, which nobody here judges.
-        Err(PathError::Untrusted) if index > 0 => {
+        Err(error)
+            if index > 0
+                && (error == PathError::Untrusted
+                    || error == PathError::BadSignature
+                        && !signer::is_listed(&signature, trust)) =>
+        {
             let who = layer.signature_name.as_str().into();
             let skipped = NotChecked::new(Aspect::FurtherSigners, Why::OtherInfrastructure);
             report.skip(skipped.of([who]));
@@ -161,7 +200,7 @@ pub(super) fn check(
         }
         Err(error) => report.push(signer::path_fault(&NAMES, &error, &signature, trust, at)),
     }
-    info
+    info.ok_or(CheckOutcome::Failed)
 }
 
 fn info(
@@ -206,7 +245,7 @@ fn validate(
         |purpose: &PathPurpose| path::validate(own, others, trust.roots, at.as_unix(), purpose);
     match validate(&purpose) {
         // The directory knows what the lists do not say.
-        Err(PathError::RevocationUnknown { .. }) if trust.directory.is_some() => {
+        Err(PathError::RevocationUnknown { .. }) if trust.revocations_at(at).is_some() => {
             purpose.crls.clear();
             validate(&purpose)
         }
@@ -217,7 +256,7 @@ fn validate(
 /// The first seal is one that the directory lists for the issuer.
 pub(super) fn check_issuer(
     document: &Document,
-    seal: Option<&SealInfo>,
+    seal: Result<&SealInfo, CheckOutcome>,
     trust: &SealTrust<'_>,
     policy: &Policy,
     at: JudgedAt,
@@ -230,8 +269,14 @@ pub(super) fn check_issuer(
     };
     let claimed = issuer(document.issuer.name.as_str());
     let failed = |reason, code| Check::failed(name, reason, code);
-    let Some(seal) = seal else {
-        return failed(Reason::SignerUnknown, ErrorCode::SealInvalid).with(claimed);
+    let seal = match seal {
+        Ok(seal) => seal,
+        Err(CheckOutcome::Indeterminate) => {
+            return Check::undecided(name, Reason::SignerUnknown).with(claimed);
+        }
+        Err(_) => {
+            return failed(Reason::SignerUnknown, ErrorCode::SealInvalid).with(claimed);
+        }
     };
     let Some(directory) = trust.directory else {
         // The authority vouches for the code that it put into the certificate.
@@ -249,16 +294,25 @@ pub(super) fn check_issuer(
     };
     let looked_at = Evidence::directory(directory);
     let Some(agency) = directory.agency_by_code(code) else {
-        let check = failed(Reason::IssuerUnknown, ErrorCode::SenderUnknown);
+        // The whole of which this is a part may know it.
+        let check = if directory.is_part() {
+            Check::undecided(name, Reason::IssuerUnknown)
+        } else {
+            failed(Reason::IssuerUnknown, ErrorCode::SenderUnknown)
+        };
         return check.with(claimed).with(looked_at);
     };
-    let at = seal.proven_time.map_or(at, JudgedAt::Proven);
+    let at = seal.proven_time.map_or(at, |proven| at.stamped(proven));
     let (listing, validity) = listed(agency, seal, at);
     let sha256 = seal.certificate;
     let check = match listing {
         Listing::Counts => Check::passed(name),
         Listing::Undecided(reason) => Check::undecided(name, reason),
         Listing::Ended(reason) => failed(reason, ErrorCode::SealCertificateNotValid),
+        // It may have been listed since.
+        Listing::Absent if trust.revocations_at(at.time()).is_none() => {
+            Check::undecided(name, Reason::SealOfAnother)
+        }
         Listing::Absent => failed(Reason::SealOfAnother, ErrorCode::IssuerMismatch),
     };
     let span = validity.map(|validity| Evidence::Span {
@@ -282,8 +336,8 @@ enum Listing {
 
 /// Whether a seal counts by the agency's entry, and the span that the entry gives it.
 ///
-/// A retired seal is out of use, not out of trust: with the time proven, what it sealed
-/// by its own word within its span stays good, however late it was sent. A revoked one
+/// A retired seal is out of use, not out of trust: with a time by which it was there, what it
+/// sealed by its own word within its span stays good, however late it was sent. A revoked one
 /// counts only for what is proven to be older than the revocation.
 fn listed<'a>(
     agency: &'a AgencyEntry,
@@ -307,7 +361,9 @@ fn listed<'a>(
             Listing::Undecided(Reason::RevokedUnproven)
         }
         _ if within => Listing::Counts,
-        (KeyState::Retired, JudgedAt::Proven(_)) if sealed_within => Listing::Counts,
+        (KeyState::Retired, JudgedAt::Proven(_) | JudgedAt::By(_)) if sealed_within => {
+            Listing::Counts
+        }
         (_, JudgedAt::Proven(time)) if time < entry.validity.from => {
             Listing::Ended(Reason::NotYetValid)
         }

@@ -54,6 +54,8 @@ pub struct ProvenEntry {
     /// The head under whose root it stands. Whether that is the newest, or still fresh, it
     /// cannot say.
     pub head: DirectoryHead,
+    /// The same as it was signed.
+    pub signed_head: SignedStatement,
     /// The entry.
     pub entry: Entry,
 }
@@ -101,11 +103,6 @@ impl EntryProof {
             entry: found.line.to_vec(),
         };
         paths.map(|found| found.map(proof)).collect()
-    }
-
-    /// The head under which the entry is said to stand, unverified.
-    pub(crate) const fn signed_head(&self) -> &SignedStatement {
-        &self.head
     }
 
     /// Reads a proof's file.
@@ -165,6 +162,10 @@ impl EntryProof {
         let index = usize::try_from(self.index).unwrap_or(usize::MAX);
         let entry = Entry::parse(&self.entry);
         let entry = entry.map_err(|source| DirectoryError::Entry { index, source })?;
-        Ok(ProvenEntry { head, entry })
+        Ok(ProvenEntry {
+            head,
+            signed_head: self.head.clone(),
+            entry,
+        })
     }
 }

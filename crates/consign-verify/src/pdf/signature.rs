@@ -232,7 +232,8 @@ impl PdfSignatureJudgement {
         };
         let (own, others) = (&cms.signer_certificate, &cms.other_certificates);
         let (time, report) = (at.time(), &mut self.report);
-        match path::validate(own, others, trust.roots, time.as_unix(), &purpose) {
+        let roots = [trust.roots, trust.document_roots].concat();
+        match path::validate(own, others, &roots, time.as_unix(), &purpose) {
             Ok(path) => {
                 let details = Some(certificate);
                 signer::check_path(&NAMES, &path, details, trust, policy, time, report);

@@ -18,6 +18,9 @@ words! {
         PdfRevocationData = "pdf-revocation-data",
         /// Whether an authority above a seal was revoked.
         AuthorityRevocation = "authority-revocation",
+        /// Whether a seal was revoked between the directory entry that says nothing of it and the
+        /// time that was judged for.
+        LaterRevocation = "later-revocation",
         /// Whether the authority of a time-stamp was revoked.
         StampRevocation = "stamp-revocation",
         /// Time-stamps of a signature beyond the first ones.

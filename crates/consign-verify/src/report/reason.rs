@@ -137,6 +137,11 @@ words! {
         // Statements.
         /// Directory entries that do not prove themselves by the trust file.
         EntriesNotProven = "entries-not-proven",
+        /// It is about another envelope than the one that it lies beside, or does not say what its
+        /// file's name does.
+        StatementOfAnother = "statement-of-another",
+        /// Nothing here shows that the envelope is about this document.
+        NotCommitted = "not-committed",
         /// Roots alone name no keys of statements.
         NoStatementKeys = "no-statement-keys",
         /// It belongs to another network.
@@ -164,7 +169,7 @@ impl Reason {
             | Self::SignatureMalformed
             | Self::FilesDiffer => SubIndication::FormatFailure,
             Self::TooLarge | Self::VersionUnknown => SubIndication::PolicyProcessingError,
-            Self::Unreadable => SubIndication::SignedDataNotFound,
+            Self::Unreadable | Self::NotCommitted => SubIndication::SignedDataNotFound,
             Self::ContentChanged => SubIndication::HashFailure,
             Self::SignatureWrong => SubIndication::SigCryptoFailure,
             Self::AlgorithmUnknown => SubIndication::CryptoConstraintsFailureNoPoe,
@@ -213,6 +218,7 @@ impl Reason {
             | Self::ScannedCopyOnly
             | Self::NoAgencyLast
             | Self::OtherNetwork
+            | Self::StatementOfAnother
             | Self::KeyNotValid
             | Self::RoleNotPermitted
             | Self::MadeInFuture => SubIndication::SigConstraintsFailure,

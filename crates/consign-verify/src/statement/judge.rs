@@ -6,7 +6,8 @@ use consign_domain::statement::{
 };
 use consign_domain::{ErrorCode, SignedStatement, Timestamp};
 
-use super::{StatementRefusal, verify_statement};
+use super::{StatementRefusal, verify_proven};
+use crate::container::JudgedAt;
 use crate::policy::Policy;
 use crate::report::{
     Aspect, Check, CheckName, Evidence, NotChecked, Reason, Report, TimeSource, Why,
@@ -30,16 +31,17 @@ pub struct StatementJudgement {
 }
 
 /// Judges a statement by its signature: by the directory, or, where it is a directory's head, by
-/// the trust file. Without either, nobody knows the key.
+/// the trust file. Without either, nobody knows the key. What a revoked key signed counts only as
+/// of a time before the revocation at which the statement is known to have existed.
 pub fn judge(
     statement: &[u8],
     signature: &[u8],
     store: Option<&TrustStore>,
     directory: Option<&Directory>,
     policy: &Policy,
-    at: Timestamp,
+    at: JudgedAt,
 ) -> StatementJudgement {
-    let mut report = Report::new(at);
+    let mut report = Report::new(at.time());
     report.skip(NotChecked::new(Aspect::OtherStatements, Why::NotInThisFile));
     let begins = |kind: &StatementKind| {
         let begin = format!("{{\"type\":\"{}\",", kind.as_str());
@@ -60,6 +62,7 @@ pub fn judge(
             let judge = Judge {
                 signed: &signed,
                 policy,
+                proven: at.proven(),
                 report: &mut report,
             };
             judge.by_kind(kind, store, directory);
@@ -73,6 +76,8 @@ pub fn judge(
 struct Judge<'a> {
     signed: &'a SignedStatement,
     policy: &'a Policy,
+    /// When it is known to have existed.
+    proven: Option<Timestamp>,
     report: &'a mut Report,
 }
 
@@ -107,7 +112,8 @@ impl Judge<'_> {
             return;
         };
         let name = CheckName::StatementSignature;
-        let check = match verify_statement::<S>(self.signed, &[role(&parsed)], directory) {
+        let (roles, proven) = ([role(&parsed)], self.proven);
+        let check = match verify_proven::<S>(self.signed, &roles, directory, proven) {
             Ok(_) => Check::passed(name),
             Err(refusal) => refused(&refusal),
         };
@@ -184,7 +190,7 @@ fn key<S: Statement>(statement: &S) -> Evidence {
 fn refused(refusal: &StatementRefusal) -> Check {
     let (name, reason) = (CheckName::StatementSignature, reason_of(refusal));
     let check = match refusal {
-        StatementRefusal::DirectoryBehind { .. } => {
+        StatementRefusal::DirectoryBehind { .. } | StatementRefusal::RevokedUnproven { .. } => {
             Check::undecided(name, reason).coded(refusal.code())
         }
         _ => Check::failed(name, reason, refusal.code()),
@@ -201,6 +207,7 @@ pub(crate) const fn reason_of(refusal: &StatementRefusal) -> Reason {
         StatementRefusal::UnknownKey { .. } => Reason::KeyUnknown,
         StatementRefusal::KeyNotValid { .. } => Reason::KeyNotValid,
         StatementRefusal::KeyRevoked { .. } => Reason::Revoked,
+        StatementRefusal::RevokedUnproven { .. } => Reason::RevokedUnproven,
         StatementRefusal::Role { .. } | StatementRefusal::Code { .. } => Reason::RoleNotPermitted,
         StatementRefusal::Signature => Reason::SignatureWrong,
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use consign_domain::document::Document;
 use consign_domain::statement::StatementKind;
 use consign_domain::{ErrorCode, NetworkId};
+use consign_pki::asic::AsicError;
 use consign_verify::archive::{ArchiveJudgement, ArchiveStamp};
 use consign_verify::container::{Judgement, SealInfo};
 use consign_verify::pdf::{
@@ -131,8 +132,12 @@ impl Answer {
         answer
     }
 
-    /// With the PDF files of a container, which were judged besides.
-    pub(crate) fn with_pdfs(mut self, pdfs: ContainedPdfs) -> Self {
+    /// With the PDF files of a container, which were judged besides; where they could not be
+    /// read, it still says that they were not checked.
+    pub(crate) fn with_pdfs(mut self, pdfs: Result<ContainedPdfs, AsicError>) -> Self {
+        let Ok(pdfs) = pdfs else {
+            return self;
+        };
         let is_judged = |what, why| what == Aspect::PdfSignatures && why == Why::OwnVerdict;
         let skipped = &mut self.report.not_checked;
         skipped.retain(|skipped| !is_judged(skipped.what, skipped.why));

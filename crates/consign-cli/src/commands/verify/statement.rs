@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use consign_domain::Timestamp;
 use consign_domain::limits::MAX_EVIDENCE;
 use consign_runtime::files;
+use consign_verify::container::JudgedAt;
 use consign_verify::{Policy, statement};
 
 use super::answer::Answer;
@@ -18,7 +18,7 @@ pub(crate) fn judge(
     file: &Path,
     signature: &Path,
     trust: &Trust,
-    at: Timestamp,
+    at: JudgedAt,
     language: Language,
 ) -> Result<Answer, Failure> {
     let bytes = files::read_bounded(file, MAX_EVIDENCE)?;

@@ -21,7 +21,7 @@ pub(crate) struct Trust {
     lists: Vec<Vec<u8>>,
     /// Those of the trust file among them.
     time_stamp_roots: Vec<Vec<u8>>,
-    /// Those of seals, and of others who sign documents.
+    /// Of those who sign documents, besides the network's.
     document_roots: Vec<Vec<u8>>,
     store: Option<TrustStore>,
     directory: Option<Directory>,
@@ -78,13 +78,10 @@ impl Trust {
         })?;
         Ok(Self {
             roots: store.roots().to_vec(),
-            lists: match directory {
-                Some(_) => Vec::new(),
-                None => lists_in(&path.with_file_name("crl"))?,
-            },
+            lists: lists_in(&path.with_file_name("crl"))?,
             path,
             time_stamp_roots: store.time_stamp_roots().to_vec(),
-            document_roots: [store.roots(), store.document_roots()].concat(),
+            document_roots: store.document_roots().to_vec(),
             store: Some(store),
             directory,
         })
@@ -93,7 +90,7 @@ impl Trust {
     fn of_roots(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
         let roots = read_roots(&path, bytes)?;
         Ok(Self {
-            document_roots: roots.clone(),
+            document_roots: Vec::new(),
             roots,
             path,
             lists: Vec::new(),
@@ -118,24 +115,14 @@ impl Trust {
         &self.time_stamp_roots
     }
 
-    /// Roots of those who sign documents.
+    /// Roots of those who sign documents, besides the network's.
     pub(crate) fn document_roots(&self) -> &[Vec<u8>] {
         &self.document_roots
     }
 
-    /// Revocation lists.
+    /// Revocation lists: those in `crl/` beside the trust file, and what was named besides.
     pub(crate) fn lists(&self) -> &[Vec<u8>] {
         &self.lists
-    }
-
-    /// The same, with those that lie in `crl/` beside the trust file.
-    pub(crate) fn all_lists(&self) -> Result<Vec<Vec<u8>>, Failure> {
-        // Without a directory they are among them already.
-        let beside = match self.directory {
-            Some(_) => lists_in(&self.path.with_file_name("crl"))?,
-            None => Vec::new(),
-        };
-        Ok([self.lists.as_slice(), &beside].concat())
     }
 
     /// The trust file, if it was one.

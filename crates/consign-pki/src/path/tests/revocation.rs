@@ -307,6 +307,21 @@ fn a_revoked_authority_makes_no_lists_any_more() {
     ));
 }
 
+/// Whoever leaves the root's list out hides nothing.
+#[test]
+fn what_is_revoked_is_so_also_where_nothing_is_known_of_its_issuer() {
+    let world = World::new();
+    let list = Draft::revoking(NOW - DAY, None).sign(&world.hierarchy.issuing);
+    let purpose = PathPurpose {
+        crls: vec![list],
+        ..seal()
+    };
+    assert!(matches!(
+        judge(&world.hierarchy, &world.certificate, NOW, &purpose),
+        Err(PathError::Revoked { revoked, .. }) if revoked.since == NOW - DAY
+    ));
+}
+
 #[test]
 fn a_list_answers_until_its_next_update() {
     let world = World::new();

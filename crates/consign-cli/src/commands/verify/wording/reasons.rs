@@ -229,6 +229,14 @@ pub(crate) const fn reason(reason: Reason) -> Text {
             "các mục danh bạ không được tính: không có chữ ký của nơi mà tệp tin cậy chỉ định",
             "the directory entries are not counted: the trust file does not prove them",
         ),
+        Reason::StatementOfAnother => text(
+            "không nói về phong bì gửi này, hoặc không đúng với tên tệp",
+            "it is not about this envelope, or does not say what its file name does",
+        ),
+        Reason::NotCommitted => text(
+            "không có gì cho thấy các thông điệp nói về văn bản này: thiếu phong bì gửi hoặc chuỗi mở cam kết (salt)",
+            "nothing here ties the statements to this document: the envelope or its salt is missing",
+        ),
         Reason::NoStatementKeys => text(
             "chỉ có chứng thư gốc, không có khóa của thông điệp: hãy dùng trust.json có thư mục directory/ bên cạnh",
             "roots alone name no statement keys: give the trust.json that has directory/ beside it",

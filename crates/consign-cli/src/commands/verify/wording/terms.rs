@@ -278,6 +278,10 @@ pub(crate) const fn aspect(what: Aspect) -> Text {
             "chứng thư của những người ký khác",
             "certificates of further signers",
         ),
+        Aspect::LaterRevocation => text(
+            "việc thu hồi con dấu sau khi mục danh bạ trong hồ sơ lưu trữ được phát hành",
+            "whether the seal was revoked after the directory entry in the archive was issued",
+        ),
         Aspect::ArchiveStatements => text(
             "các thông điệp trong hồ sơ lưu trữ",
             "the statements in the archive",
