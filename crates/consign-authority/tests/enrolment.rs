@@ -188,7 +188,7 @@ fn without_an_invitation_a_request_waits_for_the_operator() {
     let pending = Authority::pending(&desk.ceremony.dir()).unwrap();
     assert_eq!(pending[0].reference, reference);
     assert_eq!(pending[0].agencies[0].0, "H49.13");
-    let options = consign_authority::IssueOptions::default();
+    let options = IssueOptions::default();
     desk.authority.approve(&reference, &options, now()).unwrap();
     let answered = desk.authority.enrol(&request, &[], now()).unwrap();
     assert!(matches!(answered, Enrolment::Answered(_)));

@@ -126,14 +126,11 @@ fn keys_under_a_passphrase_serve_whoever_knows_it() {
 fn a_root_key_that_is_away_keeps_nobody_from_publishing() {
     let directory = tempfile::tempdir().unwrap();
     let place = directory.path().join("authority");
-    let founding = Founding::default();
-    init_with(
-        &place,
-        "Quảng Ninh",
-        &founding,
-        &Clock::fixed(now().as_unix()),
-    )
-    .unwrap();
+    let founding = Founding {
+        name: "Quảng Ninh".to_owned(),
+        ..Founding::default()
+    };
+    init_with(&place, &founding, &Clock::fixed(now().as_unix())).unwrap();
     let publish = |days: u64, force: bool| {
         let options = PublishOptions {
             force,
