@@ -177,7 +177,6 @@ impl Facts {
         let (from, until) = list_period(list).map_err(broken)?;
         let root = store::certificate_der(&layout.root_pem())?;
         let is_ours = revocation::made_by(list, &root).is_some();
-        let is_empty = revocation::is_empty(list).map_err(broken)?;
         let at = |seconds| Timestamp::from_unix_saturating(seconds).to_string();
         self.say("trust/crl/root.crl", "what the root has revoked");
         let signer = if is_ours {
@@ -186,8 +185,16 @@ impl Facts {
             "another key"
         };
         self.say("  signed by", signer);
-        let revoked = if is_empty { "nothing" } else { "what it names" };
-        self.say("  revokes", revoked);
+        match revocation::listed(list) {
+            Some(revoked) if revoked.is_empty() => self.say("  revokes", "nothing"),
+            Some(revoked) => {
+                for (serial, revoked) in revoked {
+                    let since = at(revoked.since);
+                    self.say("  revokes", &format!("{} since {since}", hex::encode(serial)));
+                }
+            }
+            None => self.say("  revokes", "what cannot be read"),
+        }
         self.say("  from", &at(from));
         self.say("  until", &at(until));
         self.digest("  SHA-256", Digest::of(list));
