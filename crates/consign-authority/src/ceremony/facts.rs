@@ -190,7 +190,10 @@ impl Facts {
             Some(revoked) => {
                 for (serial, revoked) in revoked {
                     let since = at(revoked.since);
-                    self.say("  revokes", &format!("{} since {since}", hex::encode(serial)));
+                    self.say(
+                        "  revokes",
+                        &format!("{} since {since}", hex::encode(serial)),
+                    );
                 }
             }
             None => self.say("  revokes", "what cannot be read"),

@@ -2,6 +2,7 @@
 //!
 //! What is written appears whole or not at all; what is there is not overwritten unasked.
 
+pub(crate) mod keys;
 mod time_stamp;
 
 use std::fs::File;
@@ -24,6 +25,8 @@ use crate::output::Output;
 const CONTAINER: &str = "container.asice";
 /// The name of its long-term archive.
 const ARCHIVE: &str = "archive.asice";
+/// Everyone may read what is made here.
+const MODE: u32 = 0o644;
 
 /// Write a document's container, or all that is kept about it, to files.
 #[derive(Debug, Args)]
@@ -34,14 +37,18 @@ const ARCHIVE: &str = "archive.asice";
   consign export 0198f2c4-7d1e-7 --all -o letter/ --node DIR
 
 With --time-stamp the token and the seal's value that it is over lie beside the container:
-  openssl ts -verify -data letter.asice.signature -in letter.asice.tst -token_in -CAfile trust.pem")]
+  openssl ts -verify -data letter.asice.signature -in letter.asice.tst -token_in -CAfile trust.pem
+
+With --all each statement has its signature and its signer's key, from the signed directory, beside it:
+  openssl pkeyutl -verify -pubin -inkey letter/acceptance.pem -rawin -in letter/acceptance.json \\
+      -sigfile letter/acceptance.sig")]
 pub(crate) struct Export {
     #[command(flatten)]
     document: DocumentChoice,
     /// Where to: a file for the container, a new directory with --all
     #[arg(short, long, value_name = "PATH")]
     output: PathBuf,
-    /// Also the envelope, the evidence and the wrap
+    /// Also the envelope, the evidence, the wrap, and the public keys of those who signed
     #[arg(long)]
     all: bool,
     /// Also the time-stamp of the seal, from the container or as it came afterwards, to PATH.tst,
@@ -109,6 +116,9 @@ pub(crate) async fn run(export: Export, output: Output) -> Outcome {
     }
     written.extend(finish(open.take())?);
     let has_container = written.iter().any(|file| file.name == CONTAINER);
+    if export.all {
+        keys::complete(&export, &mut written)?;
+    }
     if export.time_stamp && has_container {
         time_stamp::complete(&export, &target, &mut written)?;
     }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use consign_domain::ErrorCode;
-use consign_domain::statement::{Evidence, Statement as _};
 use consign_proto::v1::EvidenceView;
 use consign_runtime::files;
 
 use super::Proof;
+use crate::commands::export::keys;
 use crate::commands::verify::Trust;
 use crate::failure::Failure;
 
@@ -47,15 +47,11 @@ fn proof(home: &Path, number: usize, view: &EvidenceView, trust: &Trust) -> Resu
 
 /// The key that the statement names, from the signed directory, in PEM.
 fn public_key(statement: &[u8], trust: &Trust) -> Result<String, Failure> {
-    let parsed = Evidence::parse(statement)
-        .map_err(|error| Failure::of(ErrorCode::StatementMalformed, &error))?;
-    let (signer, key) = (parsed.signer().id, parsed.signer().key);
-    let known = trust
+    let key = trust
         .directory()
-        .and_then(|directory| directory.key(signer, key));
-    let known = known.ok_or_else(|| {
-        let message = format!("the directory has no key {key} for {signer}");
+        .and_then(|directory| keys::public_key(statement, directory));
+    key.ok_or_else(|| {
+        let message = "the directory has no such key as a statement names";
         Failure::new(ErrorCode::KeyUnknown, message)
-    })?;
-    Ok(known.public.to_spki_pem())
+    })
 }

@@ -9,13 +9,11 @@ use consign_pki::asic::{Budget, Container};
 use consign_pki::cms::{self, CadesSignature};
 use consign_runtime::files;
 
-use super::{Export, Written};
+use super::{Export, MODE, Written};
 use crate::failure::Failure;
 
 /// The name of a token that came after the seal, among the files of a document.
 pub(super) const TOKEN: &str = "time-stamp.tst";
-/// Everyone may read what is exported.
-const MODE: u32 = 0o644;
 
 /// Where the token goes.
 pub(super) fn token_path(container: &Path) -> PathBuf {

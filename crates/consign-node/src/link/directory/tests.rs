@@ -250,7 +250,10 @@ fn lists_are_kept_though_the_version_is_here() {
     };
     assert!(!keeper.take(offer).unwrap(), "no version is newer");
     assert!(keeper.lists_cover(now));
-    assert!(!keeper.lists_cover(now.plus_seconds(10 * 366 * 86_400)), "they end");
+    assert!(
+        !keeper.lists_cover(now.plus_seconds(10 * 366 * 86_400)),
+        "they end"
+    );
     let newest = network.directory.clone();
     let again = Keeper::new(network.trust.clone(), keeper.path.clone(), newest);
     assert!(!is_wanted(&again.keeping(lists(), now)));
