@@ -91,7 +91,7 @@ fn is_refused(network: &Network<'_>, id: &str) -> Result<()> {
     ensure!(sent["reason"] == "key-revoked", "{sent}");
     let words = network.consign(&track)?.good()?.text();
     ensure!(words.contains("rejected (key-revoked)"), "{words}");
-    ensure!(words.contains("consign node init"), "{words}");
+    ensure!(words.contains("consign node enrol"), "{words}");
 
     let kept = network.join(format!("refused-{id}"));
     network.ask(&format!(
@@ -120,6 +120,8 @@ fn is_refused(network: &Network<'_>, id: &str) -> Result<()> {
     ensure!(digest.starts_with(&named), "{named} is not {digest}");
     let key = outside::ed25519_key(&hub_key(network)?, network.scratch().path())?;
     outside::statement_signature(&statement, &signature, &key)?.good()?;
+    let exported = kept.join("rejection.pem");
+    outside::statement_signature(&statement, &signature, &exported)?.good()?;
     let changed = kept.join("changed.json");
     material::changed(&statement, &changed, 60, 1)?;
     let answer = outside::statement_signature(&changed, &signature, &key)?;

@@ -85,6 +85,8 @@ pub struct AgencySummary {
     pub hub: HubId,
     /// Whether it takes part.
     pub state: EntryState,
+    /// Whether its keys were revoked, and it has no others.
+    pub revoked: bool,
     /// When its seal certificate ends.
     pub seal: Option<End>,
 }
@@ -248,6 +250,7 @@ fn agency(agency: &AgencyEntry, now: Timestamp) -> AgencySummary {
         node: agency.node,
         hub: agency.hub,
         state: agency.state,
+        revoked: agency.is_revoked(),
         seal: last_end(agency.seals.iter().map(|seal| seal.validity), now),
     }
 }

@@ -111,7 +111,7 @@ pub(crate) const fn advice(code: ErrorCode) -> &'static str {
             "ask the authority to enrol the agency on this node: consign directory show"
         }
         ErrorCode::KeyRevoked => {
-            "have new keys enrolled, and send the document again: consign node init --help"
+            "have new keys enrolled, and send the document again: consign node enrol --help"
         }
         ErrorCode::DirectoryExpired | ErrorCode::DirectoryBehind => {
             "ask the authority to publish a directory: consign authority publish"

@@ -255,6 +255,12 @@ impl AgencyEntry {
         self.state != EntryState::Closed || self.successor.is_some()
     }
 
+    /// Whether its newest statement key was revoked: it signs nothing until it has others.
+    pub fn is_revoked(&self) -> bool {
+        let newest = self.statement_keys.last();
+        newest.is_some_and(|key| key.state == KeyState::Revoked)
+    }
+
     /// Its code at a moment.
     pub fn code_at(&self, at: Timestamp) -> Option<&AgencyCode> {
         self.codes

@@ -25,7 +25,7 @@ pub struct Context<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the authority has revoked this agency's {what} as of {since}, and nothing more is sealed \
-     with it; make new keys and have them enrolled: see consign node init --help"
+     with it; make new keys and have them enrolled: see consign node enrol --help"
 )]
 pub struct KeyRevoked {
     /// Which key.

@@ -69,6 +69,8 @@ struct Agency {
     code: Option<String>,
     name: Option<String>,
     state: EntryState,
+    /// Whether its keys were revoked, and it has no others.
+    revoked: bool,
     node: String,
     hub: String,
     id: String,
@@ -171,6 +173,7 @@ impl Agency {
             code: entry.code_at(now).map(ToString::to_string),
             name: entry.name_at(now).map(ToOwned::to_owned),
             state: entry.state,
+            revoked: entry.is_revoked(),
             node: node.unwrap_or_else(|| entry.node.to_string()),
             hub: hub.unwrap_or_else(|| entry.hub.to_string()),
             id: entry.id.to_string(),
@@ -193,7 +196,7 @@ fn print(answer: &Answer, output: Output) {
         vec![
             agency.code.clone().unwrap_or_else(|| "-".to_owned()),
             agency.name.clone().unwrap_or_else(|| "-".to_owned()),
-            state(agency.state).to_owned(),
+            agency_state(agency.state, agency.revoked).to_owned(),
             agency.node.clone(),
             agency.hub.clone(),
         ]
@@ -217,6 +220,14 @@ fn print(answer: &Answer, output: Output) {
     let rows: Vec<Vec<String>> = answer.groups.iter().map(row).collect();
     output.line("");
     output.table(&["GROUP", "NAME", "MEMBERS"], &rows, "No groups.");
+}
+
+/// The word for the state of an agency, whose keys may have been revoked.
+pub(crate) const fn agency_state(standing: EntryState, revoked: bool) -> &'static str {
+    match standing {
+        EntryState::Active if revoked => "keys revoked",
+        _ => state(standing),
+    }
 }
 
 /// The word for a state.

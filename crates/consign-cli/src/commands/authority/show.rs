@@ -6,7 +6,7 @@ use clap::Args;
 use consign_authority::inspection::{End, Inspection};
 
 use super::Home;
-use crate::commands::directory::state;
+use crate::commands::directory::{agency_state, state};
 use crate::commands::{Outcome, now, quoted};
 use crate::failure::exit;
 use crate::output::{Output, Tone};
@@ -84,7 +84,8 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
             code.unwrap_or_default(),
             agency.name.clone().unwrap_or_default(),
         );
-        let cells = ["agency", code.as_str(), &name, state(agency.state)];
+        let standing = agency_state(agency.state, agency.revoked);
+        let cells = ["agency", code.as_str(), &name, standing];
         with(&cells, tls(agency.seal))
     });
     let groups = inspection.groups.iter().map(|group| {

@@ -28,7 +28,11 @@ token the authority's operator decides, and this command waits:
   consign node enrol NODE --authority authority.example.vn:7440 \\
       --fingerprint 0f3a… --agency H49.13='Sở Nội vụ'
 
-The keys are made here and never leave this machine. After an interruption, run it again.")]
+The keys are made here and never leave this machine. After an interruption, run it again.
+
+Keys that are here are never replaced. New ones for an agency whose keys were revoked: stop the
+node, rename seal.key (or seal.toml), statement.key and encryption.key in agencies/CODE/keys to
+NAME.old, have the authority invite the agency again, and run this with the token.")]
 pub(crate) struct Enrol {
     #[command(flatten)]
     node: NodeHome,

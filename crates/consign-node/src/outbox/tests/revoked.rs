@@ -49,7 +49,7 @@ fn a_revoked_agency_seals_nothing_more_and_says_what_to_do() {
         text.contains("statement key as of 2026-11-23T02:00:00Z"),
         "{text}"
     );
-    assert!(text.contains("consign node init"), "{text}");
+    assert!(text.contains("consign node enrol"), "{text}");
     let refused = outbox
         .seal(waiting, &context, &|_, _| Some(Stamp::NotAsked))
         .unwrap_err();
