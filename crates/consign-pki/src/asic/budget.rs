@@ -34,7 +34,7 @@ impl Budget {
             entries: super::outer::MAX_ENTRIES,
             directory_bytes: 8 << 20,
             meta_inf_file_bytes: super::outer::MANIFEST_LIMITS.bytes as u64,
-            meta_inf_total_bytes: 64 << 20,
+            meta_inf_total_bytes: super::outer::META_INF_TOTAL_BYTES,
             ..Self::default()
         }
     }

@@ -20,7 +20,7 @@
 //! content changes. All is digested anew, by an algorithm of the day.
 //!
 //! There is one form of it, in the sense of the canonical profile ([`super`]): what
-//! [`OuterWriter`] writes is all that [`OuterContainer::open`] accepts. Files other than those in
+//! [`OuterWriter`] writes is all that [`OuterContainer::open`] accepts, its limits included. Files other than those in
 //! `META-INF` may be in folders; each manifest lists exactly the entries before it, in their order.
 //! It has no `ASiCManifest` and no signature of its own: what is signed is inside.
 
@@ -47,6 +47,10 @@ pub const MAX_ENTRIES: usize = 16_384;
 
 /// The most archive manifests.
 pub const MAX_LAYERS: usize = 64;
+
+/// Bytes of all manifests and time-stamps together: each manifest lists all that is before it, so
+/// they grow with every renewal.
+pub(super) const META_INF_TOTAL_BYTES: u64 = 64 << 20;
 
 /// What an archive manifest may have.
 pub(super) const MANIFEST_LIMITS: Limits = Limits {

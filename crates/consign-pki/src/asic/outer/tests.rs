@@ -146,6 +146,29 @@ fn no_byte_can_be_changed_unseen() {
     }
 }
 
+/// Each manifest lists what is before it, so they grow: what could not be read is not written.
+#[test]
+fn manifests_and_tokens_are_no_more_than_a_reader_takes() {
+    let algorithm = DigestAlgorithm::Sha256;
+    let once = first();
+    let mut earlier = open(&once).unwrap();
+    let mut renew = |held: u64| {
+        let writer = OuterWriter::renew(Bytes::default(), &mut earlier, algorithm).unwrap();
+        let (before, writer) = writer.holding(held);
+        (before, writer.complete())
+    };
+    let (before, _) = renew(0);
+    let layer = &open(&once).unwrap().layers()[0].clone();
+    let kept = "application/vnd.etsi.asic-e+zip".len() + layer.manifest_bytes.len();
+    assert_eq!(before, (kept + layer.token.len()) as u64);
+    let (_, refused) = renew(META_INF_TOTAL_BYTES);
+    assert_eq!(refused.unwrap_err().code(), "meta-inf-too-large");
+    let manifest = renew(before).1.unwrap().manifest().len() as u64;
+    let (_, full) = renew(META_INF_TOTAL_BYTES - manifest);
+    let refused = full.unwrap().finish(b"t").unwrap_err();
+    assert_eq!(refused.code(), "meta-inf-too-large");
+}
+
 #[test]
 fn only_files_outside_meta_inf_are_added() {
     let algorithm = DigestAlgorithm::Sha256;

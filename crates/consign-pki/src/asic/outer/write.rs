@@ -10,8 +10,8 @@ use super::super::name::{NameRule, classify, is_media_type};
 use super::super::writer::render;
 use super::super::{Budget, MANIFEST_MEDIA_TYPE, MIMETYPE, MIMETYPE_NAME, TOKEN_MEDIA_TYPE};
 use super::{
-    ArchiveLayer, INNER_NAME, MANIFEST_LIMITS, MAX_ENTRIES, MAX_LAYERS, NEWEST_MANIFEST,
-    OuterContainer, manifest_name, token_name,
+    ArchiveLayer, INNER_NAME, MANIFEST_LIMITS, MAX_ENTRIES, MAX_LAYERS, META_INF_TOTAL_BYTES,
+    NEWEST_MANIFEST, OuterContainer, manifest_name, token_name,
 };
 
 /// Writes one outer container, streaming: what was there, files, then a manifest and its
@@ -23,6 +23,8 @@ pub struct OuterWriter<W> {
     references: Vec<Reference>,
     /// Of the manifest to come.
     number: usize,
+    /// Bytes that a reader holds in memory: all but the files.
+    kept: u64,
 }
 
 /// An outer container that lacks only its newest time-stamp.
@@ -31,6 +33,7 @@ pub struct Unstamped<W> {
     archive: ArchiveWriter<W>,
     manifest: String,
     number: usize,
+    kept: u64,
 }
 
 impl<W: Write + Seek> OuterWriter<W> {
@@ -75,6 +78,9 @@ impl<W: Write + Seek> OuterWriter<W> {
             if written.crc32 != entry.crc32 || written.size != entry.size {
                 let name = entry.name.clone();
                 return Err(AsicError::CrcMismatch { name });
+            }
+            if !entry.kind.is_document_file() {
+                writer.kept += entry.size;
             }
         }
         Ok(writer)
@@ -123,12 +129,21 @@ impl<W: Write + Seek> OuterWriter<W> {
             references: self.references,
         };
         let manifest = render(&manifest, NEWEST_MANIFEST, MANIFEST_LIMITS)?;
+        let kept = self.kept + manifest.len() as u64;
+        check_kept(kept)?;
         archive.add(NEWEST_MANIFEST, manifest.as_bytes(), self.algorithm)?;
         Ok(Unstamped {
             archive,
             manifest,
             number: self.number,
+            kept,
         })
+    }
+
+    /// As if it held so many bytes; and how many it does.
+    #[cfg(test)]
+    pub(super) fn holding(mut self, kept: u64) -> (u64, Self) {
+        (std::mem::replace(&mut self.kept, kept), self)
     }
 
     fn empty(out: W, algorithm: DigestAlgorithm, number: usize) -> Result<Self, AsicError> {
@@ -139,6 +154,7 @@ impl<W: Write + Seek> OuterWriter<W> {
             algorithm,
             references: Vec::new(),
             number,
+            kept: MIMETYPE.len() as u64,
         })
     }
 
@@ -174,17 +190,27 @@ impl<W: Write + Seek> Unstamped<W> {
     ///
     /// # Errors
     ///
-    /// A token of no or too many bytes, I/O.
+    /// A token of no or too many bytes, a limit of the form, I/O.
     pub fn finish(mut self, token: &[u8]) -> Result<W, AsicError> {
         let limit = Budget::default().meta_inf_file_bytes;
         if token.is_empty() || token.len() as u64 > limit {
             return Err(AsicError::BadSignatureSize { limit });
         }
+        check_kept(self.kept + token.len() as u64)?;
         let algorithm = DigestAlgorithm::Sha256;
         self.archive
             .add(&token_name(self.number), token, algorithm)?;
         self.archive.finish()
     }
+}
+
+/// Refuses what no reader would take.
+fn check_kept(kept: u64) -> Result<(), AsicError> {
+    if kept > META_INF_TOTAL_BYTES {
+        let limit = META_INF_TOTAL_BYTES;
+        return Err(AsicError::MetaInfTooLarge { limit });
+    }
+    Ok(())
 }
 
 /// What a manifest says of an entry besides its digest.
