@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::durable;
 use crate::error::NodeError;
 use crate::inbox::Inbox;
 use crate::index::Index;
@@ -22,6 +23,8 @@ impl Agency {
     /// # Errors
     /// A file is damaged, or the system refused.
     pub fn open(home: AgencyHome, index: &Arc<Index>) -> Result<Self, NodeError> {
+        // Long-term archives that were being written.
+        durable::remove_leftovers(&home.archive_dir())?;
         let outbox = Arc::new(Outbox::open(home.clone(), Arc::clone(index))?);
         let inbox = Inbox::open(home.clone(), Arc::clone(&outbox), Arc::clone(index))?;
         Ok(Self {

@@ -9,8 +9,10 @@
 //! What is due is in the index, which is made from the files: a document that became final, and
 //! each archive some time before its time-stamp ends. One is written at a time and so many a
 //! minute are stamped; nobody waits for it. Where no time-stamp is to be had, documents wait, which
-//! the node's status says.
+//! the node's status says. They wait as well for revocation lists, for [`LISTS_SECONDS`] at most:
+//! with them the roots are enough to judge the archive.
 
+mod authority;
 mod contents;
 mod fault;
 mod renewal;
@@ -22,16 +24,20 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use consign_domain::Timestamp;
+use consign_pki::asic::outer::Unstamped;
+use consign_runtime::entropy;
 use consign_runtime::shutdown::Shutdown;
 use tracing::{info, warn};
 
 use crate::config::StampSource;
+use crate::durable::Stream;
 use crate::index::ArchiveRow;
 use crate::office::{Desk, Office, blocking, lock};
 use crate::stamps::StampFault;
 
+use authority::Authority;
 pub(crate) use fault::ArchiveFault;
-use write::{Asked, Begun, Unfinished};
+use write::{Asked, Look, Making, Standing, Unfinished};
 
 /// How often it is looked for what is due.
 const LOOK: Duration = Duration::from_secs(5);
@@ -41,30 +47,53 @@ const SOON_SECONDS: u64 = 10;
 const AGAIN_SECONDS: u64 = 600;
 /// The same of one whose files are not what they should be.
 const DAMAGED_SECONDS: u64 = 86_400;
+/// How long a document waits for revocation lists: where nobody gives any, it is archived without.
+const LISTS_SECONDS: u64 = 7 * 86_400;
 
 /// What all who archive share.
 #[derive(Debug, Default)]
 pub(crate) struct Archiving {
     /// One archive is written at a time.
     turn: tokio::sync::Mutex<()>,
-    /// Why the last document that failed could not be archived.
-    fault: Mutex<Option<String>>,
+    authority: Mutex<Authority>,
 }
 
-impl Archiving {
-    /// Why the last document that failed could not be archived; nothing once one could be.
-    pub(crate) fn fault(&self) -> Option<String> {
-        lock(&self.fault).clone()
-    }
-}
-
-/// Whether an archive that is not due is stamped anew.
+/// Which archives are stamped anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Renew {
-    /// When it is due.
+    /// Those that are due.
     WhenDue,
-    /// Now: an algorithm is to be replaced, or somebody wants it so.
+    /// All that another time-stamp serves: it would end later, or has another digest.
+    All,
+    /// This one.
     Now,
+}
+
+/// What somebody wants of a document's archive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    pub(crate) renew: Renew,
+    /// Whether the document waits for revocation lists.
+    pub(crate) await_lists: bool,
+}
+
+impl Wish {
+    /// What the node does by itself.
+    pub(crate) const BY_ITSELF: Self = Self {
+        renew: Renew::WhenDue,
+        await_lists: true,
+    };
+}
+
+/// How it stands with the revocation lists that a first archive is to have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lists {
+    /// There are some that cover today.
+    Here,
+    /// There are none; they are waited for.
+    Awaited,
+    /// There are none, and that is how it is archived.
+    Missing,
 }
 
 /// What became of one document.
@@ -86,8 +115,46 @@ pub(crate) enum Archived {
     NoLonger,
     /// It waits for the time-stamp of its seal, or is on its way into the archive.
     NotYet,
-    /// Its container never came, so there is nothing to archive.
+    /// It waits for revocation lists.
+    AwaitsLists,
+    /// Neither container nor archive is there: it never came.
     Nothing,
+}
+
+/// What became of one document, and what is to be said of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Done {
+    pub(crate) archived: Archived,
+    /// Whether the index knows.
+    is_noted: bool,
+    /// No revocation lists that cover today went in.
+    without_lists: bool,
+    /// So many statements had no room.
+    left_out: usize,
+}
+
+impl Done {
+    const fn of(archived: Archived, is_noted: bool) -> Self {
+        Self {
+            archived,
+            is_noted,
+            without_lists: false,
+            left_out: 0,
+        }
+    }
+
+    /// What the archive lacks, in words; empty where it lacks nothing.
+    pub(crate) fn lacks(&self) -> String {
+        let mut lacks = Vec::new();
+        if self.without_lists {
+            lacks.push("without revocation lists: to judge it takes them or the directory".into());
+        }
+        if self.left_out > 0 {
+            let count = self.left_out;
+            lacks.push(format!("the {count} oldest statuses had no room"));
+        }
+        lacks.join("; ")
+    }
 }
 
 /// Archives and renews until the node stops.
@@ -110,7 +177,8 @@ pub(crate) async fn keep(office: Arc<Office>, shutdown: Shutdown) {
 
 /// Takes the document that is due first; says how long to rest then.
 async fn next(office: &Arc<Office>) -> Duration {
-    if office.stamps.may_ask().is_err() {
+    let rests = lock(&office.archiving.authority).rests(office.now());
+    if rests || office.stamps.may_ask().is_err() {
         return LOOK;
     }
     let (index, now) = (Arc::clone(&office.index), office.now());
@@ -123,11 +191,17 @@ async fn next(office: &Arc<Office>) -> Duration {
         }
     };
     let Some(desk) = office.desk(row.agency) else {
+        // It has left; nobody's document waits for it.
+        schedule(office, row, None, None).await;
         return LOOK;
     };
-    match archive(office, desk, row, Renew::WhenDue).await {
-        Ok(Archived::Made { .. } | Archived::Renewed { .. }) => office.config.archive.pause,
-        Ok(_) => Duration::ZERO,
+    match archive(office, desk, row, Wish::BY_ITSELF).await {
+        // It is due as before, and would be taken again at once.
+        Ok(done) if !done.is_noted => LOOK,
+        Ok(done) => match done.archived {
+            Archived::Made { .. } | Archived::Renewed { .. } => office.config.archive.pause,
+            _ => Duration::ZERO,
+        },
         // Said once, where the authority's standing is kept.
         Err(ArchiveFault::Stamp(_)) => LOOK,
         Err(fault) => {
@@ -145,99 +219,245 @@ pub(crate) async fn archive(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
     row: ArchiveRow,
-    renew: Renew,
-) -> Result<Archived, ArchiveFault> {
+    wish: Wish,
+) -> Result<Done, ArchiveFault> {
     let _turn = office.archiving.turn.lock().await;
-    let result = write(office, desk, row, renew).await;
-    note(office, row, &result).await;
+    let result = write(office, desk, row, wish).await;
+    if let Err(fault) = &result {
+        note(office, row, fault).await;
+    }
     result
+}
+
+/// What [`archive`] would do, as far as that can be told without the authority: nothing where it
+/// would write an archive, and whether there is one.
+///
+/// # Errors
+/// [`ArchiveFault`].
+pub(crate) async fn would(
+    office: &Arc<Office>,
+    desk: &Arc<Desk>,
+    row: ArchiveRow,
+    wish: Wish,
+) -> Result<Result<bool, Archived>, ArchiveFault> {
+    let looked = at(office, desk, row, wish, |making| making.look()).await?;
+    let earlier = match looked {
+        Look::ToStamp { earlier } => earlier,
+        Look::Ended { archived, .. } => return Ok(Err(archived)),
+    };
+    let known = lock(&office.archiving.authority).until(office.now());
+    if let (Some(earlier), Some(until)) = (earlier, known)
+        && !serves(office, wish.renew, earlier, until)
+    {
+        return Ok(Err(Archived::NoLonger));
+    }
+    Ok(Ok(earlier.is_some()))
 }
 
 async fn write(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
     row: ArchiveRow,
-    renew: Renew,
-) -> Result<Archived, ArchiveFault> {
+    wish: Wish,
+) -> Result<Done, ArchiveFault> {
     let settings = office.config.archive;
-    let asked = Asked {
-        renew,
-        authority_until: office.stamps.standing().0,
-        lists: office.directory.trust_dir().join("crl"),
-        settings,
-    };
-    let begun = office
-        .at_desk(desk, move |desk, context| {
-            write::begin(desk.agency.home(), context, row.key, &asked)
-        })
-        .await?;
-    let unfinished = match begun {
-        Begun::Unfinished(unfinished) => *unfinished,
-        Begun::Ended {
+    let looked = at(office, desk, row, wish, |making| making.look()).await?;
+    let earlier = match looked {
+        Look::ToStamp { earlier } => earlier,
+        Look::Ended {
             archived,
             due,
             until,
-        } => {
-            schedule(office, row, until, due).await;
-            return Ok(archived);
-        }
+        } => return Ok(ended(office, row, archived, (due, until)).await),
     };
-    let Unfinished { unstamped, earlier } = unfinished;
-    let stamp = office
-        .stamps
-        .over_archive(unstamped.manifest(), settings.digest, office.keeper.trust())
-        .await?;
+    // A document may be large: it is not written for an authority that gives no time-stamps.
+    let until = authority(office).await?;
+    if let Some(earlier) = earlier
+        && !serves(office, wish.renew, earlier, until)
+    {
+        return Ok(no_longer(office, row, earlier).await);
+    }
+    let begun = at(office, desk, row, wish, |making| {
+        let has_lists = making.has_lists();
+        making.begin().map(|unfinished| (unfinished, has_lists))
+    });
+    let (unfinished, has_lists) = begun.await?;
+    let Unfinished {
+        unstamped,
+        left_out,
+    } = unfinished;
+    let stamp = stamp(office, row, &unstamped).await?;
     let until = stamp.until;
     if let Some(earlier) = earlier
-        && renew == Renew::WhenDue
-        && until <= earlier
+        && !serves(office, wish.renew, earlier, until)
     {
-        let due = renewal::in_a_while(earlier, office.now());
-        schedule(office, row, Some(earlier), Some(due)).await;
-        return Ok(Archived::NoLonger);
+        return Ok(no_longer(office, row, earlier).await);
     }
     let token = stamp.token;
     blocking(move || write::finish(unstamped, &token)).await?;
     let due = renewal::due(stamp.time, until, row.key.id, settings.renew_before);
-    schedule(office, row, Some(until), Some(due)).await;
-    info!(envelope = %row.key, %until, renewed = earlier.is_some(), "archived");
-    Ok(match earlier {
+    let is_noted = schedule(office, row, Some(until), Some(due)).await;
+    let archived = match earlier {
         None => Archived::Made { until },
         Some(_) => Archived::Renewed { until },
-    })
+    };
+    let done = Done {
+        archived,
+        is_noted,
+        without_lists: earlier.is_none() && has_lists != Lists::Here,
+        left_out,
+    };
+    info!(envelope = %row.key, %until, renewed = earlier.is_some(), lacks = done.lacks(), "archived");
+    Ok(done)
 }
 
-/// Notes when a document is looked at again; without a time never.
+/// Does a part of it on a thread that may block.
+async fn at<T: Send + 'static>(
+    office: &Arc<Office>,
+    desk: &Arc<Desk>,
+    row: ArchiveRow,
+    wish: Wish,
+    work: impl FnOnce(&Making<'_>) -> T + Send + 'static,
+) -> T {
+    let here = Arc::clone(office);
+    let work = office.at_desk(desk, move |desk, context| {
+        let asked = Asked {
+            renew: wish.renew,
+            has_lists: lists(&here, row, wish),
+            lists: here.directory.trust_dir().join("crl"),
+            most_entries: contents::MOST_ENTRIES,
+            settings: here.config.archive,
+        };
+        work(&Making::new(desk.agency.home(), context, row.key, &asked))
+    });
+    work.await
+}
+
+/// How it stands with the revocation lists. Blocks.
+fn lists(office: &Office, row: ArchiveRow, wish: Wish) -> Lists {
+    let now = office.now();
+    if office.keeper.lists_cover(now) {
+        return Lists::Here;
+    }
+    let since = office.index.awaits_lists_since(row);
+    let is_over = since.is_some_and(|since| since.plus_seconds(LISTS_SECONDS) <= now);
+    if wish.await_lists && !is_over {
+        Lists::Awaited
+    } else {
+        Lists::Missing
+    }
+}
+
+/// Whether a time-stamp of an authority whose certificate ends then is worth its place.
+fn serves(office: &Office, renew: Renew, earlier: Standing, until: Timestamp) -> bool {
+    match renew {
+        Renew::WhenDue => until > earlier.until,
+        Renew::All => until > earlier.until || earlier.digest != office.config.archive.digest,
+        Renew::Now => true,
+    }
+}
+
+/// When the certificate of the authority ends. Where it was not heard for a day or failed since,
+/// it is asked for a time-stamp over nothing of meaning.
+async fn authority(office: &Office) -> Result<Timestamp, ArchiveFault> {
+    let known = lock(&office.archiving.authority).until(office.now());
+    if let Some(until) = known {
+        return Ok(until);
+    }
+    let nothing = entropy::bytes::<32>().map_err(StampFault::from)?;
+    let digest = office.config.archive.digest;
+    let asked = office
+        .stamps
+        .over_archive(&nothing, digest, office.keeper.trust());
+    let until = asked.await?.until;
+    lock(&office.archiving.authority).answered(until, office.now());
+    Ok(until)
+}
+
+/// The time-stamp of an archive that was written.
+async fn stamp(
+    office: &Office,
+    row: ArchiveRow,
+    unstamped: &Unstamped<Stream>,
+) -> Result<ArchiveStamp, ArchiveFault> {
+    let (digest, trust) = (office.config.archive.digest, office.keeper.trust());
+    let asked = office
+        .stamps
+        .over_archive(unstamped.manifest(), digest, trust);
+    let fault = match asked.await {
+        Ok(stamp) => {
+            lock(&office.archiving.authority).stamped(stamp.until, office.now());
+            return Ok(stamp);
+        }
+        Err(fault) => fault,
+    };
+    let due = lock(&office.archiving.authority).failed(office.now());
+    let index = Arc::clone(&office.index);
+    blocking(move || index.postpone_archive(row, due, None)).await;
+    Err(fault.into())
+}
+
+/// Notes that a document is not to be stamped.
+async fn ended(
+    office: &Arc<Office>,
+    row: ArchiveRow,
+    archived: Archived,
+    (due, until): (Option<Timestamp>, Option<Timestamp>),
+) -> Done {
+    if archived != Archived::AwaitsLists {
+        return Done::of(archived, schedule(office, row, until, due).await);
+    }
+    let (index, now) = (Arc::clone(&office.index), office.now());
+    let is_noted = blocking(move || {
+        let due = now.plus_seconds(AGAIN_SECONDS);
+        let since = index.awaits_lists_since(row).unwrap_or(now);
+        let reason = format!(
+            "waits for revocation lists that cover today; they come from the hub, if crl/ lies \
+             beside its directory, and are in trust/crl/ here; without them it is archived on {}, \
+             or by: consign node archive renew --now",
+            since.plus_seconds(LISTS_SECONDS)
+        );
+        index.await_lists(row, (now, due), &reason)
+    });
+    Done::of(archived, is_noted.await)
+}
+
+/// Notes that the authority has no certificate that ends later.
+async fn no_longer(office: &Arc<Office>, row: ArchiveRow, earlier: Standing) -> Done {
+    let now = office.now();
+    let Standing { time, until, .. } = earlier;
+    let due = renewal::due(time, until, row.key.id, office.config.archive.renew_before);
+    let again = due.max(renewal::in_a_while(until, now));
+    let is_noted = schedule(office, row, Some(until), Some(again)).await;
+    Done::of(Archived::NoLonger, is_noted)
+}
+
+/// Notes when a document is looked at again; without a time never. Says whether that was written.
 async fn schedule(
     office: &Arc<Office>,
     row: ArchiveRow,
     until: Option<Timestamp>,
     due: Option<Timestamp>,
-) {
+) -> bool {
     let index = Arc::clone(&office.index);
     blocking(move || match due {
         Some(due) => index.set_archive(row, until, due),
         None => index.no_archive(row),
     })
-    .await;
+    .await
 }
 
 /// Keeps a fault for people, and looks later at what failed by itself.
-async fn note(office: &Arc<Office>, row: ArchiveRow, result: &Result<Archived, ArchiveFault>) {
-    let fault = match result {
-        Ok(_) => return *lock(&office.archiving.fault) = None,
+async fn note(office: &Arc<Office>, row: ArchiveRow, fault: &ArchiveFault) {
+    let wait = match fault {
         // The authority's standing is kept where it is asked.
-        Err(ArchiveFault::Stamp(_)) => return,
-        Err(fault) => fault,
-    };
-    *lock(&office.archiving.fault) = Some(format!("{}: {}", row.key, fault.words()));
-    let wait = if fault.is_damage() {
-        DAMAGED_SECONDS
-    } else {
-        AGAIN_SECONDS
+        ArchiveFault::Stamp(_) => return,
+        fault if fault.is_damage() => DAMAGED_SECONDS,
+        _ => AGAIN_SECONDS,
     };
     let (index, due) = (Arc::clone(&office.index), office.now().plus_seconds(wait));
-    blocking(move || index.postpone_archive(row, due)).await;
+    let reason = fault.words();
+    blocking(move || index.postpone_archive(row, due, Some(&reason))).await;
 }
 
 /// A time-stamp over an archive's manifest.

@@ -113,13 +113,26 @@ pub(crate) struct Stream {
 impl Stream {
     /// Begins the file that will be `directory/name`.
     pub(crate) fn create(directory: &Path, name: &str) -> Result<Self, FileError> {
+        Self::create_in(directory, directory.join(name))
+    }
+
+    /// Begins the file that will be `target`, in another directory of the same file system:
+    /// where what a crash leaves is looked for.
+    pub(crate) fn create_in(directory: &Path, target: PathBuf) -> Result<Self, FileError> {
         let temporary = temporary(directory)?;
         let file = create(&temporary)?;
         Ok(Self {
-            target: directory.join(name),
+            target,
             temporary,
             file: Some(BufWriter::with_capacity(BUFFER, file)),
         })
+    }
+
+    /// What was written so far, to be read.
+    pub(crate) fn written(&mut self) -> Result<File, FileError> {
+        self.flush()
+            .map_err(io_fault(Action::Write, &self.temporary))?;
+        open(&self.temporary)
     }
 
     /// Syncs the content and gives it its name. Returns the size in bytes.

@@ -25,14 +25,14 @@ use crate::durable;
 use crate::error::NodeError;
 use crate::layout::NodeDirectory;
 
-pub(crate) use archives::ArchiveRow;
+pub(crate) use archives::{ArchiveReason, ArchiveRow};
 pub use rebuild::{ReindexProgress, reindex};
 pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow};
 
 const SCHEMA: &str = include_str!("index/schema.sql");
 
 /// The form of the tables; another one is rebuilt.
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Why the index did not answer.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,8 @@ pub struct Index {
 }
 
 impl Index {
-    /// Opens the index of a node; rebuilds it first if it is missing or unusable.
+    /// Opens the index of a node; rebuilds it first if it is missing or unusable. What it has of
+    /// agencies that were moved away is taken out, and those that came are read in.
     ///
     /// # Errors
     /// [`IndexError`].
@@ -106,7 +107,7 @@ impl Index {
                 None
             }
         };
-        let connection = match usable {
+        let mut connection = match usable {
             Some(connection) => connection,
             None => {
                 reindex(directory, &mut |_| {})?;
@@ -114,6 +115,7 @@ impl Index {
                     .ok_or_else(|| NodeError::form(&path, "it was just rebuilt and is not there"))?
             }
         };
+        rebuild::settle(&mut connection, directory)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })

@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use consign_domain::Timestamp;
 use consign_pki::certificate;
-use consign_pki::path::revocation::made_by;
+use consign_pki::path::revocation::{list_period, made_by};
 use consign_pki::path::{MAX_REVOCATION_LIST, PathPurpose, validate};
 use consign_runtime::files::{self, FileError, PRIVATE, PRIVATE_DIRECTORY};
 use tracing::{info, warn};
 
 /// Most lists that come with one version.
 pub(crate) const MOST: usize = 4;
+
+const OF_ROOT: &str = "root.crl";
+const OF_ISSUING: &str = "issuing.crl";
 
 /// Where lists are kept, and whose are.
 #[derive(Debug, Default)]
@@ -61,11 +64,23 @@ impl RevocationLists {
         }
     }
 
+    /// Whether lists of the root and of the authorities under it are here that answer for a time.
+    /// Blocks.
+    pub(crate) fn cover(&self, at: Timestamp) -> bool {
+        let answers = |name: &str| {
+            let list = files::read_bounded(&self.place.join(name), MAX_REVOCATION_LIST).ok();
+            let list = list.filter(|list| self.name_of(list).is_some_and(|(by, _)| by == name));
+            let period = list.and_then(|list| list_period(&list).ok());
+            period.is_some_and(|(_, until)| at.as_unix() <= until)
+        };
+        answers(OF_ROOT) && (self.authorities.is_empty() || answers(OF_ISSUING))
+    }
+
     /// The file's name, and when the list was made.
     fn name_of(&self, list: &[u8]) -> Option<(&'static str, u64)> {
         let by = |authorities: &[Vec<u8>]| authorities.iter().find_map(|der| made_by(list, der));
-        let of_root = by(&self.roots).map(|made| ("root.crl", made));
-        of_root.or_else(|| by(&self.authorities).map(|made| ("issuing.crl", made)))
+        let of_root = by(&self.roots).map(|made| (OF_ROOT, made));
+        of_root.or_else(|| by(&self.authorities).map(|made| (OF_ISSUING, made)))
     }
 
     fn keep_as(&self, (name, made): (&'static str, u64), list: &[u8]) -> Result<(), FileError> {

@@ -215,7 +215,7 @@ pub(crate) fn open(
     let now = Timestamp::from_unix_saturating(clock.now());
     let lists = path.with_file_name("crl");
     let lists = RevocationLists::new(lists, trust.roots(), &chain, now);
-    let keeper = Arc::new(Keeper::new(trust, path, newest).keeping(lists));
+    let keeper = Arc::new(Keeper::new(trust, path, newest).keeping(lists, now));
     let newest = keeper.newest();
     let identity = keys::identity_in_force(&directory, &newest, now, &keyring)?;
     let index = Arc::new(Index::open(&directory)?);

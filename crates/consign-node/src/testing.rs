@@ -136,6 +136,27 @@ impl Network {
         }
     }
 
+    /// The agency at this place of [`AGENCIES`] gets other keys, and the directory that lists
+    /// them is the newest.
+    pub(crate) fn renew_keys(&mut self, index: usize) -> AgencyKeys {
+        let (node, authority) = (self.node(index).clone(), self.authority());
+        let keyring = Keyring::default();
+        let request = keys::next_request(&node, &self.directory, now(), &keyring).unwrap();
+        let options = IssueOptions {
+            replace: true,
+            ..IssueOptions::default()
+        };
+        let issue = || consign_authority::issue(&authority, &request, &options, now()).unwrap();
+        issue();
+        consign_authority::publish(&authority, PublishOptions::default(), now()).unwrap();
+        keys::install(&node, &issue().to_bytes()).unwrap();
+        let place = node.trust_dir().join("directory");
+        let newest = directory_files::newest(&place, &self.trust).unwrap();
+        self.directory = newest.unwrap();
+        let home = node.agencies().unwrap().remove(0);
+        AgencyKeys::load(&home, &keyring).unwrap()
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.root.path()
     }

@@ -39,7 +39,7 @@ struct Answer {
     /// Null until there was one.
     time_stamps_until: Option<String>,
     time_stamps_reason: Option<String>,
-    /// Why the last document could not be archived; null otherwise.
+    /// Why a document is not archived or an archive not renewed; null where none is amiss.
     archive_reason: Option<String>,
     agencies: Vec<Agency>,
 }

@@ -4,7 +4,9 @@ use std::io::Cursor;
 use std::sync::Arc;
 use std::time::Duration;
 
+use consign_domain::statement::{BusinessStatus, Statement as _, Status};
 use consign_domain::{EnvelopeKey, Timestamp};
+use consign_keys::Keyring;
 use consign_pki::asic::outer::OuterContainer;
 use consign_pki::asic::{Budget, DigestAlgorithm};
 use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_request};
@@ -15,12 +17,14 @@ use consign_verify::archive as verdict;
 use consign_verify::container::{JudgedAt, Policy, SealTrust};
 use consign_verify::report::CheckName;
 
-use super::write::{self, Asked, Begun};
-use super::{ArchiveFault, Archived, Renew};
+use super::contents::MOST_ENTRIES;
+use super::write::{self, Asked, Look, Making, Unfinished};
+use super::{ArchiveFault, Archived, Lists, Renew, Wish};
 use crate::config::Archive;
 use crate::folder::{ARCHIVE, CONTAINER, Folder};
 use crate::inbox::{InboxStep, ItemContent};
-use crate::index::ArchiveRow;
+use crate::index::{ArchiveRow, Index};
+use crate::keys::AgencyKeys;
 use crate::layout::NodeDirectory;
 use crate::testing::{
     NOW, Network, Seat, cuts, envelope_id, in_order, payload_of, place, release, request,
@@ -109,28 +113,63 @@ fn exchanged(network: &Network) -> EnvelopeKey {
     submission.envelope.key()
 }
 
-fn begin(
+fn asked(network: &Network, renew: Renew) -> Asked {
+    Asked {
+        renew,
+        has_lists: Lists::Here,
+        lists: network.node(0).trust_dir().join("crl"),
+        most_entries: MOST_ENTRIES,
+        settings: SETTINGS,
+    }
+}
+
+fn begin(network: &Network, seat: &Seat, key: EnvelopeKey) -> Result<Unfinished, ArchiveFault> {
+    begin_as(network, seat, key, &asked(network, Renew::Now))
+}
+
+fn begin_as(
     network: &Network,
     seat: &Seat,
     key: EnvelopeKey,
-    renew: Renew,
-) -> Result<Begun, ArchiveFault> {
-    let asked = Asked {
-        renew,
-        authority_until: None,
-        lists: network.node(0).trust_dir().join("crl"),
-        settings: SETTINGS,
-    };
-    write::begin(seat.agency.home(), &network.context(seat), key, &asked)
+    asked: &Asked,
+) -> Result<Unfinished, ArchiveFault> {
+    Making::new(seat.agency.home(), &network.context(seat), key, asked).begin()
+}
+
+fn look(network: &Network, seat: &Seat, key: EnvelopeKey, asked: &Asked) -> Look {
+    let context = network.context(seat);
+    Making::new(seat.agency.home(), &context, key, asked)
+        .look()
+        .unwrap()
 }
 
 /// Archives, or renews, with a token of a time.
 fn archive(network: &Network, seat: &Seat, key: EnvelopeKey, tsa: &Tsa, time: u64) {
-    let Begun::Unfinished(unfinished) = begin(network, seat, key, Renew::Now).unwrap() else {
-        panic!("it is to be stamped")
-    };
+    archive_as(network, seat, key, (tsa, time), &asked(network, Renew::Now));
+}
+
+/// The same as it is asked for; says how many statements had no room.
+fn archive_as(
+    network: &Network,
+    seat: &Seat,
+    key: EnvelopeKey,
+    (tsa, time): (&Tsa, u64),
+    asked: &Asked,
+) -> usize {
+    let unfinished = begin_as(network, seat, key, asked).unwrap();
     let token = tsa.token(unfinished.unstamped.manifest(), time);
     write::finish(unfinished.unstamped, &token).unwrap();
+    unfinished.left_out
+}
+
+fn opened(seat: &Seat, key: EnvelopeKey) -> OuterContainer<std::fs::File> {
+    let file = std::fs::File::open(folder(seat, key).file(ARCHIVE)).unwrap();
+    OuterContainer::open(file, &Budget::outer()).unwrap()
+}
+
+fn names(seat: &Seat, key: EnvelopeKey) -> Vec<String> {
+    let archive = opened(seat, key);
+    archive.files().map(|(name, _)| name.to_owned()).collect()
 }
 
 fn folder(seat: &Seat, key: EnvelopeKey) -> Folder {
@@ -239,26 +278,41 @@ fn wherever_it_was_cut_the_archive_is_whole_and_goes_on() {
         let into = place.path().join(format!("round-{round}"));
         let seat = network.seat(0);
         // A stop while it waits for the stamp leaves a file that has no name yet.
-        let Begun::Unfinished(waiting) = begin(&network, &seat, key, Renew::Now).unwrap() else {
-            panic!("it is to be stamped")
-        };
-        std::mem::forget(waiting);
+        std::mem::forget(begin(&network, &seat, key).unwrap());
         let work = || archive(&network, &seat, key, &tsa, time);
         for cut in cuts(network.node(0), &into, work) {
             found.push(whole_after(&cut, key, &container));
             let seat = Seat::open(&cut);
             archive(&network, &seat, key, &tsa, time + 1);
-            let left = std::fs::read_dir(folder(&seat, key).path()).unwrap();
-            let left = left.filter(|one| {
-                let name = one.as_ref().unwrap().file_name();
-                name.to_string_lossy().starts_with(".publishing")
-            });
-            assert_eq!(left.count(), 0);
+            assert_eq!(unfinished(&seat, key), [""; 0]);
             assert!(whole_after_open(&seat, key).is_some());
         }
     }
     assert_eq!(found.first(), Some(&Some(1)), "{found:?}");
     assert_eq!(found.last(), Some(&Some(2)), "{found:?}");
+}
+
+/// Files that have no name yet.
+fn unfinished(seat: &Seat, key: EnvelopeKey) -> Vec<String> {
+    let folder = folder(seat, key);
+    let places = [folder.path(), &seat.agency.home().archive_dir()];
+    let names = places.map(|place| crate::durable::names(place).unwrap());
+    let names = names.into_iter().flatten();
+    names
+        .filter(|name| name.starts_with(".publishing"))
+        .collect()
+}
+
+#[test]
+fn a_start_clears_what_a_kill_left() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    let seat = network.seat(0);
+    std::mem::forget(begin(&network, &seat, key).unwrap());
+    assert_eq!(unfinished(&seat, key).len(), 1);
+    drop(seat);
+    let seat = network.seat(0);
+    assert_eq!(unfinished(&seat, key), [""; 0]);
 }
 
 fn whole_after_open(seat: &Seat, key: EnvelopeKey) -> Option<usize> {
@@ -274,8 +328,8 @@ fn a_renewal_takes_in_what_came_since_and_only_when_it_is_due() {
     let seat = network.seat(0);
     archive(&network, &seat, key, &tsa, NOW);
     let first = std::fs::read(folder(&seat, key).file(ARCHIVE)).unwrap();
-    let again = begin(&network, &seat, key, Renew::WhenDue).unwrap();
-    let Begun::Ended {
+    let again = look(&network, &seat, key, &asked(&network, Renew::WhenDue));
+    let Look::Ended {
         archived,
         due,
         until,
@@ -337,11 +391,178 @@ fn nobody_stamps_anew_what_is_damaged() {
     let mut bytes = std::fs::read(&path).unwrap();
     bytes[200] ^= 1;
     std::fs::write(&path, &bytes).unwrap();
-    let fault = begin(&network, &seat, key, Renew::Now)
-        .map(drop)
-        .unwrap_err();
+    let fault = begin(&network, &seat, key).map(drop).unwrap_err();
     assert!(fault.is_damage(), "{fault:?}");
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_time_stamp_that_is_none_is_damage() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    let seat = network.seat(0);
+    let elsewhere = tsa.token(b"another manifest", NOW);
+    for token in [&b"none"[..], &elsewhere] {
+        let unfinished = begin(&network, &seat, key).unwrap();
+        write::finish(unfinished.unstamped, token).unwrap();
+        let path = folder(&seat, key).file(ARCHIVE);
+        let bytes = std::fs::read(&path).unwrap();
+        for renew in [Renew::WhenDue, Renew::Now] {
+            let asked = asked(&network, renew);
+            let context = network.context(&seat);
+            let making = Making::new(seat.agency.home(), &context, key, &asked);
+            let fault = making.look().unwrap_err();
+            assert!(matches!(fault, ArchiveFault::Token { .. }), "{fault:?}");
+            assert!(fault.is_damage());
+        }
+        assert!(begin(&network, &seat, key).is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        std::fs::remove_file(&path).unwrap();
+    }
+}
+
+#[test]
+fn a_container_that_changed_on_the_disk_is_not_stamped() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    for side in 0..2 {
+        let seat = network.seat(side);
+        let path = folder(&seat, key).file(CONTAINER);
+        let mut bytes = std::fs::read(&path).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, &bytes).unwrap();
+        let fault = begin(&network, &seat, key).map(drop).unwrap_err();
+        assert!(matches!(fault, ArchiveFault::Content { .. }), "{fault:?}");
+        assert!(fault.is_damage());
+        assert!(!folder(&seat, key).has(ARCHIVE), "side {side}");
+        assert_eq!(unfinished(&seat, key), [""; 0]);
+    }
+}
+
+#[test]
+fn either_file_can_be_lost_without_the_document() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    let seat = network.seat(0);
+    let folder = folder(&seat, key);
+    let container = std::fs::read(folder.file(CONTAINER)).unwrap();
+    archive(&network, &seat, key, &tsa, NOW);
+    std::fs::remove_file(folder.file(CONTAINER)).unwrap();
+    let looked = look(&network, &seat, key, &asked(&network, Renew::Now));
+    assert!(matches!(looked, Look::ToStamp { earlier: Some(_) }));
+    archive(&network, &seat, key, &tsa, NOW + DAY);
+    let mut archive = opened(&seat, key);
+    assert_eq!(archive.layers().len(), 2);
+    assert_eq!(archive.read(CONTAINER, 1 << 20).unwrap(), container);
+    std::fs::remove_file(folder.file(ARCHIVE)).unwrap();
+    let looked = look(&network, &seat, key, &asked(&network, Renew::WhenDue));
+    let nothing = matches!(
+        looked,
+        Look::Ended {
+            archived: Archived::Nothing,
+            ..
+        }
+    );
+    assert!(nothing, "{looked:?}");
+}
+
+/// Statuses by the recipient under the sender's document, newest last.
+fn say_statuses(network: &Network, seats: (&Seat, &AgencyKeys), key: EnvelopeKey, count: u64) {
+    let (seat, keys) = seats;
+    let folder = folder(seat, key);
+    for number in 0..count {
+        let status = Status::new(
+            network.directory.head().network,
+            keys.signer(&network.directory, crate::testing::now()),
+            crate::testing::now(),
+            reference(seat, key),
+            crate::testing::code("H49.13"),
+            BusinessStatus::Arrived,
+        );
+        let signed = crate::testing::sign(&keys.statement, status.to_bytes());
+        let stem = format!("{:012}-01-H49.14", 20 + number);
+        folder
+            .file_statement("status", &stem, &signed, &[])
+            .unwrap();
+    }
+}
+
+#[test]
+fn what_has_no_room_is_left_out_oldest_statuses_first() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    let keys = AgencyKeys::load(network.seat(1).agency.home(), &Keyring::default()).unwrap();
+    let seat = network.seat(0);
+    archive(&network, &seat, key, &tsa, NOW);
+    let base = opened(&seat, key).files().count();
+    std::fs::remove_file(folder(&seat, key).file(ARCHIVE)).unwrap();
+    say_statuses(&network, (&seat, &keys), key, 5);
+    // Manifest, token and `mimetype`, and two statuses.
+    let narrow = |more: usize| Asked {
+        most_entries: base + 3 + more,
+        ..asked(&network, Renew::Now)
+    };
+    let left = archive_as(&network, &seat, key, (&tsa, NOW), &narrow(4));
+    assert_eq!(left, 3);
+    let inside = names(&seat, key);
+    let has = |number: u64| inside.contains(&format!("status/{number:012}-01-H49.14.json"));
+    assert_eq!(
+        [20, 21, 22, 23, 24].map(has),
+        [false, false, false, true, true]
+    );
+    assert!(
+        inside.iter().any(|name| name.starts_with("evidence/")),
+        "{inside:?}"
+    );
+    assert!(inside.contains(&"acceptance.json".to_owned()), "{inside:?}");
+    // More room later, more statuses; a renewal takes some for itself.
+    let left = archive_as(&network, &seat, key, (&tsa, NOW + DAY), &narrow(4 + 3 + 2));
+    assert_eq!(left, 2);
+    let left = archive_as(
+        &network,
+        &seat,
+        key,
+        (&tsa, NOW + DAY),
+        &asked(&network, Renew::Now),
+    );
+    assert_eq!(left, 0);
+}
+
+#[test]
+fn a_renewal_brings_the_entries_that_later_statements_need() {
+    let (mut network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    {
+        let seat = network.seat(0);
+        archive(&network, &seat, key, &tsa, NOW);
+    }
+    let keys = network.renew_keys(1);
+    let seat = network.seat(0);
+    say_statuses(&network, (&seat, &keys), key, 1);
+    let entries = |seat: &Seat| {
+        let names = names(seat, key);
+        let of = format!("directory/{}", keys.id);
+        names.iter().filter(|name| name.starts_with(&of)).count()
+    };
+    assert_eq!(entries(&seat), 1);
+    archive(&network, &seat, key, &tsa, NOW + DAY);
+    assert_eq!(entries(&seat), 2);
+    let bytes = std::fs::read(folder(&seat, key).file(ARCHIVE)).unwrap();
+    let judgement = judge(&network, &tsa, &bytes);
+    let report = &judgement.document.report;
+    let about = |name| report.checks.iter().filter(move |check| check.name == name);
+    let outcomes: Vec<_> = about(CheckName::ArchiveStatements)
+        .map(|check| check.outcome)
+        .collect();
+    assert_eq!(
+        outcomes,
+        [consign_verify::CheckOutcome::Passed],
+        "{report:?}"
+    );
+    // Nothing has changed since.
+    archive(&network, &seat, key, &tsa, NOW + 2 * DAY);
+    assert_eq!(entries(&seat), 2);
 }
 
 #[tokio::test]
@@ -353,7 +574,11 @@ async fn without_a_time_stamp_it_waits_and_nothing_is_left() {
     let desk = Arc::clone(&office.desks()[0]);
     let agency = desk.id();
     let row = ArchiveRow { agency, key };
-    let fault = super::archive(&office, &desk, row, Renew::WhenDue).await;
+    put_lists(&network, 0);
+    // It would be seen if the document were read for nothing.
+    let container = Folder::new(desk.agency.home().archive_entry(key)).file(CONTAINER);
+    std::fs::write(container, b"not what was sent").unwrap();
+    let fault = super::archive(&office, &desk, row, Wish::BY_ITSELF).await;
     assert!(matches!(fault, Err(ArchiveFault::Stamp(_))), "{fault:?}");
     let folder = Folder::new(desk.agency.home().archive_entry(key));
     assert!(!folder.has(ARCHIVE));
@@ -370,5 +595,135 @@ async fn without_a_time_stamp_it_waits_and_nothing_is_left() {
         Some(row)
     );
     // The authority's standing is said where it is asked.
-    assert_eq!(office.archiving.fault(), None);
+    assert_eq!(office.index.archive_reason().unwrap(), None);
+}
+
+/// What the hub gives with the directory.
+fn put_lists(network: &Network, node: usize) {
+    let from = network.authority().join("trust/crl");
+    crate::testing::copy(&from, &network.node(node).trust_dir().join("crl"));
+}
+
+#[tokio::test]
+async fn without_revocation_lists_it_waits_visibly_and_not_for_ever() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    let office = network.office(0);
+    office.stamps.hub_is_down();
+    let desk = Arc::clone(&office.desks()[0]);
+    let agency = desk.id();
+    let row = ArchiveRow { agency, key };
+    let by_itself = || super::archive(&office, &desk, row, Wish::BY_ITSELF);
+    let done = by_itself().await.unwrap();
+    assert_eq!(done.archived, Archived::AwaitsLists);
+    let reason = office.index.archive_reason().unwrap().unwrap();
+    assert!(reason.reason.contains("revocation lists"), "{reason:?}");
+    assert_eq!(office.index.first_due_archive(office.now()).unwrap(), None);
+    let due = Some(office.now());
+    let rows = |waiting| office.index.archives(agency, due, waiting).unwrap();
+    assert_eq!((rows(false), rows(true)), (vec![], vec![row]));
+    // By command it goes without: nothing is missing but a time-stamp.
+    let now = Wish {
+        renew: Renew::WhenDue,
+        await_lists: false,
+    };
+    let fault = super::archive(&office, &desk, row, now).await;
+    assert!(matches!(fault, Err(ArchiveFault::Stamp(_))), "{fault:?}");
+    // And after a week.
+    let long_ago = crate::testing::now().minus_seconds(super::LISTS_SECONDS);
+    office.index.set_archive(row, None, long_ago);
+    office.index.await_lists(row, (long_ago, long_ago), "waits");
+    let fault = by_itself().await;
+    assert!(matches!(fault, Err(ArchiveFault::Stamp(_))), "{fault:?}");
+    // Or when they come.
+    office.index.set_archive(row, None, office.now());
+    assert_eq!(by_itself().await.unwrap().archived, Archived::AwaitsLists);
+    put_lists(&network, 0);
+    let fault = by_itself().await;
+    assert!(matches!(fault, Err(ArchiveFault::Stamp(_))), "{fault:?}");
+}
+
+#[tokio::test]
+async fn it_rests_where_the_index_cannot_be_written() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    {
+        let seat = network.seat(0);
+        archive(&network, &seat, key, &tsa, NOW);
+    }
+    let office = network.office(0);
+    office.index.read_only(true);
+    assert_eq!(super::next(&office).await, super::LOOK);
+    office.index.read_only(false);
+    assert_eq!(super::next(&office).await, Duration::ZERO);
+    assert_eq!(office.index.first_due_archive(office.now()).unwrap(), None);
+}
+
+#[tokio::test]
+async fn faults_are_said_until_each_is_mended() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    put_lists(&network, 0);
+    let office = network.office(0);
+    let desk = Arc::clone(&office.desks()[0]);
+    let agency = desk.id();
+    let path = Folder::new(desk.agency.home().archive_entry(key)).file(ARCHIVE);
+    std::fs::write(&path, b"no archive").unwrap();
+    assert_eq!(super::next(&office).await, super::LOOK);
+    let other = EnvelopeKey {
+        id: envelope_id(9),
+        ..key
+    };
+    office.index.to_archive(agency, other);
+    let row = ArchiveRow { agency, key: other };
+    assert!(office.index.set_archive(row, None, office.now()));
+    let said = office.index.archive_reason().unwrap().unwrap();
+    assert_eq!((said.key, said.others), (key, 0));
+    assert!(said.reason.contains("restore it from a backup"), "{said:?}");
+    let row = ArchiveRow { agency, key };
+    assert!(office.index.set_archive(row, None, office.now()));
+    assert_eq!(office.index.archive_reason().unwrap(), None);
+}
+
+#[test]
+fn an_archive_gets_another_time_stamp_only_where_that_serves() {
+    let network = Network::new();
+    let office = network.office(0);
+    let at = |days: u64| crate::testing::now().plus_seconds(days * DAY);
+    let standing = |digest| write::Standing {
+        time: at(0),
+        until: at(400),
+        digest,
+    };
+    let same = standing(office.config.archive.digest);
+    let older = standing(DigestAlgorithm::Sha512);
+    let serves = |renew, earlier, until| super::serves(&office, renew, earlier, at(until));
+    for renew in [Renew::WhenDue, Renew::All] {
+        assert!(!serves(renew, same, 400));
+        assert!(serves(renew, same, 401));
+    }
+    assert!(serves(Renew::All, older, 400));
+    assert!(!serves(Renew::WhenDue, older, 400));
+    assert!(serves(Renew::Now, same, 400));
+}
+
+#[test]
+fn an_agency_that_is_moved_is_renewed_where_it_went() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    let (old, new) = (network.node(0), network.node(2));
+    let (agency, home) = {
+        let seat = network.seat(0);
+        archive(&network, &seat, key, &tsa, NOW);
+        (seat.id(), seat.agency.home().clone())
+    };
+    drop(network.seat(2));
+    let name = home.path().file_name().unwrap();
+    std::fs::rename(home.path(), new.agencies_dir().join(name)).unwrap();
+    let first_due = |node: &NodeDirectory| {
+        let index = Index::open(node).unwrap();
+        index.first_due_archive(crate::testing::now()).unwrap()
+    };
+    assert_eq!(first_due(old), None);
+    assert_eq!(first_due(new), Some(ArchiveRow { agency, key }));
 }

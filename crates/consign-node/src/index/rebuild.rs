@@ -1,11 +1,13 @@
-//! Building the index anew from the files.
+//! Building the index anew from the files, all of it or what belongs to one agency.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use consign_domain::AgencyId;
 use consign_runtime::files::{self, Action};
 use rusqlite::Connection;
+use tracing::info;
 
 use super::documents::{put_received, put_sent};
 use super::{IndexError, SCHEMA};
@@ -36,16 +38,10 @@ pub fn reindex(
     let path = directory.index_file();
     let new = beside(&path, ".new");
     durable::remove(&new)?;
+    let homes = homes(directory)?;
     let mut folders: Vec<(AgencyId, PathBuf)> = Vec::new();
-    match directory.agencies() {
-        Ok(homes) => {
-            for home in homes {
-                collect(&home, &mut folders)?;
-            }
-        }
-        // A node that was not initialised has an empty index.
-        Err(NodeError::Missing { .. }) => {}
-        Err(fault) => return Err(fault.into()),
+    for home in &homes {
+        collect(home, &mut folders)?;
     }
     let total = u64::try_from(folders.len()).unwrap_or(u64::MAX);
     let mut connection = Connection::open(&new)?;
@@ -54,20 +50,105 @@ pub fn reindex(
     connection.pragma_update(None, "synchronous", "OFF")?;
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
+    for home in &homes {
+        put_agency(&transaction, home.id())?;
+    }
     for (done, (agency, folder)) in (0..).zip(folders) {
         progress(ReindexProgress { done, total });
-        let folder = Folder::new(folder);
-        if folder.has(COMPOSE) {
-            put_sent(&transaction, agency, &folder)?;
-        } else {
-            put_received(&transaction, agency, &folder)?;
-        }
+        put_folder(&transaction, agency, folder)?;
     }
     transaction.commit()?;
     connection.close().map_err(|(_, fault)| fault)?;
     put_in_place(&new, &path)?;
     progress(ReindexProgress { done: total, total });
     Ok(total)
+}
+
+/// Takes out what belongs to agencies that are not here any more, and reads in those that came:
+/// an agency is moved from node to node with its folder.
+///
+/// # Errors
+/// [`IndexError`]; the index is then as it was.
+pub(super) fn settle(
+    connection: &mut Connection,
+    directory: &NodeDirectory,
+) -> Result<(), IndexError> {
+    let mut come: BTreeMap<String, AgencyHome> = homes(directory)?
+        .into_iter()
+        .map(|home| (home.id().to_string(), home))
+        .collect();
+    let mut gone = known_agencies(connection)?;
+    gone.retain(|agency| come.remove(agency).is_none());
+    if gone.is_empty() && come.is_empty() {
+        return Ok(());
+    }
+    let transaction = connection.transaction()?;
+    for agency in &gone {
+        info!(
+            agency,
+            "the agency was moved away: its documents leave the index"
+        );
+        forget(&transaction, agency)?;
+    }
+    for home in come.values() {
+        info!(agency = %home.id(), "the agency is new here: its documents enter the index");
+        let mut folders = Vec::new();
+        collect(home, &mut folders)?;
+        for (agency, folder) in folders {
+            put_folder(&transaction, agency, folder)?;
+        }
+        put_agency(&transaction, home.id())?;
+    }
+    transaction.commit()?;
+    Ok(())
+}
+
+/// The agencies of a node; none of one that was not initialised.
+fn homes(directory: &NodeDirectory) -> Result<Vec<AgencyHome>, NodeError> {
+    match directory.agencies() {
+        Err(NodeError::Missing { .. }) => Ok(Vec::new()),
+        homes => homes,
+    }
+}
+
+fn known_agencies(connection: &Connection) -> Result<Vec<String>, IndexError> {
+    let mut statement = connection.prepare("SELECT agency FROM agencies")?;
+    let rows = statement.query_map([], |row| row.get(0))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn put_agency(connection: &Connection, agency: AgencyId) -> Result<(), IndexError> {
+    let text = agency.to_string();
+    connection.execute("INSERT OR IGNORE INTO agencies VALUES (?1)", [text])?;
+    Ok(())
+}
+
+fn put_folder(
+    connection: &Connection,
+    agency: AgencyId,
+    folder: PathBuf,
+) -> Result<(), IndexError> {
+    let folder = Folder::new(folder);
+    if folder.has(COMPOSE) {
+        put_sent(connection, agency, &folder)
+    } else {
+        put_received(connection, agency, &folder)
+    }
+}
+
+fn forget(connection: &Connection, agency: &str) -> Result<(), IndexError> {
+    for change in [
+        "DELETE FROM search WHERE rowid IN (SELECT id FROM documents WHERE agency = ?1)",
+        "DELETE FROM documents WHERE agency = ?1",
+        "DELETE FROM archives WHERE agency = ?1",
+        "DELETE FROM received WHERE agency = ?1",
+        "DELETE FROM recipients WHERE agency = ?1",
+        "DELETE FROM sent WHERE agency = ?1",
+        "DELETE FROM agencies WHERE agency = ?1",
+    ] {
+        connection.execute(change, [agency])?;
+    }
+    Ok(())
 }
 
 fn put_in_place(new: &Path, path: &Path) -> Result<(), IndexError> {

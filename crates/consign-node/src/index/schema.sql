@@ -51,6 +51,11 @@ CREATE TABLE received (
     PRIMARY KEY (agency, sequence)
 ) WITHOUT ROWID;
 
+-- Whose documents are in the other tables.
+CREATE TABLE agencies (
+    agency TEXT PRIMARY KEY
+) WITHOUT ROWID;
+
 -- The long-term archives of documents that are final.
 CREATE TABLE archives (
     agency TEXT NOT NULL,
@@ -60,9 +65,14 @@ CREATE TABLE archives (
     until INTEGER NOT NULL,
     -- When it is to be looked at.
     due INTEGER NOT NULL,
+    -- Since when it waits for revocation lists, in seconds since 1970; 0: it does not.
+    waits INTEGER NOT NULL,
+    -- Why it was not archived or renewed when it was looked at last; empty otherwise.
+    reason TEXT NOT NULL,
     PRIMARY KEY (agency, sender, envelope)
 ) WITHOUT ROWID;
 CREATE INDEX archives_due ON archives (due);
+CREATE INDEX archives_reason ON archives (due) WHERE reason <> '';
 
 -- What ids, symbols and search lead to: a row of either list.
 CREATE TABLE documents (
@@ -85,4 +95,4 @@ CREATE INDEX documents_symbol ON documents (agency, number, notation);
 -- The text is folded before it comes here, so the tokenizer need not.
 CREATE VIRTUAL TABLE search USING fts5 (text, tokenize = 'unicode61 remove_diacritics 0');
 
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;

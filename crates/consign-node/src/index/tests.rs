@@ -185,3 +185,26 @@ fn a_document_is_found_by_the_beginning_of_an_id() {
     let other = network.seat(0);
     assert!(other.index.find(seat.id(), &row.document_id).is_err());
 }
+
+/// An agency is moved from node to node with its folder, and its documents with it.
+#[test]
+fn an_agency_that_is_moved_takes_its_rows_with_it() {
+    let network = Network::new();
+    traffic(&network);
+    let (old, new) = (network.node(0), network.node(2));
+    let home = old.agencies().unwrap().remove(0);
+    let before = dump(&network.seat(0).index);
+    assert!(!before.is_empty());
+    drop(network.seat(2));
+    let name = home.path().file_name().unwrap();
+    std::fs::rename(home.path(), new.agencies_dir().join(name)).unwrap();
+    let index = Index::open(old).unwrap();
+    assert_eq!(dump(&index), [""; 0], "nothing of it is left");
+    // Once more changes nothing.
+    for _ in 0..2 {
+        let index = Index::open(new).unwrap();
+        let mut here = dump(&index);
+        here.retain(|line| before.contains(line));
+        assert_eq!(here, before, "all of it is there");
+    }
+}

@@ -1,7 +1,7 @@
 //! What goes into the index: always what the files of one envelope say.
 
 use consign_domain::statement::Evidence;
-use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, Timestamp};
+use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, ErrorCode, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{put_received, put_sent, set_status, text};
@@ -245,12 +245,12 @@ impl Index {
         Batch { index: self }
     }
 
-    /// Runs one change, whole or not at all; a failure is logged here.
+    /// Runs one change, whole or not at all; a failure is logged here. Says whether it was made.
     pub(super) fn write(
         &self,
         what: &'static str,
         change: impl FnOnce(&Connection) -> Result<(), IndexError>,
-    ) {
+    ) -> bool {
         let mut connection = self.connection();
         let run = || -> Result<(), IndexError> {
             let savepoint = connection.savepoint()?;
@@ -258,10 +258,12 @@ impl Index {
             savepoint.commit()?;
             Ok(())
         };
-        if let Err(fault) = run() {
-            let fault: &dyn std::error::Error = &fault;
+        let made = run();
+        if let Err(fault) = &made {
+            let fault: &dyn std::error::Error = fault;
             tracing::warn!(what, fault, "the index lags behind the files");
         }
+        made.is_ok()
     }
 }
 

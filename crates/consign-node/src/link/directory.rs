@@ -14,6 +14,7 @@ mod offer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use consign_domain::{DirectoryVersion, ErrorCode, Timestamp};
@@ -123,6 +124,8 @@ pub struct Keeper {
     trust: TrustStore,
     path: PathBuf,
     lists: RevocationLists,
+    /// The lists are to be asked for though no version is newer.
+    lists_wanted: AtomicBool,
     newest: watch::Sender<Arc<Directory>>,
     /// One at a time asks the hub or stores.
     turn: Mutex<()>,
@@ -135,15 +138,23 @@ impl Keeper {
             trust,
             path,
             lists: RevocationLists::default(),
+            lists_wanted: AtomicBool::new(false),
             newest: watch::Sender::new(Arc::new(newest)),
             turn: Mutex::new(()),
         }
     }
 
-    /// Keeps the revocation lists that come with a version, too.
-    pub(crate) fn keeping(mut self, lists: RevocationLists) -> Self {
+    /// Keeps the revocation lists that come with a version, too. Where none are here that cover
+    /// `now`, the hub is asked for them once: a bundle brings the newest version without them.
+    pub(crate) fn keeping(mut self, lists: RevocationLists, now: Timestamp) -> Self {
+        self.lists_wanted = AtomicBool::new(!lists.cover(now));
         self.lists = lists;
         self
+    }
+
+    /// Whether revocation lists are here that answer for a time. Blocks.
+    pub(crate) fn lists_cover(&self, at: Timestamp) -> bool {
+        self.lists.cover(at)
     }
 
     /// What is believed without the directory.
@@ -182,7 +193,7 @@ impl Keeper {
         hub: &mut HubClient<Channel>,
     ) -> Result<bool, DirectoryRefusal> {
         let _turn = self.turn.lock().await;
-        match self.ask(hub, Some(Known::from(&*self.newest()))).await {
+        let is_newer = match self.ask(hub, Some(Known::from(&*self.newest()))).await {
             // Ours and the hub's changes do not go together; the whole tells what is wrong.
             Err(
                 refusal @ (DirectoryRefusal::Unverified { .. } | DirectoryRefusal::Changes { .. }),
@@ -191,7 +202,13 @@ impl Keeper {
                 self.ask(hub, None).await
             }
             answer => answer,
+        }?;
+        // A newer version brought them.
+        if !is_newer && self.lists_wanted.load(Ordering::Relaxed) {
+            self.ask(hub, None).await?;
         }
+        self.lists_wanted.store(false, Ordering::Relaxed);
+        Ok(is_newer)
     }
 
     async fn ask(
@@ -232,6 +249,7 @@ impl Keeper {
             return Err(refusal.into());
         }
         if offered.version() == here.version() {
+            self.lists.keep(&offer.lists);
             return Ok(false);
         }
         directory_files::publish(&self.path, &offered)

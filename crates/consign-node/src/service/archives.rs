@@ -8,9 +8,9 @@ use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::{index_status, select};
-use crate::archiving::{self, ArchiveFault, Archived, Renew};
+use crate::archiving::{self, ArchiveFault, Archived, Renew, Wish};
 use crate::config::StampSource;
-use crate::folder::{ARCHIVE, Folder};
+use crate::folder::Folder;
 use crate::index::{ArchiveRow, DocumentRow};
 use crate::office::{Desk, Office, blocking};
 
@@ -47,7 +47,7 @@ pub(super) async fn choose(
                 rows.push(ArchiveRow { agency, key });
             } else {
                 let due = (!request.all).then_some(now);
-                rows.extend(office.index.archives(agency, due)?);
+                rows.extend(office.index.archives(agency, due, request.now)?);
             }
         }
         Ok(rows)
@@ -63,10 +63,15 @@ pub(super) async fn renew(
     views: &Views,
 ) {
     let total = rows.len() as u64;
-    let renew = if request.all || !request.id.is_empty() {
-        Renew::Now
-    } else {
-        Renew::WhenDue
+    let wish = Wish {
+        renew: if request.all {
+            Renew::All
+        } else if request.id.is_empty() {
+            Renew::WhenDue
+        } else {
+            Renew::Now
+        },
+        await_lists: !request.now,
     };
     for (row, done) in rows.into_iter().zip(1..) {
         let Some(desk) = office.desk(row.agency) else {
@@ -82,15 +87,10 @@ pub(super) async fn renew(
             ..v1::ArchiveView::default()
         };
         let is_asked = if request.dry_run {
-            let would = if folder.has(ARCHIVE) {
-                "would-renew"
-            } else {
-                "would-archive"
-            };
-            would.clone_into(&mut view.outcome);
+            foretell(office, desk, row, wish, &mut view).await;
             false
         } else {
-            carry_out(office, desk, row, renew, &mut view).await
+            carry_out(office, desk, row, wish, &mut view).await
         };
         if views.send(Ok(view)).await.is_err() {
             return;
@@ -106,24 +106,55 @@ async fn carry_out(
     office: &Arc<Office>,
     desk: &Arc<Desk>,
     row: ArchiveRow,
-    renew: Renew,
+    wish: Wish,
     view: &mut v1::ArchiveView,
 ) -> bool {
-    let result = archiving::archive(office, desk, row, renew).await;
-    let (outcome, until) = match &result {
-        Ok(Archived::Made { until }) => ("archived", Some(*until)),
-        Ok(Archived::Renewed { until }) => ("renewed", Some(*until)),
-        Ok(Archived::NotDue) => ("not-due", None),
-        Ok(Archived::NoLonger) => ("no-longer", None),
-        Ok(Archived::NotYet) => ("not-yet", None),
-        Ok(Archived::Nothing) => ("nothing", None),
-        Err(_) => ("failed", None),
+    match archiving::archive(office, desk, row, wish).await {
+        Ok(done) => {
+            say(done.archived, view);
+            view.reason = done.lacks();
+            !view.until.is_empty()
+        }
+        Err(fault) => {
+            fail(&fault, view);
+            matches!(fault, ArchiveFault::Stamp(_))
+        }
+    }
+}
+
+/// The same without doing it.
+async fn foretell(
+    office: &Arc<Office>,
+    desk: &Arc<Desk>,
+    row: ArchiveRow,
+    wish: Wish,
+    view: &mut v1::ArchiveView,
+) {
+    match archiving::would(office, desk, row, wish).await {
+        Ok(Ok(true)) => "would-renew".clone_into(&mut view.outcome),
+        Ok(Ok(false)) => "would-archive".clone_into(&mut view.outcome),
+        Ok(Err(archived)) => say(archived, view),
+        Err(fault) => fail(&fault, view),
+    }
+}
+
+fn say(archived: Archived, view: &mut v1::ArchiveView) {
+    let outcome = match archived {
+        Archived::Made { .. } => "archived",
+        Archived::Renewed { .. } => "renewed",
+        Archived::NotDue => "not-due",
+        Archived::NoLonger => "no-longer",
+        Archived::NotYet => "not-yet",
+        Archived::AwaitsLists => "awaits-lists",
+        Archived::Nothing => "nothing",
     };
     outcome.clone_into(&mut view.outcome);
-    view.until = until.map_or_else(String::new, |until| until.to_string());
-    view.reason = result
-        .as_ref()
-        .err()
-        .map_or_else(String::new, ArchiveFault::words);
-    until.is_some() || matches!(result, Err(ArchiveFault::Stamp(_)))
+    if let Archived::Made { until } | Archived::Renewed { until } = archived {
+        view.until = until.to_string();
+    }
+}
+
+fn fail(fault: &ArchiveFault, view: &mut v1::ArchiveView) {
+    "failed".clone_into(&mut view.outcome);
+    view.reason = fault.words();
 }

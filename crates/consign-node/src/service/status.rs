@@ -6,6 +6,7 @@ use consign_domain::Digest;
 use consign_proto::v1;
 
 use super::select;
+use crate::index::ArchiveReason;
 use crate::office::{Desk, Office, blocking};
 
 /// Connection, queues, clock and directory.
@@ -22,6 +23,8 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
         (cause.code.to_string(), cause.text)
     });
     let (until, why) = office.stamps.standing();
+    let index = Arc::clone(&office.index);
+    let unarchived = blocking(move || index.archive_reason().unwrap_or_default()).await;
     let hub = link.hub.and_then(|hub| directory.hub(hub));
     v1::StatusReply {
         node: office.directory.root().display().to_string(),
@@ -41,7 +44,19 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
         time_stamps: office.stamps.source(),
         time_stamps_until: until.map_or_else(String::new, |at| at.to_string()),
         time_stamps_reason: why.unwrap_or_default(),
-        archive_reason: office.archiving.fault().unwrap_or_default(),
+        archive_reason: unarchived.as_ref().map_or_else(String::new, in_words),
+    }
+}
+
+fn in_words(unarchived: &ArchiveReason) -> String {
+    let ArchiveReason {
+        key,
+        reason,
+        others,
+    } = unarchived;
+    match others {
+        0 => format!("{key}: {reason}"),
+        others => format!("{key}: {reason} (and {others} others)"),
     }
 }
 

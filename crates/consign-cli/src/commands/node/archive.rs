@@ -25,11 +25,14 @@ pub(crate) enum Archive {
   consign node archive renew --node DIR                   what is due, as the node does by itself
   consign node archive renew 0198f2c4-7d1e-7 --node DIR   one document, now
   consign node archive renew --all --dry-run --node DIR   say what would be done
-  consign node archive renew --all --node DIR             every archive, now
+  consign node archive renew --all --node DIR             every archive that it serves
+  consign node archive renew --now --node DIR             also what waits for revocation lists
 
 A time-stamp ends with the certificate of its authority. The node adds another one in time by itself;
 this is for when you do not want to wait, or set archive.digest to another algorithm in node.toml and
-want all archives to have it. The documents in the archives are never touched.")]
+want all archives to have it. An archive has room for 64 time-stamps: --all passes over those that have
+the digest already, unless the authority's certificate ends later by now. The documents in the archives
+are never touched.")]
 pub(crate) struct Renew {
     /// One document: the id of the envelope or the document, or its first 8 characters or more
     #[arg(value_name = "ID", conflicts_with = "all")]
@@ -37,6 +40,9 @@ pub(crate) struct Renew {
     /// Every archive, also those that are not due
     #[arg(long)]
     all: bool,
+    /// Do not wait for revocation lists: without them the roots are not enough to judge an archive
+    #[arg(long)]
+    now: bool,
     /// Only say what would be done
     #[arg(long)]
     dry_run: bool,
@@ -59,8 +65,8 @@ struct Document {
     agency: String,
     id: String,
     directory: String,
-    /// `archived`, `renewed`, `not-due`, `no-longer`, `not-yet`, `nothing` or `failed`; in a dry
-    /// run `would-archive` or `would-renew`.
+    /// `archived`, `renewed`, `not-due`, `no-longer`, `not-yet`, `awaits-lists`, `nothing` or
+    /// `failed`; in a dry run `would-archive` or `would-renew`.
     outcome: String,
     until: Option<String>,
     reason: Option<String>,
@@ -74,6 +80,7 @@ pub(super) async fn renew(arguments: Renew, output: Output) -> Outcome {
         id: arguments.id.unwrap_or_default(),
         all: arguments.all,
         dry_run: arguments.dry_run,
+        now: arguments.now,
     };
     let mut views = node.renew_archives(request).await?.into_inner();
     let mut answer = Answer {
@@ -113,14 +120,25 @@ pub(super) async fn renew(arguments: Renew, output: Output) -> Outcome {
 /// One document on one line.
 fn sentence(view: &ArchiveView) -> String {
     let more = match view.outcome.as_str() {
-        "archived" | "renewed" => format!("{}, stamped until {}", view.outcome, view.until),
+        "archived" | "renewed" => {
+            let stamped = format!("{}, stamped until {}", view.outcome, view.until);
+            match view.reason.as_str() {
+                "" => stamped,
+                lacks => format!("{stamped}; {lacks}"),
+            }
+        }
         "failed" => format!("failed: {}", view.reason),
         "no-longer" => {
-            "not renewed: the authority's certificate ends no later than the last one".to_owned()
+            "not renewed: the authority's certificate ends no later than that of the newest \
+             time-stamp"
+                .to_owned()
         }
         "not-due" => "not due".to_owned(),
         "not-yet" => "not yet: it waits for the time-stamp of its seal".to_owned(),
-        "nothing" => "nothing to archive: its container never came".to_owned(),
+        "awaits-lists" => {
+            "not yet: it waits for revocation lists; --now archives it without".to_owned()
+        }
+        "nothing" => "nothing to archive: neither container nor archive is there".to_owned(),
         "would-archive" => "would be archived".to_owned(),
         "would-renew" => "would be renewed".to_owned(),
         other => other.to_owned(),

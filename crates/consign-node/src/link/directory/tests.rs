@@ -20,7 +20,7 @@ fn keeper(network: &Network) -> (tempfile::TempDir, Keeper) {
     let first = network.first();
     directory_files::publish(&path, &first).unwrap();
     let lists = RevocationLists::new(path.with_file_name("crl"), &[vec![0]], b"", at(0));
-    let keeper = Keeper::new(network.trust.clone(), path, first).keeping(lists);
+    let keeper = Keeper::new(network.trust.clone(), path, first).keeping(lists, at(0));
     (directory, keeper)
 }
 
@@ -222,4 +222,41 @@ fn only_the_last_few_versions_stay_and_damage_is_not_passed_over() {
     std::fs::write(keeper.path.join("000000000007/entries.jsonl"), b"{}\n").unwrap();
     let fault = directory_files::newest(&keeper.path, &network.trust).unwrap_err();
     assert!(matches!(fault, DirectoryFileError::Unverified { .. }));
+}
+
+/// A bundle brings the newest version without the lists, so they are asked for by themselves.
+#[test]
+fn lists_are_kept_though_the_version_is_here() {
+    let network = crate::testing::Network::new();
+    let node = network.node(0);
+    let chain = std::fs::read(node.tls_certificate_file()).unwrap();
+    let (now, place) = (crate::testing::now(), node.trust_dir().join("crl"));
+    let lists = || RevocationLists::new(place.clone(), network.trust.roots(), &chain, now);
+    let path = node.trust_dir().join("directory");
+    let open = || {
+        let newest = directory_files::newest(&path, &network.trust).unwrap();
+        let keeper = Keeper::new(network.trust.clone(), path.clone(), newest.unwrap());
+        keeper.keeping(lists(), now)
+    };
+    let keeper = open();
+    let is_wanted = |keeper: &Keeper| keeper.lists_wanted.load(Ordering::Relaxed);
+    assert!(is_wanted(&keeper) && !keeper.lists_cover(now));
+    let read = |name: &str| {
+        let list = network.authority().join("trust/crl").join(name);
+        Bytes::from(std::fs::read(list).unwrap())
+    };
+    let offer = Offer {
+        lists: vec![read("root.crl"), read("issuing.crl")],
+        ..whole((
+            network.directory.signed_head().clone(),
+            network.directory.entries().to_vec(),
+        ))
+    };
+    assert!(!keeper.take(offer).unwrap(), "no version is newer");
+    assert!(keeper.lists_cover(now));
+    assert!(
+        !keeper.lists_cover(now.plus_seconds(10 * 366 * 86_400)),
+        "they end"
+    );
+    assert!(!is_wanted(&open()));
 }
