@@ -27,10 +27,7 @@ fn a_document_is_archived_on_both_sides_renewed_and_judged_without_us() -> Resul
     in_scratch("archive", |scratch| {
         scratch.write("letter.pdf", material::pdf("archive"))?;
         let network = Network::found(scratch, README)?;
-        // The lists come with the next version of the directory.
-        scratch
-            .consign("authority publish --dir authority")?
-            .good()?;
+        // Bundles bring the directory alone; the lists come from the hub.
         until("the lists have come", ARRIVAL, || {
             let lists = ["node-a", "node-b"].iter().flat_map(|node| {
                 ["root.crl", "issuing.crl"].map(|name| format!("{node}/trust/crl/{name}"))
@@ -85,6 +82,13 @@ fn a_document_is_archived_on_both_sides_renewed_and_judged_without_us() -> Resul
         passed(scratch, &second, ROOTS)?;
         changed_bytes_are_seen(scratch, &second)?;
         guide_works(scratch, &first)?;
+
+        // Another time-stamp by the same authority and digest would serve nothing.
+        let all = network.ask("node archive renew --all --node node-a")?;
+        ensure!(
+            all["renewed"] == 0 && all["documents"][0]["outcome"] == "no-longer",
+            "{all}"
+        );
 
         // Nothing is due, so nothing is done.
         let due = network.ask("node archive renew --node node-a")?;
