@@ -232,9 +232,13 @@ fn lists_are_kept_though_the_version_is_here() {
     let chain = std::fs::read(node.tls_certificate_file()).unwrap();
     let (now, place) = (crate::testing::now(), node.trust_dir().join("crl"));
     let lists = || RevocationLists::new(place.clone(), network.trust.roots(), &chain, now);
-    let directory = network.directory.clone();
     let path = node.trust_dir().join("directory");
-    let keeper = Keeper::new(network.trust.clone(), path, directory).keeping(lists(), now);
+    let open = || {
+        let newest = directory_files::newest(&path, &network.trust).unwrap();
+        let keeper = Keeper::new(network.trust.clone(), path.clone(), newest.unwrap());
+        keeper.keeping(lists(), now)
+    };
+    let keeper = open();
     let is_wanted = |keeper: &Keeper| keeper.lists_wanted.load(Ordering::Relaxed);
     assert!(is_wanted(&keeper) && !keeper.lists_cover(now));
     let read = |name: &str| {
@@ -254,7 +258,5 @@ fn lists_are_kept_though_the_version_is_here() {
         !keeper.lists_cover(now.plus_seconds(10 * 366 * 86_400)),
         "they end"
     );
-    let newest = network.directory.clone();
-    let again = Keeper::new(network.trust.clone(), keeper.path.clone(), newest);
-    assert!(!is_wanted(&again.keeping(lists(), now)));
+    assert!(!is_wanted(&open()));
 }
