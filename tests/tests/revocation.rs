@@ -228,6 +228,11 @@ fn our_verdicts(scratch: &Scratch, sealed: &Sealed) -> Result<()> {
     ] {
         let verdict = verify(trust, at)?;
         ensure!(verdict["verdict"] == expected, "{trust} at {at}: {verdict}");
+        // The lists beside a directory count, too.
+        let checks = verdict["report"]["checks"].as_array();
+        let mut checks = checks.context("it has checks")?.iter();
+        let by_lists = checks.any(|check| check["name"] == "seal-revocation");
+        ensure!(by_lists, "{trust} at {at}: {verdict}");
     }
     Ok(())
 }

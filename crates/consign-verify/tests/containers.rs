@@ -463,4 +463,8 @@ fn pdf_files_are_known_by_name_type_or_first_bytes_and_bounded_together() {
     );
     let of: Vec<&str> = skipped.of.iter().map(|name| name.as_str()).collect();
     assert_eq!(of, ["plain.txt"]);
+    // Into what cannot be opened nobody looked.
+    let (torn, at) = (Cursor::new(&container[..100]), JudgedAt::Now(now()));
+    let unread = consign_verify::pdf::judge_contained(torn, &trust, &policy(), at);
+    assert!(unread.is_err());
 }

@@ -13,7 +13,7 @@ use consign_pki::cms;
 use consign_pki::issue::{
     AuthorityName, CertificateAuthority, SealSubject, Validity, create_request,
 };
-use consign_pki::seal::{FileSealKey, KeyKind};
+use consign_pki::seal::{FileSealKey, KeyKind, SealSigner as _};
 use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
 use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
 use consign_verify::report::{CheckName, Reason};
@@ -242,15 +242,36 @@ fn an_authority_under_a_root_of_documents_stamps_nothing() {
     assert!(judged(&trust).seals[0].proven_time.is_some());
 }
 
-/// The issuing authority ends before the certificate that it gave.
+/// An authority of others whose certificate lasts until 2040, under one that ends with 2029.
 #[test]
 fn a_stamp_counts_until_the_first_certificate_of_its_path_ends() {
-    let world = World::new();
-    let tsa = authority_until(&world.issuing, 5_000);
+    let mut params = rcgen::CertificateParams::default();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    params.key_usages = vec![rcgen::KeyUsagePurpose::KeyCertSign];
+    params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    params.not_after = rcgen::date_time_ymd(2030, 1, 1);
+    let root_key = rcgen::KeyPair::generate().unwrap();
+    let root = params.self_signed(&root_key).unwrap().der().to_vec();
+    let issuer = rcgen::Issuer::from_params(&params, &root_key);
+    let mut own = rcgen::CertificateParams::default();
+    own.is_ca = rcgen::IsCa::ExplicitNoCa;
+    own.key_usages = vec![rcgen::KeyUsagePurpose::DigitalSignature];
+    own.not_before = rcgen::date_time_ymd(2020, 1, 1);
+    own.not_after = rcgen::date_time_ymd(2040, 1, 1);
+    // Only time-stamping, in a critical extension.
+    let usage = vec![0x30, 10, 6, 8, 0x2b, 6, 1, 5, 5, 7, 3, 8];
+    let mut usage = rcgen::CustomExtension::from_oid_content(&[2, 5, 29, 37], usage);
+    usage.set_criticality(true);
+    own.custom_extensions = vec![usage];
+    let key = FileSealKey::generate(KeyKind::EcdsaP256).unwrap();
+    let public = rcgen::SubjectPublicKeyInfo::from_der(key.public_key_der()).unwrap();
+    let certificate = own.signed_by(&public, &issuer).unwrap().der().to_vec();
+    let tsa = Authority::new(key, certificate, Vec::new(), PLACEHOLDER_POLICY).unwrap();
     let token = token(&tsa, b"stamped", now());
-    let trust = SealTrust::by_roots(world.trust.roots());
+    let roots = [root];
+    let trust = SealTrust::by_roots(&roots);
     let proven = time_stamp::judge(&token, b"stamped", &trust, now()).unwrap();
-    let ends = now().plus_seconds(10 * 365 * DAY);
+    let ends = "2030-01-01T00:00:00Z".parse().unwrap();
     assert_eq!(proven.until, ends);
     let lasting = |at| time_stamp::judge_lasting(&token, b"stamped", &trust, at);
     assert!(lasting(ends).is_ok());

@@ -8,8 +8,9 @@ use std::time::Duration;
 use consign_domain::document::Urgency;
 use consign_domain::{EnvelopeId, Timestamp};
 use consign_pki::issue::{
-    AuthorityName, CertificateAuthority, SealSubject, Validity, create_request,
+    AuthorityName, CertificateAuthority, Revocation, SealSubject, Validity, create_request,
 };
+use consign_pki::path::revocation::RevocationReason;
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::timestamp::{Authority, Failure, Grant, PLACEHOLDER_POLICY, Request, refused};
 use consign_runtime::clock::Clock;
@@ -23,7 +24,7 @@ use super::{StampFault, Stamped, Stamps};
 use crate::config::{StampSource, TimeStamps};
 use crate::folder::CONTAINER;
 use crate::outbox::SentState;
-use crate::revocation_lists::ListsHere;
+use crate::revocation_lists::{ListsHere, RevocationLists};
 use crate::seal::{SealError, Stamp};
 use crate::stamps::{AuthorityAddress, HttpFault};
 use crate::testing::{NOW, Network, cuts, envelope_id, request};
@@ -127,6 +128,10 @@ impl Server {
     }
 
     fn stamps(&self) -> Stamps {
+        self.stamps_with(ListsHere::default())
+    }
+
+    fn stamps_with(&self, lists: ListsHere) -> Stamps {
         let url = format!("http://{}/tsr?one", self.address);
         let settings = TimeStamps {
             source: StampSource::Authority(AuthorityAddress::parse(&url).unwrap()),
@@ -134,7 +139,7 @@ impl Server {
             answer: Duration::from_secs(20),
             roots: None,
         };
-        Stamps::new(settings, Clock::fixed(NOW), ListsHere::default())
+        Stamps::new(settings, Clock::fixed(NOW), lists)
     }
 }
 
@@ -196,6 +201,44 @@ async fn a_stamp_of_an_outside_authority_counts_by_its_own_root_alone() {
     let unknown = stranger.afterwards(SEAL, &network.trust).await.unwrap_err();
     assert!(matches!(unknown, StampFault::Judged(_)), "{unknown:?}");
     assert!(stranger.standing().1.is_some());
+}
+
+/// The list lies in `trust/crl`, where an operator or the directory put it.
+#[tokio::test]
+async fn a_stamp_by_a_key_that_others_have_counts_no_more() {
+    let (network, outside) = (Network::new(), Outside::new());
+    let trust = outside.trust(&network);
+    let revoked = |reason| Revocation {
+        serial: vec![1],
+        at: NOW - 60,
+        reason,
+        invalid_from: None,
+    };
+    let list = |reason| {
+        let list = outside
+            .root
+            .revocation_list(&[revoked(reason)], 1, VALIDITY);
+        let place = tempfile::tempdir().unwrap();
+        std::fs::write(place.path().join("tsa.crl"), list.unwrap()).unwrap();
+        std::fs::write(place.path().join("none.crl"), "not a list").unwrap();
+        let now = Timestamp::from_unix(NOW).unwrap();
+        let kept = RevocationLists::new(place.path().to_owned(), &[], b"", now);
+        assert_eq!(kept.here().now().len(), 1);
+        kept.here().clone()
+    };
+    let lost = list(RevocationReason::KeyCompromise);
+    let authority = outside.authority;
+    let answering = Server::new(move |query: Vec<u8>| {
+        // From before it was revoked, as whoever has the key says.
+        let answer = authority.answer(&query, grant(NOW - 100)).unwrap();
+        std::future::ready(reply(&answer))
+    })
+    .await;
+    let stamps = answering.stamps_with(lost);
+    let refused = stamps.afterwards(SEAL, &trust).await.unwrap_err();
+    assert!(matches!(refused, StampFault::Judged(_)), "{refused:?}");
+    let stamps = answering.stamps_with(ListsHere::default());
+    stamps.afterwards(SEAL, &trust).await.unwrap();
 }
 
 #[tokio::test]

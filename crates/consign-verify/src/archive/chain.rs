@@ -8,8 +8,8 @@ use consign_pki::timestamp::TimeStampError;
 
 use super::ArchiveStamp;
 use crate::container::{JudgedAt, SealTrust};
-use crate::report::{Aspect, Check, CheckName, Evidence, NotChecked, Reason, Report};
-use crate::report::{SubIndication, Why};
+use crate::report::{Aspect, Check, CheckName, CheckOutcome, Evidence, NotChecked};
+use crate::report::{Reason, Report, SubIndication, Why};
 use crate::time_stamp::{self, ProvenTime, TimeStampFault};
 
 const NAME: CheckName = CheckName::ArchiveTimeStamp;
@@ -20,6 +20,31 @@ enum Fault {
     Wrong(Reason, TimeStampFault),
     /// It proves nothing, and why.
     ProvesNothing(Reason, Option<TimeStampFault>, Vec<Evidence>),
+}
+
+impl Fault {
+    /// What is told of it, and what stays undecided where no other time-stamp counts. Where a
+    /// newer one does, that proves all that this one would, and needs it for nothing.
+    fn checks(self, file: &Evidence, known: Timestamp, is_covered: bool) -> (Check, Option<Check>) {
+        let (reason, fault, looked_at) = match self {
+            Self::Wrong(reason, fault) if !is_covered => {
+                let check = Check::failed(NAME, reason, ErrorCode::ContainerDigest);
+                return (check.because(&fault).with(file.clone()), None);
+            }
+            Self::Wrong(reason, fault) => (reason, Some(fault), Vec::new()),
+            Self::ProvesNothing(reason, fault, looked_at) => (reason, fault, looked_at),
+        };
+        let about = |check: Check| {
+            let check = match &fault {
+                Some(fault) => check.because(fault),
+                None => check,
+            };
+            let check = check.with(file.clone()).with_all(looked_at.clone());
+            check.with(Evidence::judged_at(known))
+        };
+        let undecided = about(Check::undecided(NAME, reason));
+        (about(Check::noted(NAME, reason)), Some(undecided))
+    }
 }
 
 /// The time-stamps of an archive, and what they prove.
@@ -59,7 +84,7 @@ pub(super) fn check(
     let mut stamps = Vec::with_capacity(layers.len());
     let mut times = Vec::with_capacity(layers.len());
     let mut proven: Option<Timestamp> = None;
-    let mut first = None;
+    let mut first: Option<Check> = None;
     for layer in layers.iter().rev() {
         let known = proven.unwrap_or(at.time());
         let lists = lists(known);
@@ -91,27 +116,12 @@ pub(super) fn check(
                 stamp.until = Some(until);
                 stamp.authority = Some(counts.authority);
             }
-            // What is newer and counts proves all that this one would, and needs it for nothing.
-            Err(Fault::Wrong(reason, fault)) if proven.is_some() => {
-                let check = Check::noted(NAME, reason).because(&fault);
-                report.push(check.with(file).with(Evidence::judged_at(known)));
-            }
-            Err(Fault::Wrong(reason, fault)) => {
-                report.malformed |= reason.sub_indication() == SubIndication::FormatFailure;
-                let check = Check::failed(NAME, reason, ErrorCode::ContainerDigest);
-                report.push(check.because(&fault).with(file));
-            }
-            Err(Fault::ProvesNothing(reason, fault, looked_at)) => {
-                let about = |check: Check| {
-                    let check = match &fault {
-                        Some(fault) => check.because(fault),
-                        None => check,
-                    };
-                    let check = check.with(file.clone()).with_all(looked_at.clone());
-                    check.with(Evidence::judged_at(known))
-                };
-                report.push(about(Check::noted(NAME, reason)));
-                first.get_or_insert_with(|| about(Check::undecided(NAME, reason)));
+            Err(fault) => {
+                let (check, undecided) = fault.checks(&file, known, proven.is_some());
+                let is_form = check.sub_indication == Some(SubIndication::FormatFailure);
+                report.malformed |= check.outcome == CheckOutcome::Failed && is_form;
+                report.push(check);
+                first = first.or(undecided);
             }
         }
         proven = counts_by.or(proven);

@@ -22,7 +22,7 @@ fn judged(statement: &[u8], signature: &[u8]) -> Answer {
     );
     std::fs::write(&file, statement).unwrap();
     std::fs::write(&beside, signature).unwrap();
-    let at = "2026-11-23T02:30:00Z".parse().unwrap();
+    let at = JudgedAt::Now("2026-11-23T02:30:00Z".parse().unwrap());
     judge(&file, &beside, &trust, at, Language::English).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn a_missing_signature_says_how_to_name_it() {
     let (directory, trust) = roots_alone();
     let file = directory.path().join("said.json");
     std::fs::write(&file, b"{}").unwrap();
-    let at = "2026-11-23T02:30:00Z".parse().unwrap();
+    let at = JudgedAt::Now("2026-11-23T02:30:00Z".parse().unwrap());
     let missing = directory.path().join("said.sig");
     let failure = judge(&file, &missing, &trust, at, Language::English).unwrap_err();
     assert_eq!(failure.code, consign_domain::ErrorCode::NotFound);
