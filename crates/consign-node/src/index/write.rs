@@ -1,7 +1,7 @@
 //! What goes into the index: always what the files of one envelope say.
 
 use consign_domain::statement::Evidence;
-use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, Timestamp};
+use consign_domain::{AgencyCode, AgencyId, EnvelopeId, EnvelopeKey, ErrorCode, Timestamp};
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::documents::{put_received, put_sent, set_status, text};
