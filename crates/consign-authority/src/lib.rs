@@ -50,7 +50,8 @@ pub use error::AuthorityError;
 pub use files::{
     Authority, Enrolment, Founded, Founding, Invitation, InvitationSummary, InviteOptions, Invited,
     Invitee, Known, NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof,
-    RootError, RootUse, init, init_with, inspect, issue, protect, publish, revoke, set_state,
+    RootError, RootList, RootUse, init, init_with, inspect, issue, protect, publish, revoke,
+    set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;

@@ -10,7 +10,7 @@ use consign_pki::path::revocation::RevocationReason;
 use serde::{Deserialize, Serialize};
 
 use crate::error::DamageError;
-use crate::register::{Record, Register};
+use crate::register::{CertificateRecord, Record, Register};
 
 /// Why and since when a party's keys no longer count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,11 +52,24 @@ impl RevocationRecord {
         let invalid = self.invalid_from.unwrap_or(self.at);
         invalid.min(self.at)
     }
+
+    /// Both revocations of one certificate: a compromise outweighs every other reason, and the
+    /// earlier time counts.
+    fn with(self, other: Self) -> Self {
+        let is_graver = other.reason.is_compromise() && !self.reason.is_compromise();
+        let invalid = [self.invalid_from, other.invalid_from];
+        Self {
+            at: self.at.min(other.at),
+            reason: if is_graver { other.reason } else { self.reason },
+            invalid_from: invalid.into_iter().flatten().min(),
+        }
+    }
 }
 
 /// Revokes what of a record still counts; `None` if nothing does. After a compromise that is
-/// also what was replaced or revoked before, as far as it counts from later: whoever has an old
-/// key could say that it was used earlier.
+/// also what was replaced or revoked before: whoever has an old key could say that it was used
+/// earlier. What was revoked for another reason or from later is then listed as compromised, and
+/// from the earlier time.
 pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Option<RevokedParty> {
     let (since, all) = (revocation.since(), revocation.reason.is_compromise());
     let affects = |state: KeyState, validity: &Validity| match state {
@@ -100,16 +113,23 @@ pub(crate) fn revoke(record: &mut Record, revocation: RevocationRecord) -> Optio
         end(&mut key.validity, since);
         statement_keys += 1;
     }
-    let listed = record.certificates.iter_mut();
-    for certificate in listed.filter(|one| revoked.contains(&one.sha256)) {
-        certificate.revoked = Some(revocation);
+    let mut certificates = 0;
+    let mut list = |certificate: &mut CertificateRecord, is_affected: bool| {
+        let both = match certificate.revoked {
+            None if is_affected => revocation,
+            Some(before) if is_affected || all => before.with(revocation),
+            _ => return,
+        };
+        certificates += usize::from(certificate.revoked != Some(both));
+        certificate.revoked = Some(both);
+    };
+    for certificate in &mut record.certificates {
+        let is_affected = revoked.contains(&certificate.sha256);
+        list(certificate, is_affected);
     }
-    let stamping = record.time_stamps.iter_mut();
-    let stamping = stamping.filter(|one| one.revoked.is_none() && one.until > since);
-    let mut certificates = revoked.len();
-    for certificate in stamping {
-        certificate.revoked = Some(revocation);
-        certificates += 1;
+    for certificate in &mut record.time_stamps {
+        let counts = certificate.revoked.is_none() && certificate.until > since;
+        list(certificate, counts);
     }
     (certificates + statement_keys > 0).then_some(RevokedParty {
         since,

@@ -8,7 +8,9 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use consign_authority::{Authority, Founding, NewKeys, PublishOptions, init_with, protect};
+use consign_authority::{
+    Authority, AuthorityError, Founding, NewKeys, PublishOptions, RootList, init_with, protect,
+};
 use consign_domain::Timestamp;
 use consign_keys::{Keyring, SecretSource};
 use consign_runtime::clock::Clock;
@@ -117,4 +119,48 @@ fn keys_under_a_passphrase_serve_whoever_knows_it() {
         let mode = std::fs::metadata(&path).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{key}");
     }
+}
+
+/// The root's list is due, and its key in a token that is in a safe.
+#[test]
+fn a_root_key_that_is_away_keeps_nobody_from_publishing() {
+    let directory = tempfile::tempdir().unwrap();
+    let place = directory.path().join("authority");
+    let founding = Founding {
+        name: "Quảng Ninh".to_owned(),
+        ..Founding::default()
+    };
+    init_with(&place, &founding, &Clock::fixed(now().as_unix())).unwrap();
+    let publish = |days: u64, force: bool| {
+        let options = PublishOptions {
+            force,
+            ..PublishOptions::default()
+        };
+        let at = now().plus_seconds(days * 86_400);
+        let published = Authority::open(&place).unwrap().publish(options, at);
+        published.map(|published| (published.is_new, published.root_list))
+    };
+    let list = || std::fs::read(place.join("trust/crl/root.crl")).unwrap();
+    assert_eq!(publish(0, false).unwrap(), (true, RootList::Signed));
+    let first = list();
+    assert_eq!(publish(20, false).unwrap(), (true, RootList::Stands));
+
+    let (key, safe) = (place.join("keys/root.key"), directory.path().join("safe"));
+    std::fs::rename(&key, &safe).unwrap();
+    let token = place.join("keys/root.toml");
+    let away = format!(
+        "module = \"{}\"\ntoken = \"root\"\n",
+        place.join("driver.so").display()
+    );
+    std::fs::write(&token, away).unwrap();
+    assert_eq!(publish(250, false).unwrap(), (true, RootList::NotSigned));
+    // What is asked for is done, or refused.
+    let refused = publish(251, true).unwrap_err();
+    assert!(matches!(refused, AuthorityError::Keyring(_)), "{refused}");
+    std::fs::remove_file(&token).unwrap();
+    assert_eq!(publish(251, true).unwrap(), (true, RootList::NotSigned));
+    assert_eq!(list(), first);
+    std::fs::rename(&safe, &key).unwrap();
+    assert_eq!(publish(252, true).unwrap(), (true, RootList::Signed));
+    assert_ne!(list(), first);
 }

@@ -257,3 +257,64 @@ fn the_lists_run_out_with_the_head_and_are_made_again_with_it() {
     assert_ne!(std::fs::read(&list).unwrap(), first);
     assert!(openssl_accepts(&ceremony, &seal, days(49)));
 }
+
+/// The reasons in the list of the issuing authority, and the dates of invalidity.
+fn listed(ceremony: &Ceremony) -> (Vec<String>, usize) {
+    let text = Command::new("openssl")
+        .args(["crl", "-inform", "DER", "-noout", "-text", "-in"])
+        .arg(ceremony.dir().join("trust/crl/issuing.crl"))
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&text.stdout).into_owned();
+    let reasons = ["Superseded", "Key Compromise"];
+    let lines = text.lines().map(str::trim);
+    let found = lines.filter(|line| reasons.contains(line));
+    (
+        found.map(str::to_owned).collect(),
+        text.matches("Invalidity Date").count(),
+    )
+}
+
+/// It is found out later that a key which was given up had been stolen.
+#[test]
+fn a_revocation_is_raised_to_a_compromise_of_all_that_was_revoked() {
+    let ceremony = Ceremony::with_hub();
+    let request = node_of(vec![agency("H49.13", None)]);
+    ceremony.issue(&Request::Node(request.clone()));
+    let (hub, sealer) = (PartyCode::service("hub-1").unwrap(), party("H49.13"));
+    let mut authority = Authority::open(&ceremony.dir()).unwrap();
+    let revoke_all = |authority: &mut Authority, options: RevokeOptions, at: Timestamp| {
+        let of_hub = authority.revoke(&hub, options, at).unwrap();
+        let of_node = authority.revoke_node(request.id, options, at).unwrap();
+        let of_agency = authority.revoke(&sealer, options, at).unwrap();
+        [of_hub, of_node, of_agency].map(|revoked| revoked.certificates)
+    };
+    let superseded = revoke_all(&mut authority, SUPERSEDED, days(3));
+    assert_eq!(superseded, [2, 1, 1], "TLS and time-stamps; TLS; the seal");
+    publishes(&mut authority, days(3));
+    assert_eq!(listed(&ceremony), (vec!["Superseded".to_owned(); 4], 0));
+
+    // Since later than they were given up, and then since earlier.
+    let compromise = |from| RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: from,
+    };
+    let raised = revoke_all(&mut authority, compromise(None), days(5));
+    assert_eq!(raised, [2, 1, 1]);
+    publishes(&mut authority, days(5));
+    assert_eq!(listed(&ceremony), (vec!["Key Compromise".to_owned(); 4], 0));
+    let earlier = revoke_all(&mut authority, compromise(Some(days(1))), days(6));
+    assert_eq!(earlier, [2, 1, 1]);
+    publishes(&mut authority, days(6));
+    assert_eq!(listed(&ceremony), (vec!["Key Compromise".to_owned(); 4], 4));
+
+    // A compromise is never made less of.
+    let again = authority.revoke(&hub, SUPERSEDED, days(7));
+    assert!(matches!(again, Err(AuthorityError::NothingToRevoke { .. })));
+}
+
+fn publishes(authority: &mut Authority, at: Timestamp) {
+    let options = consign_authority::PublishOptions::default();
+    assert!(authority.publish(options, at).unwrap().is_new);
+}

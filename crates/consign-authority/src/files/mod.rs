@@ -64,7 +64,7 @@ pub use founding::{Founded, Founding, NewKeys, init, init_with};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
-pub use publishing::{PublishOptions, Published};
+pub use publishing::{PublishOptions, Published, RootList};
 pub use reform::Rename;
 pub use renewal::RenewalProof;
 pub use trust::{RootError, RootUse};

@@ -1,10 +1,13 @@
 //! Publishing: the next version of the directory, and the revocation lists that go with it.
 
+use std::error::Error as _;
 use std::path::PathBuf;
 
 use consign_domain::{DirectoryVersion, Timestamp};
-use consign_pki::issue::Validity;
+use consign_pki::issue::{IssueError, Revocation, Validity};
+use consign_pki::path::revocation as revocation_list;
 use consign_verify::directory::Directory;
+use tracing::warn;
 
 use super::{Authority, damaged, newest_directory, store, versions};
 use crate::ceremony;
@@ -25,6 +28,17 @@ pub struct PublishOptions {
     pub force: bool,
 }
 
+/// What became of the root's revocation list. Its key is kept away for most of the time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RootList {
+    /// It is good for long enough, and nobody asked for a new one.
+    Stands,
+    /// It was signed.
+    Signed,
+    /// It is time for a new one, or one was asked for, and the root's key is not at hand.
+    NotSigned,
+}
+
 /// The directory that stands after publishing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Published {
@@ -38,11 +52,16 @@ pub struct Published {
     pub entries: u64,
     /// Where it lies.
     pub path: PathBuf,
+    /// The root's revocation list.
+    pub root_list: RootList,
 }
 
 impl Authority {
-    /// Publishes the directory, unless the newest version says the same and has more than
-    /// half of its life left. What readers would refuse is never published.
+    /// Publishes the directory, unless the newest version and its lists say the same and it has
+    /// more than half of its life left. What readers would refuse is never published.
+    ///
+    /// A root key that is away keeps nobody from publishing, unless that is forced: its list is
+    /// wanted then.
     ///
     /// # Errors
     /// [`AuthorityError`]; the newest version then still stands.
@@ -54,14 +73,24 @@ impl Authority {
         self.register.check_references()?;
         let before = newest_directory(&self.layout, &self.trust)?;
         let lines = self.register.lines();
+        let revoked = revocation::revoked(&self.register);
+        let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
+        let entries = publication::join(&lines);
         if let Some(before) = &before
             && !options.force
-            && publication::suffices(as_before(before), &publication::join(&lines), now)
+            && publication::suffices(as_before(before), &entries, now)
         {
-            if !self.layout.issuing_list().exists() {
-                self.publish_lists(before, false, now)?;
+            match store::issuing_list(&self.layout)? {
+                Some(list) if says(&list, &revoked) => {
+                    return Ok(self.published(before, false, RootList::Stands));
+                }
+                // The next version has lists that say it.
+                Some(_) => {}
+                None => {
+                    let root_list = self.publish_lists(before, &revoked, false, now)?;
+                    return Ok(self.published(before, false, root_list));
+                }
             }
-            return Ok(self.published(before, false));
         }
         let usual = self.settings.lives.head_days.saturating_mul(DAY);
         let version = publication::sign(
@@ -76,9 +105,9 @@ impl Authority {
             Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
                 .map_err(|source| AuthorityError::Unpublishable { source })?;
         // Before the version: where this is cut short, the same command does all of it again.
-        self.publish_lists(&directory, options.force, now)?;
+        let root_list = self.publish_lists(&directory, &revoked, options.force, now)?;
         versions::write(&self.layout.directory(), directory.version(), &version)?;
-        Ok(self.published(&directory, true))
+        Ok(self.published(&directory, true, root_list))
     }
 
     /// Signs the revocation lists, which have the number of the directory's version. The issuing
@@ -86,20 +115,25 @@ impl Authority {
     fn publish_lists(
         &self,
         directory: &Directory,
+        revoked: &[Revocation],
         force: bool,
         now: Timestamp,
-    ) -> Result<(), AuthorityError> {
+    ) -> Result<RootList, AuthorityError> {
         let validity = Validity {
             not_before: now.as_unix(),
             not_after: directory.head().expires.as_unix(),
         };
         let number = directory.version().value();
-        let revoked = revocation::revoked(&self.register);
-        let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
-        let list = self.issuing.revocation_list(&revoked, number, validity);
+        let list = self.issuing.revocation_list(revoked, number, validity);
         let list = list.map_err(|source| AuthorityError::List { source })?;
         store::keep_list(&self.layout.issuing_list(), &list)?;
-        self.publish_root_list(number, force, now)
+        match self.publish_root_list(number, force, now) {
+            Err(fault) if !force && is_away(&fault) => {
+                warn!(%fault, cause = ?fault.source(), "the root key is not at hand, its revocation list is not signed");
+                Ok(RootList::NotSigned)
+            }
+            done => done,
+        }
     }
 
     /// The root's list is good for longer and leaves a record. It is signed where the root's key
@@ -109,14 +143,14 @@ impl Authority {
         number: u64,
         force: bool,
         now: Timestamp,
-    ) -> Result<(), AuthorityError> {
+    ) -> Result<RootList, AuthorityError> {
         let half = now.plus_seconds(ROOT_LIST_SECONDS / 2);
         let until = store::root_list_until(&self.layout)?;
         if !force && until.is_some_and(|until| until > half) {
-            return Ok(());
+            return Ok(RootList::Stands);
         }
         let Some(root) = store::root_authority(&self.layout, &self.keyring)? else {
-            return Ok(());
+            return Ok(RootList::NotSigned);
         };
         let validity = Validity {
             not_before: now.as_unix(),
@@ -125,10 +159,11 @@ impl Authority {
         let list = root.revocation_list(&[], number, validity);
         let list = list.map_err(|source| AuthorityError::List { source })?;
         ceremony::root_list(&self.layout, &self.settings, &list, number, now)?;
-        store::keep_list(&self.layout.root_list(), &list)
+        store::keep_list(&self.layout.root_list(), &list)?;
+        Ok(RootList::Signed)
     }
 
-    fn published(&self, directory: &Directory, is_new: bool) -> Published {
+    fn published(&self, directory: &Directory, is_new: bool, root_list: RootList) -> Published {
         let version = directory.version();
         Published {
             version,
@@ -136,7 +171,33 @@ impl Authority {
             expires: directory.head().expires,
             entries: directory.head().entries,
             path: versions::place(&self.layout.directory(), version),
+            root_list,
         }
+    }
+}
+
+/// Whether a list says of each certificate what is to be said.
+fn says(list: &[u8], revoked: &[Revocation]) -> bool {
+    let Some(listed) = revocation_list::listed(list) else {
+        return false;
+    };
+    revoked.iter().all(|one| {
+        let since = one.invalid_from.map_or(one.at, |from| from.min(one.at));
+        let serial = revocation_list::significant(&one.serial);
+        listed
+            .get(serial)
+            .is_some_and(|listed| listed.since == since && listed.reason == one.reason)
+    })
+}
+
+/// Whether a key cannot be used for now, in a token or under a passphrase.
+fn is_away(fault: &AuthorityError) -> bool {
+    match fault {
+        AuthorityError::Keyring(_) => true,
+        AuthorityError::List {
+            source: IssueError::Seal(fault),
+        } => fault.is_keepers(),
+        _ => false,
     }
 }
 

@@ -169,6 +169,15 @@ pub(super) fn root_list_until(layout: &Layout) -> Result<Option<Timestamp>, Auth
     }
 }
 
+/// The issuing authority's revocation list, if there is one.
+pub(super) fn issuing_list(layout: &Layout) -> Result<Option<Vec<u8>>, AuthorityError> {
+    match files::read_bounded(&layout.issuing_list(), MAX_REVOCATION_LIST) {
+        Ok(list) => Ok(Some(list)),
+        Err(fault) if fault.is_not_found() => Ok(None),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
 pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> {
     if let Some(dir) = path.parent() {
         files::create_dir_durable(dir, PUBLIC_DIRECTORY)?;

@@ -68,7 +68,8 @@ struct Due {
 }
 
 fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
-    let list = "bring keys/root.key back and run: consign authority publish --force";
+    let list = "bring the root key back, keys/root.key or its token, and run: \
+                consign authority publish --force";
     let known = [
         (
             "root certificate",

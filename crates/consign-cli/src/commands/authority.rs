@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use consign_authority::{Founding, IssueOptions, Lives, Naming, NewKeys, PublishOptions};
+use consign_authority::{Founding, IssueOptions, Lives, Naming, NewKeys, PublishOptions, RootList};
 use consign_domain::enrolment::{MAX_REQUEST, Request};
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, PartyCode};
@@ -27,7 +27,7 @@ use super::keys::{self, Protection, Unlock};
 use super::{Outcome, absolute, now, quoted};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
-use crate::output::Output;
+use crate::output::{Output, Tone};
 
 /// The mode of files that are for everybody: a bundle holds nothing secret.
 const PUBLIC: u32 = 0o644;
@@ -211,7 +211,8 @@ pub(crate) struct Publish {
     /// How many days it is good; else as the authority was made
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u64).range(1..=3660))]
     days: Option<u64>,
-    /// Sign a new version although nothing has changed
+    /// Sign a new version although nothing has changed, and the root's revocation list where the
+    /// root key is at hand
     #[arg(long)]
     force: bool,
 }
@@ -241,6 +242,8 @@ struct Published {
     expires: String,
     entries: u64,
     path: PathBuf,
+    /// `stands`, `signed` or `not-signed`: the root's revocation list.
+    root_list: &'static str,
 }
 
 /// Runs one of the commands.
@@ -383,6 +386,20 @@ fn publish(arguments: &Publish, output: Output) -> Outcome {
         published.version, published.entries, published.expires
     ));
     output.line(format_args!("in {}", quoted(&absolute(&published.path))));
+    let root_list = match published.root_list {
+        RootList::Stands => "stands",
+        RootList::Signed => {
+            output.line("The root's revocation list was signed, good for 400 days.");
+            "signed"
+        }
+        RootList::NotSigned => {
+            let word = output.paint(Tone::Doubtful, "not signed: the root's revocation list");
+            output.line(format_args!("{word}, since the root key is not at hand."));
+            output
+                .line("Bring keys/root.key or its token back, and publish once more with --force.");
+            "not-signed"
+        }
+    };
     output.object(
         true,
         &Published {
@@ -391,6 +408,7 @@ fn publish(arguments: &Publish, output: Output) -> Outcome {
             expires: published.expires.to_string(),
             entries: published.entries,
             path: absolute(&published.path),
+            root_list,
         },
     );
     Ok(exit::DONE)

@@ -138,8 +138,21 @@ impl<'a> List<'a> {
     /// The entry of a serial number. All entries are looked at: one that is not understood
     /// makes the list unusable for every certificate (RFC 5280 §5.3).
     pub(super) fn entry(&self, serial: &[u8]) -> Result<Option<Revoked>, Unusable> {
+        let mut found = None;
+        self.each(|number, revoked| {
+            // Of several, the one that counts from earlier.
+            let before = found.filter(|before: &Revoked| before.since <= revoked.since);
+            if number == serial {
+                found = before.or(Some(revoked));
+            }
+        })?;
+        Ok(found)
+    }
+
+    /// Serial numbers of certificates of the list's own issuer, and what the list says of them.
+    pub(super) fn each(&self, mut of: impl FnMut(&'a [u8], Revoked)) -> Result<(), Unusable> {
         let malformed = |_| Unusable("an entry is malformed");
-        let (mut entries, mut found) = (self.entries.clone(), None);
+        let mut entries = self.entries.clone();
         // In an indirect list an entry names the issuer of its certificate and of those that
         // follow; before the first such name they are the list's own (RFC 5280 §5.3.3).
         let mut own = true;
@@ -153,13 +166,11 @@ impl<'a> List<'a> {
             if let Some(issuers) = said.issuers {
                 own = scope::is_named(issuers, self.issuer).map_err(malformed)?;
             }
-            if own && number == serial {
-                // Of several, the one that counts from earlier.
-                let before = found.filter(|before: &Revoked| before.since <= said.revoked.since);
-                found = before.or(Some(said.revoked));
+            if own {
+                of(number, said.revoked);
             }
         }
-        Ok(found)
+        Ok(())
     }
 }
 

@@ -14,6 +14,7 @@
 mod list;
 mod scope;
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use crate::asn1::DerError;
@@ -361,6 +362,23 @@ pub fn claims_made(list: &[u8]) -> Option<u64> {
 pub fn list_period(list: &[u8]) -> Result<(u64, u64), ListError> {
     let list = List::parse(list)?;
     Ok((list.this_update, list.until()))
+}
+
+/// What a list says, by serial number, big-endian without zeros before it; none where an entry is
+/// not understood. Nothing in it is verified.
+pub fn listed(list: &[u8]) -> Option<BTreeMap<&[u8], Revoked>> {
+    let mut all = BTreeMap::new();
+    let list = List::parse(list).ok()?;
+    let each = list.each(|serial, revoked| {
+        all.insert(significant(serial), revoked);
+    });
+    each.ok().map(|()| all)
+}
+
+/// A number without the zeros before it.
+pub fn significant(number: &[u8]) -> &[u8] {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    number.get(zeros..).unwrap_or_default()
 }
 
 fn gap(unusable: Unusable) -> RevocationGap {
