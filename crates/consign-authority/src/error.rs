@@ -337,12 +337,23 @@ pub enum AuthorityError {
         limit: usize,
     },
     /// Keys were renewed too often.
-    #[error("the keys of {party} were renewed {limit} times within a day; those in force go on")]
+    #[error("the keys of {party} were renewed {limit} times in {days} d; those in force go on")]
     RenewedOften {
         /// The party.
         party: String,
         /// How often they may be.
         limit: usize,
+        /// Within how many days.
+        days: u64,
+    },
+    /// So many keys were replaced that the rest of the entry is kept for what people decide.
+    #[error(
+        "the entry of {party} is half full of keys that were replaced, and renewed no more by \
+         itself; ask the authority for an invitation, or for: authority issue --replace"
+    )]
+    RenewalsFull {
+        /// The party.
+        party: String,
     },
     /// A request that is too large to wait.
     #[error("a request without an invitation has at most {limit} bytes; ask for invitations")]
@@ -393,7 +404,7 @@ pub enum AuthorityError {
         limit: usize,
     },
     /// The entry would be one that no reader accepts.
-    #[error("the entry of {party} would not be readable; shorten what the request says")]
+    #[error("the entry of {party} would not be readable; have it say less")]
     Entry {
         /// The party.
         party: String,
@@ -494,6 +505,7 @@ impl AuthorityError {
             Self::PendingUnknown { .. } => ErrorCode::NotFound,
             Self::PendingFull { .. } | Self::PendingOfSource { .. } => ErrorCode::QuotaExceeded,
             Self::RenewedOften { .. } => ErrorCode::QuotaExceeded,
+            Self::RenewalsFull { .. } => ErrorCode::EnrolmentRefused,
             Self::PendingTooLarge { .. } => ErrorCode::TooLarge,
             Self::Service { source } => source.code(),
             Self::Lock(_) => ErrorCode::Busy,

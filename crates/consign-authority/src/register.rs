@@ -87,6 +87,36 @@ impl Record {
         }
     }
 
+    /// What people call the party: its newest code, or a node's name.
+    pub(crate) fn party(&self) -> String {
+        match &self.entry {
+            Entry::Agency(agency) => {
+                let mut codes = agency.codes.iter();
+                let current = codes.find(|one| one.validity.until.is_none());
+                let current = current.or(agency.codes.last());
+                current.map_or_else(String::new, |one| one.code.to_string())
+            }
+            Entry::Node(node) => format!("node {}", node.name),
+            Entry::Hub(hub) => hub.code.to_string(),
+            Entry::Group(group) => group.code.to_string(),
+            _ => "the authority".to_owned(),
+        }
+    }
+
+    /// Refuses what no reader accepts, and the authority itself would not read again.
+    ///
+    /// # Errors
+    /// [`AuthorityError::Entry`]: the entry is too large, or breaks a rule.
+    pub(crate) fn check(&self) -> Result<(), AuthorityError> {
+        match Entry::parse(&self.entry.to_bytes()) {
+            Ok(_) => Ok(()),
+            Err(source) => Err(AuthorityError::Entry {
+                party: self.party(),
+                source,
+            }),
+        }
+    }
+
     /// Every certificate issued to it.
     pub(crate) fn all_certificates(&self) -> impl Iterator<Item = &CertificateRecord> {
         self.certificates.iter().chain(&self.time_stamps)

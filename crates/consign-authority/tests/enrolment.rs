@@ -9,12 +9,14 @@
 mod support;
 
 use consign_authority::{
-    Authority, AuthorityError, Enrolment, InviteOptions, PublishOptions, RenewalProof,
+    Authority, AuthorityError, Enrolment, InviteOptions, IssueOptions, PublishOptions, Rename,
+    RenewalProof, RevokeOptions,
 };
 use consign_domain::enrolment::{Bundle, NodeRequest, Request};
 use consign_domain::{Digest, KeyId, Timestamp};
 use consign_keys::Keyring;
 use consign_pki::certificate::{CertificateDetails, read_bundle};
+use consign_pki::path::revocation::RevocationReason;
 use consign_pki::statement::StatementKey;
 use consign_runtime::entropy;
 use support::{Ceremony, agency, days, node_of, now, statement_key};
@@ -186,7 +188,7 @@ fn without_an_invitation_a_request_waits_for_the_operator() {
     let pending = Authority::pending(&desk.ceremony.dir()).unwrap();
     assert_eq!(pending[0].reference, reference);
     assert_eq!(pending[0].agencies[0].0, "H49.13");
-    let options = consign_authority::IssueOptions::default();
+    let options = IssueOptions::default();
     desk.authority.approve(&reference, &options, now()).unwrap();
     let answered = desk.authority.enrol(&request, &[], now()).unwrap();
     assert!(matches!(answered, Enrolment::Answered(_)));
@@ -336,5 +338,99 @@ fn keys_are_not_renewed_all_day_long() {
         matches!(refused, AuthorityError::RenewedOften { limit: 12, .. }),
         "{refused}"
     );
-    renew(&mut request, days(1)).unwrap();
+    for _ in 0..4 {
+        renew(&mut request, days(1)).unwrap();
+    }
+    let refused = renew(&mut request, days(2)).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::RenewedOften { limit: 16, .. }),
+        "{refused}"
+    );
+    renew(&mut request, days(31)).unwrap();
+}
+
+/// Whoever has a node's disk renews for as long as that goes: the operator still can do everything
+/// afterwards, and the authority opens.
+#[test]
+fn renewals_leave_room_for_what_people_decide() {
+    let mut desk = Desk::new();
+    let mut key = StatementKey::from_seed(entropy::bytes().unwrap());
+    let mut request = node_of(vec![agency("H49.13", None)]);
+    request.agencies[0].statement = Digest::from_bytes(key.public().to_bytes());
+    let secret = desk.invite("H49.13");
+    let bundle = desk.enrol(&request, &[secret]).unwrap();
+    let tls = read_bundle(&bundle.tls).unwrap();
+    let tls = CertificateDetails::from_der(&tls[0]).unwrap().fingerprint;
+    let peer = (request.id.to_bytes(), Digest::from_bytes(tls));
+    let party = request.agencies[0].id.into();
+    let mut renewed = 0;
+    let refused = (0..360).find_map(|day| {
+        let next = StatementKey::from_seed(entropy::bytes().unwrap());
+        request.agencies[0].statement = Digest::from_bytes(next.public().to_bytes());
+        request.agencies[0].encryption = agency("H49.13", None).encryption;
+        let bytes = Request::Node(request.clone()).to_bytes();
+        let proof = RenewalProof {
+            party,
+            key: KeyId::from_bytes(key.public().key_id()),
+            signature: key.sign(&bytes),
+        };
+        match desk.authority.renew(&bytes, &[proof], peer, days(day)) {
+            Ok(_) => (renewed, key) = (renewed + 1, next),
+            Err(AuthorityError::RenewedOften { .. }) => {}
+            Err(refused) => return Some(refused),
+        }
+        None
+    });
+    assert!(
+        matches!(refused, Some(AuthorityError::RenewalsFull { .. })),
+        "{renewed}: {refused:?}"
+    );
+    assert!(renewed > 40, "{renewed}");
+
+    let (code, now) = ("H49.13".parse().unwrap(), days(361));
+    let name = Some(agency("H49.14", None).name);
+    let renamed = Rename { code: None, name };
+    assert!(desk.authority.rename(&code, &renamed, now).unwrap());
+    let compromised = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: Some(support::now()),
+    };
+    let party = code.clone().into();
+    desk.authority.revoke(&party, compromised, now).unwrap();
+    let dir = desk.ceremony.dir();
+    drop(desk.authority);
+    desk.authority = Authority::open(&dir).unwrap();
+    // New keys by an invitation, under the id and code of before.
+    let mut fresh = agency("H49.13", None);
+    fresh.id = request.agencies[0].id;
+    fresh.name = agency("H49.14", None).name;
+    request.agencies = vec![fresh];
+    let options = IssueOptions {
+        replace: true,
+        ..IssueOptions::default()
+    };
+    let bytes = Request::Node(request).to_bytes();
+    desk.authority.issue(&bytes, &options, now).unwrap();
+}
+
+/// What the authority could not read again is not written.
+#[test]
+fn an_entry_that_would_be_too_large_is_refused_before_it_is_written() {
+    let mut desk = Desk::new();
+    desk.enrolled("H49.13");
+    let code = "H49.13".parse().unwrap();
+    let refused = (0..400).find_map(|number| {
+        let name = format!("{} {number}", "Sở ".repeat(60));
+        let name = Some(consign_domain::text::Line::new(name.trim()).unwrap());
+        let renamed = Rename { code: None, name };
+        desk.authority.rename(&code, &renamed, days(number)).err()
+    });
+    assert!(
+        matches!(refused, Some(AuthorityError::Entry { .. })),
+        "{refused:?}"
+    );
+    let dir = desk.ceremony.dir();
+    drop(desk.authority);
+    Authority::open(&dir).unwrap();
 }

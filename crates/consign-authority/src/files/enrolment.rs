@@ -155,21 +155,16 @@ impl Authority {
         invitations: &[Invitation],
         now: Timestamp,
     ) -> Result<Enrolment, AuthorityError> {
-        let (options, none) = (IssueOptions::default(), BTreeMap::new());
-        match self.prepare(parsed, &options, &none, Purpose::Enrol, now) {
-            Ok(outcome) if outcome.records.is_empty() && outcome.issued.is_empty() => {
-                let bundle = self.carry_out(outcome)?;
-                Ok(Enrolment::Answered(Box::new(bundle)))
-            }
-            _ => {
-                let mut codes = invitations.iter().map(|one| one.invitee.code());
-                let code = codes.next().ok_or(AuthorityError::InvitationUnknown)?;
-                Err(AuthorityError::InvitationUsed { code })
-            }
+        if let Ok(Some(bundle)) = self.standing(parsed, now) {
+            return Ok(Enrolment::Answered(Box::new(bundle)));
         }
+        let mut codes = invitations.iter().map(|one| one.invitee.code());
+        let code = codes.next().ok_or(AuthorityError::InvitationUnknown)?;
+        Err(AuthorityError::InvitationUsed { code })
     }
 
-    /// What is registered with these very keys is answered; everything else waits.
+    /// What is registered with these very keys is answered; everything else waits. Strangers have
+    /// nothing signed, and where there is no room for them nothing is looked at.
     fn without_invitation(
         &mut self,
         request: &[u8],
@@ -177,16 +172,19 @@ impl Authority {
         from: Option<IpAddr>,
         now: Timestamp,
     ) -> Result<Enrolment, AuthorityError> {
-        pending::check_size(request)?;
-        let (options, none) = (IssueOptions::default(), BTreeMap::new());
-        let prepared = self.prepare(parsed, &options, &none, Purpose::Enrol, now);
-        match prepared {
-            Ok(outcome) if outcome.records.is_empty() && outcome.issued.is_empty() => {
-                let bundle = self.carry_out(outcome)?;
-                Ok(Enrolment::Answered(Box::new(bundle)))
-            }
-            Ok(_) | Err(AuthorityError::Changed { .. } | AuthorityError::HubAmbiguous { .. }) => {
-                let origin = Origin { from, asked: now };
+        let origin = Origin { from, asked: now };
+        let id = match parsed {
+            Request::Node(node) => node.id.to_bytes(),
+            Request::Hub(hub) => hub.id.to_bytes(),
+            _ => return Err(AuthorityError::RequestKind),
+        };
+        if self.register.get(id).is_none() {
+            pending::check_room(&self.layout, request, origin)?;
+        }
+        match self.standing(parsed, now) {
+            Ok(Some(bundle)) => Ok(Enrolment::Answered(Box::new(bundle))),
+            Ok(None)
+            | Err(AuthorityError::Changed { .. } | AuthorityError::HubAmbiguous { .. }) => {
                 pending::keep(&self.layout, request, origin).map(Enrolment::Waiting)
             }
             Err(refused) => Err(refused),
@@ -310,3 +308,6 @@ fn invites(invitation: &Invitation, agency: &AgencyRequest) -> bool {
 fn not_invited(party: String) -> AuthorityError {
     AuthorityError::NotInvited { party }
 }
+
+#[cfg(test)]
+mod tests;

@@ -52,7 +52,7 @@ use consign_verify::trust::TrustStore;
 
 use crate::error::{AuthorityError, DamageError};
 use crate::inspection::Inspection;
-use crate::issuance::{Issuance, IssueOptions, Outcome, Purpose, Serials};
+use crate::issuance::{Issuance, IssueOptions, Outcome, Purpose, Serials, Signing};
 use crate::publication::Version;
 use crate::register::{CertificateRecord, Record, Register};
 use crate::settings::Settings;
@@ -211,6 +211,29 @@ impl Authority {
         issuance.carry_out(request)
     }
 
+    /// The answer to a request of which everything is registered and certified already; none,
+    /// where anything would have to be signed or changed. All of the request is checked, and
+    /// nothing is signed for it: anybody may ask.
+    ///
+    /// # Errors
+    /// The request is refused, or a file cannot be read.
+    fn standing(
+        &mut self,
+        request: &Request,
+        now: Timestamp,
+    ) -> Result<Option<Bundle>, AuthorityError> {
+        let (options, none) = (IssueOptions::default(), BTreeMap::new());
+        let mut serials = entropy::serial_number;
+        // As in a renewal, seals stand as they are, however old.
+        let issuance = Issuance {
+            signing: Signing::Withheld,
+            ..self.issuance((&options, &none), Purpose::Renew, now, &mut serials)
+        };
+        let outcome = issuance.carry_out(request)?;
+        let is_settled = outcome.records.is_empty();
+        is_settled.then(|| self.carry_out(outcome)).transpose()
+    }
+
     fn issuance<'a>(
         &'a self,
         (options, for_agencies): (&'a IssueOptions, &'a BTreeMap<AgencyId, IssueOptions>),
@@ -226,6 +249,7 @@ impl Authority {
             options,
             for_agencies,
             purpose,
+            signing: Signing::Made,
             now,
             serials,
             issued: Vec::new(),
@@ -261,7 +285,9 @@ impl Authority {
         })
     }
 
+    /// Keeps a record, unless it is one that nobody could read again.
     fn enter(&mut self, record: Record) -> Result<(), AuthorityError> {
+        record.check()?;
         store::keep_record(&self.layout, &record)?;
         self.register.put(record);
         Ok(())

@@ -58,11 +58,28 @@ pub(super) fn keep(
     request: &[u8],
     origin: Origin,
 ) -> Result<String, AuthorityError> {
-    check_size(request)?;
+    check_room(layout, request, origin)?;
     let reference = reference(request);
     let path = path(layout, &reference);
     if path.exists() {
         return Ok(reference);
+    }
+    files::create_dir_durable(&layout.pending(), PRIVATE_DIRECTORY)?;
+    // First: what waits without it would count for no source.
+    files::publish(&origin_file(&path), &store::json(&origin), PRIVATE)?;
+    files::publish(&path, request, PRIVATE)?;
+    Ok(reference)
+}
+
+/// Refuses a request for which there is no room to wait; one that waits already has it.
+pub(super) fn check_room(
+    layout: &Layout,
+    request: &[u8],
+    origin: Origin,
+) -> Result<(), AuthorityError> {
+    check_size(request)?;
+    if path(layout, &reference(request)).exists() {
+        return Ok(());
     }
     let waiting = store::json_files(&layout.pending())?;
     if waiting.len() >= MAX_PENDING {
@@ -78,11 +95,7 @@ pub(super) fn keep(
             return Err(AuthorityError::PendingOfSource { address, limit });
         }
     }
-    files::create_dir_durable(&layout.pending(), PRIVATE_DIRECTORY)?;
-    // First: what waits without it would count for no source.
-    files::publish(&origin_file(&path), &store::json(&origin), PRIVATE)?;
-    files::publish(&path, request, PRIVATE)?;
-    Ok(reference)
+    Ok(())
 }
 
 /// Refuses a request that is too large to wait.

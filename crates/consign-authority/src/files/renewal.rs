@@ -11,6 +11,7 @@ use consign_domain::directory::{
     Entry, EntryState, KeyState, StatementKeyEntry, TlsEntry, Validity,
 };
 use consign_domain::enrolment::{Bundle, Request};
+use consign_domain::limits::MAX_ENTRY;
 use consign_domain::{Digest, KeyId, PartyId, Timestamp};
 use consign_pki::statement::StatementPublicKey;
 
@@ -21,8 +22,10 @@ use crate::issuance::{IssueOptions, Purpose};
 use crate::register::Record;
 use crate::settings::DAY;
 
-/// How often a party's keys are renewed within a day.
-const RENEWALS_A_DAY: usize = 12;
+/// How often a party's keys are renewed within so many days.
+const PACE: [(usize, u64); 2] = [(12, 1), (16, 30)];
+/// Largest entry that a renewal leaves, in bytes: the rest is for what people decide.
+const MAX_RENEWED: usize = MAX_ENTRY / 2;
 
 /// That the holder of a statement key in force wants what a request says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,25 +82,16 @@ impl Authority {
         let Some(before) = self.register.get(record.entry.id()) else {
             return Ok(());
         };
-        let day = now.minus_seconds(DAY);
-        let certificates = before.certificates.iter();
-        let certificates = certificates.filter(|one| one.from > day).count();
-        let (name, keys) = match &before.entry {
-            Entry::Agency(agency) => {
-                let begun = |span: Validity| usize::from(span.from > day);
-                let statement = agency.statement_keys.iter().map(|key| begun(key.validity));
-                let encryption = agency.encryption_keys.iter().map(|key| begun(key.validity));
-                let code = agency.code_at(now).map(ToString::to_string);
-                let keys = statement.sum::<usize>().max(encryption.sum());
-                (code.unwrap_or_default(), keys)
+        let size = |record: &Record| record.entry.to_bytes().len();
+        if size(record) > size(before).max(MAX_RENEWED) {
+            let party = record.party();
+            return Err(AuthorityError::RenewalsFull { party });
+        }
+        for (limit, days) in PACE {
+            if begun_since(before, now.minus_seconds(days * DAY)) > limit {
+                let party = record.party();
+                return Err(AuthorityError::RenewedOften { party, limit, days });
             }
-            Entry::Node(node) => (format!("node {}", node.name), 0),
-            Entry::Hub(hub) => (hub.code.to_string(), 0),
-            _ => return Err(AuthorityError::RequestKind),
-        };
-        if certificates.max(keys) > RENEWALS_A_DAY {
-            let (party, limit) = (name, RENEWALS_A_DAY);
-            return Err(AuthorityError::RenewedOften { party, limit });
         }
         Ok(())
     }
@@ -229,6 +223,24 @@ impl Authority {
         let rule = "no statement key in force signed the request";
         Err(refused(&wanted.name, rule))
     }
+}
+
+/// How many certificates or keys of a kind, whichever are more, began to count after a moment.
+fn begun_since(record: &Record, moment: Timestamp) -> usize {
+    let begun = |span: &Validity| usize::from(span.from > moment);
+    let certificates = record.certificates.iter();
+    let certificates = certificates.filter(|one| one.from > moment).count();
+    let signer = record.entry.signer();
+    let statement = signer.iter().flat_map(|(_, keys)| keys.iter());
+    let statement = statement.map(|key| begun(&key.validity)).sum();
+    let encryption = match &record.entry {
+        Entry::Agency(agency) => {
+            let keys = agency.encryption_keys.iter();
+            keys.map(|key| begun(&key.validity)).sum()
+        }
+        _ => 0,
+    };
+    certificates.max(statement).max(encryption)
 }
 
 /// Whether a statement key of the party that is in force signed the request.

@@ -8,7 +8,7 @@ use consign_pki::issue::{
 };
 use consign_verify::container::ORGANIZATION_IDENTIFIER_PREFIX;
 
-use super::{Issuance, Issued, Purpose};
+use super::{Issuance, Issued, Purpose, Signing};
 use crate::applicant::ProvenRequest;
 use crate::entries::{BACKDATE_SECONDS, Listed};
 use crate::error::AuthorityError;
@@ -128,6 +128,14 @@ impl<'a> Issuance<'a> {
             not_after: until.min(self.authority_validity.not_after),
         };
         let serial = (self.serials)()?;
+        if self.signing == Signing::Withheld {
+            let certificate = withheld(&serial, proven.key, validity);
+            let renewal = newest.is_some();
+            return Ok(Listed {
+                certificate,
+                renewal,
+            });
+        }
         let fault = |source| AuthorityError::Issue {
             party: party.to_owned(),
             source,
@@ -147,6 +155,18 @@ impl<'a> Issuance<'a> {
 fn is_young(certificate: &CertificateRecord, now: Timestamp) -> bool {
     let third = certificate.until.distance(certificate.from) / 3;
     now < certificate.until.minus_seconds(third)
+}
+
+/// What stands for a certificate that is not made.
+fn withheld(serial: &[u8], key: Digest, validity: Validity) -> CertificateRecord {
+    CertificateRecord {
+        serial: hex::encode(serial),
+        sha256: Digest::of(b""),
+        key,
+        from: Timestamp::from_unix_saturating(validity.not_before),
+        until: Timestamp::from_unix_saturating(validity.not_after),
+        revoked: None,
+    }
 }
 
 fn certificate_record(der: &[u8], key: Digest) -> Result<CertificateRecord, CertificateError> {

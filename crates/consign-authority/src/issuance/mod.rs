@@ -51,6 +51,16 @@ pub(crate) enum Purpose {
     Renew,
 }
 
+/// Whether certificates that are wanted are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Signing {
+    /// They are.
+    Made,
+    /// It is only looked whether any would be: in its place stands one of no bytes, so that the
+    /// record differs from the one that is registered, and is to be thrown away.
+    Withheld,
+}
+
 /// Where serial numbers come from.
 pub(crate) type Serials<'a> = &'a mut dyn FnMut() -> Result<[u8; 16], EntropyError>;
 
@@ -84,6 +94,7 @@ pub(crate) struct Issuance<'a> {
     /// What holds for single agencies in the place of `options`.
     pub(crate) for_agencies: &'a BTreeMap<AgencyId, IssueOptions>,
     pub(crate) purpose: Purpose,
+    pub(crate) signing: Signing,
     pub(crate) now: Timestamp,
     pub(crate) serials: Serials<'a>,
     pub(crate) issued: Vec<Issued>,
@@ -128,7 +139,7 @@ impl Issuance<'_> {
         };
         let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Client)?;
         let entry = entries::node(before, request, &listed, self.moment());
-        let mut records = vec![self.record(Entry::Node(entry), &listed, &party)?];
+        let mut records = vec![self.record(Entry::Node(entry), &listed)?];
         let parents = self.parents(&request.agencies)?;
         let mut seals = Vec::with_capacity(request.agencies.len());
         for (agency, parent) in request.agencies.iter().zip(parents) {
@@ -181,7 +192,7 @@ impl Issuance<'_> {
         let keys = (statement, encryption);
         let moment = self.moment();
         let entry = entries::agency(before, request, place, &listed, keys, moment);
-        let record = self.record(Entry::Agency(entry), &listed, &party)?;
+        let record = self.record(Entry::Agency(entry), &listed)?;
         Ok((record, listed.certificate))
     }
 
@@ -224,7 +235,7 @@ impl Issuance<'_> {
         let subject = hub_subject(self.settings.name.as_str(), &party, host);
         let listed = self.tls_certificate(id, &tls, same_subject, &subject, TlsUsage::Both)?;
         let entry = entries::hub(before, request, &listed, statement, self.moment());
-        let mut record = self.record(Entry::Hub(entry), &listed, &party)?;
+        let mut record = self.record(Entry::Hub(entry), &listed)?;
         let time_stamp = self.time_stamp(request, &mut record, &party)?;
         let outcome = self.outcome(id, vec![record], listed.certificate, Vec::new());
         Ok(Outcome {
@@ -322,7 +333,7 @@ impl Issuance<'_> {
     }
 
     /// A record as it would be stored, checked as a reader would check its entry.
-    fn record(&self, entry: Entry, listed: &Listed, party: &str) -> Result<Record, AuthorityError> {
+    fn record(&self, entry: Entry, listed: &Listed) -> Result<Record, AuthorityError> {
         let before = self.register.get(entry.id());
         let mut certificates = before
             .map(|record| record.certificates.clone())
@@ -330,16 +341,14 @@ impl Issuance<'_> {
         if !certificates.contains(&listed.certificate) {
             certificates.push(listed.certificate.clone());
         }
-        Entry::parse(&entry.to_bytes()).map_err(|source| AuthorityError::Entry {
-            party: party.to_owned(),
-            source,
-        })?;
         let time_stamps = before.map(|record| record.time_stamps.clone());
-        Ok(Record {
+        let record = Record {
             entry,
             certificates,
             time_stamps: time_stamps.unwrap_or_default(),
-        })
+        };
+        record.check()?;
+        Ok(record)
     }
 
     fn outcome(

@@ -37,7 +37,7 @@ impl Issuance<'_> {
         });
         entry.address = address.clone();
         entries::list_certificate(&mut entry.tls, &listed, self.moment());
-        let record = self.record(Entry::Authority(entry), &listed, party)?;
+        let record = self.record(Entry::Authority(entry), &listed)?;
         Ok(self.outcome(id, vec![record], listed.certificate, Vec::new()))
     }
 }
