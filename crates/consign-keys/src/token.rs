@@ -15,6 +15,7 @@ mod error;
 mod key;
 mod module;
 mod place;
+mod public_half;
 mod session;
 mod turn;
 

@@ -17,6 +17,10 @@ use consign_pki::issue::{
 };
 use consign_pki::seal::{KeyKind, SealError, SealSigner};
 use consign_pki::{certificate, cms};
+use cryptoki::context::Pkcs11;
+use cryptoki::object::{Attribute, CertificateType, ObjectClass, ObjectHandle};
+use cryptoki::session::{Session, UserType};
+use cryptoki::types::AuthPin;
 
 const SETTING: &str = "SOFTHSM2_CONF";
 const MARK: &str = "CONSIGN_TOKEN_TEST";
@@ -420,6 +424,168 @@ fn a_key_that_is_there_is_found_by_its_id_and_asked_for_when_it_signs() {
                 text.contains("of id 02") && text.contains("another"),
                 "{text}"
             );
+        },
+    );
+}
+
+/// A token as smart cards are: a private key and its certificate, and first without that.
+#[test]
+fn a_key_without_its_public_half_is_not_made_a_second_time() {
+    with_softhsm(
+        "a_key_without_its_public_half_is_not_made_a_second_time",
+        |directory| {
+            initialise(directory, "H49");
+            for (label, id) in [("seal", None), ("card", Some(vec![7]))] {
+                let mut place = place(directory, "H49", PIN);
+                if let Some(id) = &id {
+                    place.key = Some(KeyName::Id(id.clone()));
+                }
+                let path = directory.join(format!("{label}.key"));
+                let token = Arc::new(Token::new(&place));
+                let key = TokenKey::make(token, &place, KeyKind::EcdsaP256).unwrap();
+                let before = objects(ObjectClass::PRIVATE_KEY).len();
+                in_session(|session| {
+                    for half in objects(ObjectClass::PUBLIC_KEY) {
+                        session.destroy_object(half).unwrap();
+                    }
+                });
+                let make = || {
+                    let ring = Keyring::default();
+                    ring.make_in_token(&path, &place, KeyKind::EcdsaP256)
+                };
+                let Err(KeyringError::Token(fault)) = make() else {
+                    panic!("made again");
+                };
+                words(Err::<(), _>(fault), &["without its public half", "same id"]);
+                assert!(!path.with_extension("toml").exists());
+
+                let public = key.public_key_der().to_vec();
+                let authority =
+                    CertificateAuthority::create_root(Arc::new(key), &name("Card"), validity(1));
+                let der = authority.unwrap().certificate_der().to_vec();
+                in_session(|session| {
+                    let named = match &id {
+                        Some(id) => Attribute::Id(id.clone()),
+                        None => Attribute::Label(label.as_bytes().to_vec()),
+                    };
+                    let certificate = [
+                        Attribute::Class(ObjectClass::CERTIFICATE),
+                        Attribute::CertificateType(CertificateType::X_509),
+                        Attribute::Token(true),
+                        Attribute::Private(false),
+                        Attribute::Subject(vec![0x30, 0]),
+                        Attribute::Value(der),
+                        named,
+                    ];
+                    session.create_object(&certificate).unwrap();
+                });
+                let found = make().unwrap();
+                assert_eq!(found.public_key_der(), public);
+                found.sign(b"message").unwrap();
+                assert_eq!(objects(ObjectClass::PRIVATE_KEY).len(), before);
+            }
+        },
+    );
+}
+
+/// A session beside those of the keys, with the user logged in.
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
+fn in_session<T>(work: impl FnOnce(&Session) -> T) -> T {
+    let library = Pkcs11::new(module()).unwrap();
+    // Started and logged in by the keys.
+    let slots = library.get_slots_with_initialized_token().unwrap();
+    let session = library.open_rw_session(*slots.first().unwrap()).unwrap();
+    let _already = session.login(UserType::User, Some(&AuthPin::from(PIN.to_owned())));
+    work(&session)
+}
+
+#[expect(clippy::unwrap_used, reason = "a test that fails")]
+fn objects(class: ObjectClass) -> Vec<ObjectHandle> {
+    in_session(|session| session.find_objects(&[Attribute::Class(class)]).unwrap())
+}
+
+/// SoftHSM behind a module that fails where a file wants it to: see `faulty_module.c`.
+#[expect(clippy::unwrap_used, reason = "a test that cannot run")]
+fn faulty(directory: &Path) -> TokenPlace {
+    let mut place = place(directory, "H49", PIN);
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/faulty_module.c");
+    let behind = format!("-DMODULE=\"{}\"", place.module.display());
+    place.module = directory.join("faulty.so");
+    let arguments = [
+        "-shared",
+        "-fPIC",
+        "-std=gnu11",
+        &behind,
+        "-o",
+        "faulty.so",
+        source.to_str().unwrap(),
+        "-ldl",
+    ];
+    let (done, said) = run("cc", directory, &arguments);
+    assert!(done, "{said}");
+    place
+}
+
+/// What tokens say to a wrong PIN is up to their drivers; whatever it is, they are asked once.
+#[test]
+fn a_token_that_fails_at_the_pin_is_not_given_it_again() {
+    with_softhsm(
+        "a_token_that_fails_at_the_pin_is_not_given_it_again",
+        |directory| {
+            initialise(directory, "H49");
+            made(directory, KeyKind::EcdsaP256).unwrap();
+            let place = faulty(directory);
+            let logins = || std::fs::read(directory.join("logins")).map_or(0, |calls| calls.len());
+            // GENERAL_ERROR, FUNCTION_FAILED, DEVICE_ERROR, PIN_EXPIRED, PIN_LOCKED and a maker's own.
+            for value in [0x5_u32, 0x6, 0x30, 0xa3, 0xa4, 0x8000_0001] {
+                std::fs::write(directory.join("login"), value.to_string()).unwrap();
+                let token = Arc::new(Token::new(&place));
+                let before = logins();
+                for _ in 0..3 {
+                    let fault = TokenKey::open(Arc::clone(&token), &place).unwrap_err();
+                    assert!(!fault.is_gone(), "{value:#x}: {fault}");
+                    let text = fault.to_string();
+                    assert!(text.contains("PIN"), "{text}");
+                }
+                assert_eq!(logins() - before, 1, "{value:#x}");
+            }
+            // DEVICE_REMOVED, SESSION_HANDLE_INVALID and TOKEN_NOT_PRESENT: it was not there.
+            for value in [0x32_u32, 0xb3, 0xe0] {
+                std::fs::write(directory.join("login"), value.to_string()).unwrap();
+                let token = Arc::new(Token::new(&place));
+                let fault = TokenKey::open(Arc::clone(&token), &place).unwrap_err();
+                assert!(fault.is_gone(), "{value:#x}: {fault}");
+                std::fs::remove_file(directory.join("login")).unwrap();
+                TokenKey::open(token, &place).unwrap();
+            }
+        },
+    );
+}
+
+/// A module that fails when it is started anew is started before its next use.
+#[test]
+fn a_module_that_would_not_start_or_end_is_started_later() {
+    with_softhsm(
+        "a_module_that_would_not_start_or_end_is_started_later",
+        |directory| {
+            initialise(directory, "H49");
+            made(directory, KeyKind::EcdsaP256).unwrap();
+            let place = faulty(directory);
+            let key = opened(&place).unwrap();
+            let (tokens, away) = (directory.join("tokens"), directory.join("away"));
+            for fault in ["deaf", "stays"] {
+                std::fs::rename(&tokens, &away).unwrap();
+                std::fs::create_dir(&tokens).unwrap();
+                std::fs::write(directory.join(fault), "").unwrap();
+                for _ in 0..3 {
+                    key.ready().unwrap_err();
+                }
+                std::fs::remove_dir(&tokens).unwrap();
+                std::fs::rename(&away, &tokens).unwrap();
+                std::fs::remove_file(directory.join(fault)).unwrap();
+                comes_back(&key);
+                key.sign(b"back").unwrap();
+            }
         },
     );
 }

@@ -83,6 +83,20 @@ pub enum TokenError {
         /// How many tries are left.
         left: TriesLeft,
     },
+    /// The token was given the PIN and failed, so it may have been a wrong one.
+    #[error(
+        "the token with {name} failed when it was given the PIN, which is not tried again; {left}; \
+         make sure of the PIN and start again"
+    )]
+    PinFailed {
+        /// The token.
+        name: TokenName,
+        /// How many tries are left.
+        left: TriesLeft,
+        /// What the module said.
+        #[source]
+        source: Refusal,
+    },
     /// A wrong PIN was given to the token before, and this one is not a person's.
     #[error(
         "a wrong PIN was given to the token with {name}, and no right one since; {left}, \
@@ -103,7 +117,10 @@ pub enum TokenError {
         name: TokenName,
     },
     /// The PIN must be changed first.
-    #[error("the PIN of the token with {name} has expired; change it with the token maker's tool")]
+    #[error(
+        "the PIN of the token with {name} has expired; change it with the token maker's tool and \
+         start again"
+    )]
     PinExpired {
         /// The token.
         name: TokenName,
@@ -116,6 +133,17 @@ pub enum TokenError {
         /// The token.
         name: TokenName,
         /// What was looked for.
+        key: KeyName,
+    },
+    /// The private half of a key is there, and neither its public half nor a certificate.
+    #[error(
+        "the token with {name} holds key {key} without its public half; write its certificate, \
+         or its public key, to the token under the same id, with the token maker's tool"
+    )]
+    PublicMissing {
+        /// The token.
+        name: TokenName,
+        /// Which.
         key: KeyName,
     },
     /// Several keys have the label.
@@ -228,6 +256,7 @@ impl TokenError {
             | Self::TwoTokens { .. }
             | Self::Secret { .. }
             | Self::KeyMissing { .. }
+            | Self::PublicMissing { .. }
             | Self::TwoKeys { .. }
             | Self::KeyKind { .. }
             | Self::Kind => ErrorCode::Usage,

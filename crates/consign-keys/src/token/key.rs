@@ -5,10 +5,11 @@ use std::sync::Arc;
 use consign_pki::algorithm::SignatureAlgorithm;
 use consign_pki::seal::{KeeperFault, KeyKind, SealError, SealSigner, raw};
 use cryptoki::mechanism::Mechanism;
-use cryptoki::object::{Attribute, AttributeType, KeyType, ObjectClass, ObjectHandle};
+use cryptoki::object::{Attribute, ObjectClass, ObjectHandle};
 use cryptoki::session::Session;
 
 use super::error::Refusal;
+use super::public_half::public_half;
 use super::session::{MAKING, PATIENCE};
 use super::{KeyName, Token, TokenError, TokenPlace};
 
@@ -158,7 +159,7 @@ fn find_key(token: &Arc<Token>, name: KeyName) -> Result<Key, TokenError> {
     let in_token = Arc::clone(token);
     token.in_session(PATIENCE, move |session| {
         let private = find(&in_token, session, ObjectClass::PRIVATE_KEY, &name)?;
-        let (algorithm, public) = public_key(&in_token, session, private, &name)?;
+        let (algorithm, public) = public_half(&in_token, session, private, &name)?;
         Ok(Key {
             name: name.clone(),
             algorithm,
@@ -167,7 +168,8 @@ fn find_key(token: &Arc<Token>, name: KeyName) -> Result<Key, TokenError> {
     })
 }
 
-fn attribute(name: &KeyName) -> Attribute {
+/// What an object of a name has.
+pub(super) fn attribute(name: &KeyName) -> Attribute {
     match name {
         KeyName::Label(label) => Attribute::Label(label.as_bytes().to_vec()),
         KeyName::Id(id) => Attribute::Id(id.clone()),
@@ -221,54 +223,5 @@ fn find(
         [only] => Ok(*only),
         [] => Err(TokenError::KeyMissing { name, key }),
         _ => Err(TokenError::TwoKeys { name, key }),
-    }
-}
-
-fn public_key(
-    token: &Token,
-    session: &Session,
-    private: ObjectHandle,
-    name: &KeyName,
-) -> Result<(SignatureAlgorithm, Vec<u8>), TokenError> {
-    let unusable = |source| TokenError::KeyKind {
-        name: token.name().clone(),
-        key: name.clone(),
-        source,
-    };
-    let kind = session.get_attributes(private, &[AttributeType::KeyType]);
-    match kind.map_err(token.fault())?.first() {
-        Some(Attribute::KeyType(KeyType::RSA)) => {
-            // The private half has both, so that no public object is needed.
-            let wanted = [AttributeType::Modulus, AttributeType::PublicExponent];
-            let found = session.get_attributes(private, &wanted);
-            let (mut modulus, mut exponent) = (Vec::new(), Vec::new());
-            for attribute in found.map_err(token.fault())? {
-                match attribute {
-                    Attribute::Modulus(bytes) => modulus = bytes,
-                    Attribute::PublicExponent(bytes) => exponent = bytes,
-                    _ => {}
-                }
-            }
-            let public = raw::rsa_public_key(&modulus, &exponent).map_err(unusable)?;
-            Ok((SignatureAlgorithm::RsaPkcs1Sha256, public))
-        }
-        Some(Attribute::KeyType(KeyType::EC)) => {
-            let public = find(token, session, ObjectClass::PUBLIC_KEY, name)?;
-            let wanted = [AttributeType::EcParams, AttributeType::EcPoint];
-            let found = session.get_attributes(public, &wanted);
-            let (mut parameters, mut point) = (Vec::new(), Vec::new());
-            for attribute in found.map_err(token.fault())? {
-                match attribute {
-                    Attribute::EcParams(bytes) => parameters = bytes,
-                    Attribute::EcPoint(bytes) => point = bytes,
-                    _ => {}
-                }
-            }
-            let public = raw::ec_public_key(&parameters, &point).map_err(unusable)?;
-            Ok((SignatureAlgorithm::EcdsaP256Sha256, public))
-        }
-        _ => Err(unusable(SealError::UnsupportedKey {
-            oid: "of another kind".to_owned(),
-        })),
     }
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use cryptoki::context::{CInitializeArgs, CInitializeFlags, Pkcs11};
 use cryptoki::error::{Error, RvError};
+use tracing::warn;
 
 use super::TokenError;
 
@@ -34,6 +35,9 @@ pub(super) struct Module {
 pub(super) struct Life {
     /// Which.
     pub(super) number: u64,
+    /// Whether it has begun: the module would not start, and is asked again before its next use.
+    is_begun: bool,
+    /// When it was started anew last, unless all was well since.
     started: Option<Instant>,
     rest: Duration,
 }
@@ -52,6 +56,7 @@ pub(super) fn load(path: &Path) -> Result<Arc<Module>, TokenError> {
         library,
         life: RwLock::new(Life {
             number: 0,
+            is_begun: true,
             started: None,
             rest: REST.0,
         }),
@@ -66,9 +71,29 @@ impl Module {
         &self.library
     }
 
-    /// Keeps the module's life from ending while it is called.
-    pub(super) fn use_it(&self) -> RwLockReadGuard<'_, Life> {
-        self.life.read().unwrap_or_else(PoisonError::into_inner)
+    /// Keeps the module's life from ending while it is called. One that would not start before is
+    /// started.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub(super) fn use_it(&self) -> Result<RwLockReadGuard<'_, Life>, TokenError> {
+        let life = self.life.read().unwrap_or_else(PoisonError::into_inner);
+        if life.is_begun {
+            return Ok(life);
+        }
+        drop(life);
+        let mut life = self.life.write().unwrap_or_else(PoisonError::into_inner);
+        self.begin(&mut life)?;
+        drop(life);
+        Ok(self.life.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn begin(&self, life: &mut Life) -> Result<(), TokenError> {
+        if !life.is_begun {
+            start(&self.library).map_err(|source| unloaded(&self.path, source))?;
+            life.is_begun = true;
+        }
+        Ok(())
     }
 
     /// Starts the module anew, unless it is being called or was started lately. Says whether.
@@ -88,12 +113,12 @@ impl Module {
         };
         life.started = Some(Instant::now());
         life.number += 1;
-        let anew = self
-            .library
-            .clone()
-            .finalize()
-            .and_then(|()| start(&self.library));
-        anew.map_err(|source| unloaded(&self.path, source))?;
+        life.is_begun = false;
+        if let Err(fault) = self.library.clone().finalize() {
+            // It may be at its end all the same, and one that is not does not start.
+            warn!(module = %self.path.display(), %fault, "the PKCS#11 module did not end in order");
+        }
+        self.begin(&mut life)?;
         Ok(true)
     }
 

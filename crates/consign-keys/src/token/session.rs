@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use consign_pki::protection::Passphrase;
-use cryptoki::context::Pkcs11;
+use cryptoki::context::{Function, Pkcs11};
 use cryptoki::error::{Error as Pkcs11Error, RvError};
 use cryptoki::session::{Session, UserType};
 use cryptoki::slot::{Slot, TokenInfo};
@@ -16,7 +16,7 @@ use tracing::{info, warn};
 
 use super::module::{self, Module};
 use super::turn::Turn;
-use super::{TokenError, TokenName, TokenPlace, TriesLeft};
+use super::{Refusal, TokenError, TokenName, TokenPlace, TriesLeft};
 use crate::secret::SecretSource;
 
 /// How long a token may take for an answer where no person is there.
@@ -43,8 +43,8 @@ struct State {
     life: u64,
     /// Kept so that a token that comes back is opened without a person.
     pin: Option<Passphrase>,
-    /// The token refused the PIN: it is not given again.
-    is_refused: bool,
+    /// What the token said to a PIN that it did not take, which is not given again.
+    refused: Option<RvError>,
 }
 
 impl Token {
@@ -121,7 +121,7 @@ impl Token {
         state: &mut State,
         work: &impl Fn(&Session) -> Result<T, TokenError>,
     ) -> Result<T, TokenError> {
-        let life = module.use_it();
+        let life = module.use_it()?;
         let before = state.session.take();
         let session = match before {
             Some(session) if state.life == life.number => session,
@@ -190,8 +190,8 @@ impl Token {
         about: &TokenInfo,
     ) -> Result<(), TokenError> {
         let (name, left) = (self.name.clone(), tries_left(about));
-        if state.is_refused {
-            return Err(TokenError::PinWrong { name, left });
+        if let Some(value) = state.refused {
+            return Err(self.not_taken(value, left));
         }
         if left != TriesLeft::Unknown && self.source.is_unattended() {
             return Err(TokenError::PinDoubtful { name, left });
@@ -201,19 +201,24 @@ impl Token {
             None => self.ask(left)?,
         };
         let given = AuthPin::from(pin.expose().to_owned());
-        match session.login(UserType::User, Some(&given)) {
+        let error = match session.login(UserType::User, Some(&given)) {
             Ok(()) | Err(Pkcs11Error::Pkcs11(RvError::UserAlreadyLoggedIn, _)) => {
                 state.pin = Some(pin);
-                Ok(())
+                return Ok(());
             }
-            Err(error) => {
-                let fault = TokenError::of(&self.name, error);
-                let TokenError::PinWrong { name, .. } = fault else {
-                    return Err(fault);
-                };
-                (state.is_refused, state.pin) = (true, None);
-                Err(self.refused(module, name))
+            Err(error) => error,
+        };
+        // Whatever a token that is here says, it may have counted a wrong PIN.
+        let found = self.find(module);
+        match error {
+            Pkcs11Error::Pkcs11(value, Function::Login)
+                if !proves_absence(value) && !matches!(found, Err(TokenError::NoToken { .. })) =>
+            {
+                (state.refused, state.pin) = (Some(value), None);
+                let about = found.ok().map(|(_, about)| about);
+                Err(self.refused(value, about.as_ref()))
             }
+            error => Err(TokenError::of(&self.name, error)),
         }
     }
 
@@ -234,17 +239,32 @@ impl Token {
             })
     }
 
-    /// The token refused the PIN: what it says of itself now.
-    fn refused(&self, module: &Pkcs11, name: TokenName) -> TokenError {
-        match self.find(module) {
-            Ok((_, about)) if about.user_pin_locked() => TokenError::PinLocked { name },
-            Ok((_, about)) => TokenError::PinWrong {
+    /// The token did not take the PIN: `about` is what it says of itself now.
+    fn refused(&self, value: RvError, about: Option<&TokenInfo>) -> TokenError {
+        let says_so = matches!(value, RvError::PinLocked);
+        if says_so || about.is_some_and(TokenInfo::user_pin_locked) {
+            let name = self.name.clone();
+            return TokenError::PinLocked { name };
+        }
+        self.not_taken(value, about.map_or(TriesLeft::Unknown, tries_left))
+    }
+
+    /// Why a PIN is not given again to which the token said `value`.
+    fn not_taken(&self, value: RvError, left: TriesLeft) -> TokenError {
+        let name = self.name.clone();
+        match value {
+            RvError::PinIncorrect
+            | RvError::PinInvalid
+            | RvError::PinLenRange
+            | RvError::PinLocked => TokenError::PinWrong { name, left },
+            RvError::PinExpired => TokenError::PinExpired { name },
+            value => TokenError::PinFailed {
                 name,
-                left: tries_left(&about),
-            },
-            Err(_) => TokenError::PinWrong {
-                name,
-                left: TriesLeft::Unknown,
+                left,
+                source: Refusal::Value {
+                    function: Function::Login,
+                    value,
+                },
             },
         }
     }
@@ -252,6 +272,20 @@ impl Token {
     pub(super) fn fault(&self) -> impl Fn(Pkcs11Error) -> TokenError + '_ {
         |error| TokenError::of(&self.name, error)
     }
+}
+
+/// Whether a token that says so when it is given a PIN was not there to take it.
+const fn proves_absence(value: RvError) -> bool {
+    matches!(
+        value,
+        RvError::TokenNotPresent
+            | RvError::TokenNotRecognized
+            | RvError::DeviceRemoved
+            | RvError::SlotIdInvalid
+            | RvError::SessionClosed
+            | RvError::SessionHandleInvalid
+            | RvError::CryptokiNotInitialized
+    )
 }
 
 fn tries_left(about: &TokenInfo) -> TriesLeft {
