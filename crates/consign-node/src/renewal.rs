@@ -3,8 +3,9 @@
 //! At two thirds of the life of any of its TLS, statement and encryption keys the node makes
 //! the next ones, has the authority list them, and goes on to them when its newest directory
 //! does. Until then, and if the authority is away, it works with what it has. A renewal whose
-//! answer was lost is asked for again, with the same keys. Seals do not renew themselves; how
-//! long they last is said by `consign status`.
+//! answer was lost is asked for again, with the same keys; also when the certificate that it was
+//! asked under has ended since, as anybody may ask for what is listed. Seals do not renew
+//! themselves; how long they last is said by `consign status`.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +13,9 @@ use std::time::Duration;
 use consign_domain::directory::{EntryState, KeyState, NodeEntry, Validity};
 use consign_domain::enrolment::Bundle;
 use consign_domain::statement::{DirectoryHead, Statement as _};
-use consign_domain::{Digest, DirectoryVersion, KeyId, Timestamp};
-use consign_enrol::{Authority, EnrolFault, Life, Proof, is_due};
+use consign_domain::{Digest, DirectoryVersion, ErrorCode, KeyId, Timestamp};
+use consign_enrol::{Answer, Authority, EnrolFault, Life, Proof, is_due};
+use consign_proto::status_of;
 use consign_runtime::shutdown::Shutdown;
 use consign_verify::{Directory, TrustStore};
 use thiserror::Error;
@@ -39,14 +41,24 @@ pub enum RenewalFault {
     /// The authority did not list them.
     #[error(transparent)]
     Authority(#[from] EnrolFault),
+    /// The authority does not list them, and the certificate that could ask for it has ended.
+    #[error(
+        "the certificate in force has ended and the next one is not listed; the authority's \
+         operator decides: consign authority approve {reference}"
+    )]
+    Waits {
+        /// What the operator knows the request by.
+        reference: String,
+    },
 }
 
 impl RenewalFault {
     /// The code to answer with.
-    pub fn code(&self) -> consign_domain::ErrorCode {
+    pub fn code(&self) -> ErrorCode {
         match self {
             Self::Keys(fault) => fault.code(),
             Self::Authority(fault) => fault.code(),
+            Self::Waits { .. } => ErrorCode::PeerUnknown,
         }
     }
 }
@@ -86,15 +98,14 @@ pub(crate) async fn keep_fresh(office: Arc<Office>, shutdown: Shutdown) {
     }
 }
 
-/// Whether a renewal is due, or was begun and not answered. Nobody is asked for what the
-/// directory does not know.
+/// Whether a renewal is due, or was begun and not answered; the latter is asked for also where the
+/// directory knows the certificate in force no more. Nothing else is asked for under one that it
+/// does not know.
 async fn is_time(office: &Office) -> bool {
     let (directory, now) = (office.keeper.newest(), office.now());
     let certificate = Digest::from_bytes(office.identity.fingerprint().0);
-    let Some(node) = directory.node_by_certificate(certificate, now) else {
-        return false;
-    };
-    if is_old(office, &directory, node, now) {
+    let node = directory.node_by_certificate(certificate, now);
+    if node.is_some_and(|node| is_old(office, &directory, node, now)) {
         return true;
     }
     let (place, keyring) = (office.directory.clone(), Arc::clone(&office.keyring));
@@ -136,6 +147,16 @@ fn newest(spans: impl Iterator<Item = Validity>) -> Option<Validity> {
 /// [`RenewalFault`]; the keys in force go on, and the next attempt uses what was made.
 pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, RenewalFault> {
     let _turn = office.renewing.lock().await;
+    let version = obtain(office).await?;
+    arrived(office, version).await;
+    take_up(office).await?;
+    info!(version = version.value(), "keys renewed");
+    Ok(version)
+}
+
+/// Makes the next keys, has the authority list them, and puts their certificates in place. Says
+/// under which version they count.
+async fn obtain(office: &Arc<Office>) -> Result<DirectoryVersion, RenewalFault> {
     let directory = office.keeper.newest();
     let (making, listed) = (Arc::clone(office), Arc::clone(&directory));
     let at = office.now();
@@ -155,9 +176,7 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
             }
         })
         .collect();
-    let mut authority = Authority::listed(&directory, &office.identity, &office.clock).await?;
-    let bundle = authority.renew(&request, &proofs).await?;
-    let bundle = Bundle::parse(&bundle).map_err(|source| KeysError::Bundle { source })?;
+    let bundle = answer(office, &directory, &request, &proofs).await?;
     let trust = TrustStore::parse(bundle.trust.as_bytes());
     let trust = trust.map_err(|source| KeysError::Trust { source })?;
     // Whom this node believes is decided by people; its trust file stays as it is.
@@ -167,10 +186,29 @@ pub(crate) async fn renew(office: &Arc<Office>) -> Result<DirectoryVersion, Rene
     let version = listed_by(&bundle)?;
     let place = Arc::clone(office);
     blocking(move || keys::put_in_place(&place.directory, &bundle, &place.keyring)).await?;
-    arrived(office, version).await;
-    take_up(office).await?;
-    info!(version = version.value(), "keys renewed");
     Ok(version)
+}
+
+/// What the authority answers to a request for the next keys.
+async fn answer(
+    office: &Office,
+    directory: &Arc<Directory>,
+    request: &[u8],
+    proofs: &[Proof],
+) -> Result<Bundle, RenewalFault> {
+    let mut authority = Authority::listed(directory, &office.identity, &office.clock).await?;
+    let bundle = match authority.renew(request, proofs).await {
+        // The last answer was lost, and it is long ago: what is listed is told to anybody.
+        Err(EnrolFault::Refused { status }) if status_of(&status) == ErrorCode::PeerUnknown => {
+            match authority.enrol(request, &[]).await? {
+                Answer::Bundle(bundle) => bundle,
+                Answer::Waiting(reference) => return Err(RenewalFault::Waits { reference }),
+            }
+        }
+        answered => answered?,
+    };
+    let bundle = Bundle::parse(&bundle).map_err(|source| KeysError::Bundle { source })?;
+    Ok(bundle)
 }
 
 /// The version of a bundle's directory.
@@ -216,3 +254,6 @@ fn forget(office: &Office, directory: &Directory, at: Timestamp) {
         Err(fault) => warn!(%fault, "keys that have ended cannot be removed"),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,75 @@
+use consign_authority::service::{AuthorityService, ServeOptions};
+use consign_authority::{PublishOptions, RenewalProof};
+use consign_keys::Keyring;
+use consign_runtime::clock::Clock;
+
+use super::*;
+use crate::config::Config;
+use crate::directory_files;
+use crate::testing::{NOW, Network, now};
+
+/// Days on which the authority has ended what the lost renewal replaced.
+const LATER: u64 = NOW + 8 * 86_400;
+
+/// Renews the keys of the first node, and loses the answer.
+fn renew_in_vain(network: &Network) {
+    let (node, keyring) = (network.node(0), Keyring::default());
+    let listed = &network.directory;
+    let request = keys::next_request(node, listed, now(), &keyring).unwrap();
+    let shown = keys::identity_in_force(node, listed, now(), &keyring).unwrap();
+    let home = node.agencies().unwrap().remove(0);
+    let key = AgencyKeys::in_force(&home, listed, now(), &keyring).unwrap();
+    let proof = RenewalProof {
+        party: home.id().into(),
+        key: KeyId::from_bytes(key.statement.public().key_id()),
+        signature: key.statement.sign(&request),
+    };
+    let peer = listed
+        .node_by_certificate(Digest::from_bytes(shown.fingerprint().0), now())
+        .unwrap();
+    let peer = (
+        peer.id.to_bytes(),
+        Digest::from_bytes(shown.fingerprint().0),
+    );
+    let mut authority = consign_authority::Authority::open(&network.authority()).unwrap();
+    authority.renew(&request, &[proof], peer, now()).unwrap();
+    let publish = PublishOptions::default();
+    authority.publish(publish, now()).unwrap();
+}
+
+#[tokio::test]
+async fn a_renewal_whose_answer_was_lost_is_asked_for_also_after_the_old_keys_have_ended() {
+    let network = Network::new();
+    renew_in_vain(&network);
+    let options = ServeOptions {
+        dir: network.authority(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        address: None,
+        keyring: Arc::default(),
+    };
+    let clock = || Clock::fixed(LATER);
+    let service = AuthorityService::bind(options, clock()).await.unwrap();
+    let shutdown = Shutdown::new();
+    let served = tokio::spawn(service.run(shutdown.clone()));
+
+    // The node has heard from elsewhere that its certificate is known no more.
+    let node = network.node(0).clone();
+    let newest = consign_authority::Authority::newest_version(&network.authority(), None);
+    let (head, entries) = newest.unwrap().unwrap();
+    let newest = Directory::verify(head, entries, &network.trust).unwrap();
+    let version = newest.version();
+    directory_files::publish(&node.trust_dir().join("directory"), &newest).unwrap();
+    let config = Config::parse("", node.root()).unwrap();
+    let office = crate::run::open(node.clone(), config, clock(), Keyring::default()).unwrap();
+    let shown = Digest::from_bytes(office.identity.fingerprint().0);
+    assert!(newest.node_by_certificate(shown, office.now()).is_none());
+
+    assert!(is_time(&office).await);
+    assert_eq!(obtain(&office).await.unwrap(), version);
+    take_up(&office).await.unwrap();
+    let shown = Digest::from_bytes(office.identity.fingerprint().0);
+    assert!(newest.node_by_certificate(shown, office.now()).is_some());
+    assert!(!is_time(&office).await, "there is nothing to ask for");
+    shutdown.trigger();
+    served.await.unwrap().unwrap();
+}
