@@ -98,6 +98,18 @@ pub enum KeysError {
     /// A key in a token is named that several agencies would share.
     #[error("the token file names one key; make the keys of each agency by a command of its own")]
     OneKey,
+    /// A token is named for a seal key that is there already, and not in it.
+    #[error(
+        "{agency} has its seal key already, in {}; to have one in the token instead, put .old \
+         behind that file's name and give the command again",
+        path.display()
+    )]
+    SealElsewhere {
+        /// The agency.
+        agency: AgencyCode,
+        /// The key, or where in which token it is.
+        path: PathBuf,
+    },
     /// A file with a key or certificate cannot be used.
     #[error("{} cannot be used; {fix}", path.display())]
     Key {

@@ -14,7 +14,7 @@ use consign_domain::statement::AgeRecipient;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, AgencyId, Digest, NodeId};
 use consign_keys::keyring::token_file;
-use consign_keys::{Keyring, TokenPlace};
+use consign_keys::{Keyring, KeyringError, TokenPlace};
 use consign_pki::encryption::{EncryptionError, EncryptionIdentity};
 use consign_pki::issue::{create_request, verify_request};
 use consign_pki::seal::KeyKind;
@@ -239,17 +239,40 @@ fn make_agency(
 
 /// The seal key of an agency, if it is not there.
 fn make_seal(path: &Path, agency: &AgencyCode, new: &NewKeys) -> Result<(), KeysError> {
+    let place = new.token.clone();
+    let place = place.map(|token| token.or_key(format!("consign seal {agency}")));
+    check_seal(path, agency, place.as_ref())?;
     if path.exists() || token_file(path).exists() {
         return Ok(());
     }
-    match &new.token {
+    match place {
         None => new.keyring.make(path, new.seal)?,
-        Some(token) => {
-            let place = token.clone().or_key(format!("consign seal {agency}"));
-            new.keyring.make_in_token(path, &place, new.seal)?
-        }
+        Some(place) => new.keyring.make_in_token(path, &place, new.seal)?,
     };
     Ok(())
+}
+
+/// Refuses a token for an agency whose seal key is elsewhere: it would not be used.
+fn check_seal(
+    path: &Path,
+    agency: &AgencyCode,
+    wanted: Option<&TokenPlace>,
+) -> Result<(), KeysError> {
+    let Some(wanted) = wanted else {
+        return Ok(());
+    };
+    let named = token_file(path);
+    let elsewhere = if named.exists() {
+        let here = TokenPlace::load(&named).map_err(KeyringError::from)?;
+        let is_it = here.token == wanted.token && here.key == wanted.key;
+        (!is_it).then_some(named)
+    } else {
+        path.exists().then(|| path.to_owned())
+    };
+    elsewhere.map_or(Ok(()), |path| {
+        let agency = agency.clone();
+        Err(KeysError::SealElsewhere { agency, path })
+    })
 }
 
 /// The request for an agency's seal certificate, signed by its key.

@@ -300,3 +300,39 @@ fn a_token_file_that_names_one_key_is_for_one_agency() {
     let refused = init_with(&node, &name(), &agencies[..1], &keys).unwrap_err();
     assert!(refused.to_string().contains("driver.so"), "{refused}");
 }
+
+#[test]
+fn a_token_is_not_named_in_vain_for_an_agency_that_has_its_seal_key() {
+    let root = tempfile::tempdir().unwrap();
+    let node = NodeDirectory::new(root.path().join("node"));
+    let agencies = [agency("H49.13.01")];
+    init(&node, &name(), &agencies, KeyKind::EcdsaP256).unwrap();
+    let token = TokenPlace {
+        module: root.path().join("driver.so"),
+        token: TokenName::Label("H49".to_owned()),
+        key: None,
+        pin: SecretSource::Prompt,
+    };
+    let keys = NewKeys {
+        token: Some(token.clone()),
+        ..NewKeys::default()
+    };
+    let refused = || init_with(&node, &name(), &agencies, &keys).unwrap_err();
+    let text = refused().to_string();
+    assert!(
+        text.contains("H49.13.01") && text.contains("seal.key; "),
+        "{text}"
+    );
+    // Nor where it is in another token, or under another name.
+    let key = node.root().join("agencies/H49.13.01/keys/seal.key");
+    std::fs::rename(&key, key.with_extension("key.old")).unwrap();
+    let place = key.with_extension("toml");
+    std::fs::write(&place, token.clone().or_key("another").to_text()).unwrap();
+    let text = refused().to_string();
+    assert!(text.contains("seal.toml; "), "{text}");
+    // The same command once more goes on to the token.
+    let made = token.or_key("consign seal H49.13.01");
+    std::fs::write(&place, made.to_text()).unwrap();
+    let text = refused().to_string();
+    assert!(text.contains("driver.so"), "{text}");
+}
