@@ -43,6 +43,23 @@ fn help_reads_as_it_did() {
     insta::assert_snapshot!(text);
 }
 
+/// A secret in the place of where it comes from is refused, and does not get into a log.
+#[test]
+fn what_may_be_a_secret_is_not_repeated() {
+    for line in [
+        "consign node run node-a --passphrase Hunter2!",
+        "consign node protect node-a --new Hunter2!",
+        "consign node protect node-a --passphrase=Hunter2!",
+        "consign authority publish --dir authority --passphrase Hunter2!",
+    ] {
+        let refused = Cli::try_parse_from(line.split(' ')).unwrap_err();
+        let text = format!("{} {refused:?}", refused.render());
+        assert!(!text.contains("Hunter2"), "{text}");
+        assert!(text.contains("file:PATH"), "{text}");
+        assert_eq!(refused.exit_code(), 2);
+    }
+}
+
 #[test]
 fn codes_are_read_in_both_forms() {
     let cli = Cli::try_parse_from([

@@ -1,10 +1,13 @@
 //! What commands that use secret keys have in common: where a passphrase comes from, and
 //! `protect`.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::Args;
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Command};
 use consign_domain::ErrorCode;
 use consign_keys::keyring::is_protected;
 use consign_keys::{Keyring, KeyringError, SecretSource, TokenPlace};
@@ -24,7 +27,7 @@ pub(crate) struct Unlock {
         env = "CONSIGN_PASSPHRASE",
         hide_env_values = true,
         value_name = "SOURCE",
-        value_parser = source
+        value_parser = Source
     )]
     passphrase: Option<SecretSource>,
 }
@@ -61,7 +64,7 @@ pub(crate) struct Protection {
     #[command(flatten)]
     unlock: Unlock,
     /// Where the new passphrase comes from: prompt, file:PATH or credential:NAME
-    #[arg(long, value_name = "SOURCE", value_parser = source, default_value = "prompt")]
+    #[arg(long, value_name = "SOURCE", value_parser = Source, default_value = "prompt")]
     new: SecretSource,
     /// Take the passphrase away
     #[arg(long, conflicts_with = "new")]
@@ -115,9 +118,31 @@ pub(crate) fn token(path: Option<&PathBuf>) -> Result<Option<TokenPlace>, Failur
     Ok(path.map(|path| TokenPlace::load(path)).transpose()?)
 }
 
-fn source(text: &str) -> Result<SecretSource, String> {
-    SecretSource::parse(text, Path::new(""))
-        .ok_or_else(|| "write prompt, file:PATH or credential:NAME".to_owned())
+/// Reads where a secret comes from. What cannot be read is not repeated: it may be the secret
+/// itself, and messages end up in logs.
+#[derive(Debug, Clone)]
+struct Source;
+
+impl TypedValueParser for Source {
+    type Value = SecretSource;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<SecretSource, clap::Error> {
+        let read = value.to_str();
+        let read = read.and_then(|text| SecretSource::parse(text, Path::new("")));
+        read.ok_or_else(|| {
+            let named = argument.map_or_else(String::new, |argument| format!(" {argument}"));
+            let text = format!(
+                "the value of{named} is not repeated here; it says where the secret comes from: \
+                 prompt, file:PATH or credential:NAME"
+            );
+            command.clone().error(ErrorKind::ValueValidation, text)
+        })
+    }
 }
 
 /// What to do about keys that cannot be opened or made.

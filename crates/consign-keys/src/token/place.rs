@@ -163,7 +163,7 @@ fn read(reader: &mut Reader<'_>, base: &Path) -> Option<TokenPlace> {
         }
     };
     let pin = reader
-        .parsed("pin", SOURCE_FORMS, |text| SecretSource::parse(text, base))
+        .withheld("pin", SOURCE_FORMS, |text| SecretSource::parse(text, base))
         .or(SecretSource::Prompt);
     Some(TokenPlace {
         module: module?,
@@ -229,6 +229,7 @@ mod tests {
         for word in ["module", "token", "pin", "label: unknown", "key"] {
             assert!(faults.contains(word), "{word}: {faults}");
         }
+        assert!(!faults.contains("1234"), "a PIN is not repeated: {faults}");
         assert!(parse("module = \"/m.so\"\ntoken = \"a\"\nserial = \"b\"\n").is_err());
     }
 }

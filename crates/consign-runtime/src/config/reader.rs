@@ -181,6 +181,19 @@ impl<'a> Reader<'a> {
         })
     }
 
+    /// [`parsed`](Self::parsed) of a text that may be a secret by mistake: a fault does not repeat it.
+    pub fn withheld<T>(
+        &mut self,
+        key: &'static str,
+        expected: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> Setting<'_, T> {
+        self.setting(key, expected, |value| {
+            let withheld = || Wrong::Value("what is written here".to_owned());
+            parse(text(value)?).ok_or_else(withheld)
+        })
+    }
+
     /// A list of texts.
     pub fn strings(&mut self, key: &'static str) -> Setting<'_, Vec<String>> {
         self.setting(
