@@ -1,5 +1,6 @@
 //! Certificates: the ones that are still good, or new ones.
 
+use consign_domain::directory::{self, AgencyEntry};
 use consign_domain::enrolment::AgencyRequest;
 use consign_domain::{Digest, Timestamp};
 use consign_pki::certificate::{CertificateDetails, CertificateError, fingerprint};
@@ -19,6 +20,18 @@ impl<'a> Issuance<'a> {
     pub(super) fn key_differs(&self, id: [u8; 16], proven: &ProvenRequest) -> bool {
         let newest = self.certificates(id).last();
         newest.is_none_or(|certificate| certificate.key != proven.key)
+    }
+
+    /// Whether an agency's newest certificate names it as it is called now.
+    pub(super) fn is_named_in_seal(&self, agency: &AgencyEntry) -> bool {
+        let newest = self.certificates(agency.id.to_bytes()).last();
+        let current = |validity: &directory::Validity| validity.contains(self.now);
+        let codes = agency.codes.iter().map(|one| one.validity).find(current);
+        let names = agency.names.iter().map(|one| one.validity).find(current);
+        let named = codes.into_iter().chain(names).map(|one| one.from).max();
+        newest
+            .zip(named)
+            .is_some_and(|(newest, named)| named <= newest.from.plus_seconds(BACKDATE_SECONDS))
     }
 
     /// What was issued to a party, but to its time-stamp authority.

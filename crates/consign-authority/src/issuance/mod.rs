@@ -194,6 +194,7 @@ impl Issuance<'_> {
         let same_subject = before.is_some_and(|before| {
             before.code_at(now) == Some(&request.code)
                 && before.name_at(now) == Some(request.name.as_str())
+                && self.is_named_in_seal(before)
         });
         let listed = self.seal_certificate(request, &seal, same_subject)?;
         let keys = (statement, encryption);

@@ -342,7 +342,9 @@ impl History<'_> {
             None if self.was_expected(object, revisions) => Changes::Unclear,
             None => Changes::Nothing,
             Some(before) if self.body(before) == self.body(object) => Changes::Nothing,
-            Some(before) if revisions.lists.contains(&object.number()) => {
+            Some(before)
+                if self.is_array(object) && revisions.lists.contains(&object.number()) =>
+            {
                 let listed = |object: &Object| {
                     let body = object.header.body..object.end;
                     self.listed(&body, revisions)
@@ -361,6 +363,11 @@ impl History<'_> {
             (Some(now), Some(before)) => self.tokens(now) == self.tokens(before),
             _ => false,
         }
+    }
+
+    fn is_array(&self, object: &Object) -> bool {
+        let mut lexer = Lexer::new(self.until(object.end), object.header.body);
+        matches!(lexer.token(), Ok((Token::ArrayBegin, _)))
     }
 
     fn is_stream(&self, object: &Object) -> bool {
