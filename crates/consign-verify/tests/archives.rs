@@ -488,8 +488,10 @@ fn decided(judgement: &ArchiveJudgement) -> (Indication, Option<CheckName>, Opti
 fn revoke_seal(world: &mut World, until: Timestamp) {
     world.republish(|entries| {
         if let Some(Entry::Agency(agency)) = entries.first_mut() {
-            agency.seals[0].validity.until = Some(until);
-            agency.seals[0].state = KeyState::Revoked;
+            for seal in &mut agency.seals {
+                seal.validity.until = Some(until);
+                seal.state = KeyState::Revoked;
+            }
         }
     });
 }

@@ -11,6 +11,7 @@ use std::io::Cursor;
 
 use consign_domain::Timestamp;
 use consign_pki::issue::{CertificateAuthority, Revocation, Validity};
+use consign_pki::path::MAX_REVOCATION_LISTS;
 use consign_pki::path::revocation::RevocationReason;
 use consign_verify::Indication::{Indeterminate, TotalFailed, TotalPassed};
 use consign_verify::container::{JudgedAt, SealTrust, judge};
@@ -140,4 +141,27 @@ fn a_list_by_another_issuer_says_nothing() {
         let cause = report.decisive().unwrap().cause.as_ref().unwrap().as_str();
         assert!(cause.contains(why), "{cause}");
     }
+}
+
+/// Beside a directory they may say of more that it is revoked, and of nothing that it is in doubt.
+#[test]
+fn a_directory_decides_where_lists_do_not() {
+    let world = World::new();
+    let container = world.container(&world.document());
+    let judged = |lists: &[Vec<u8>]| {
+        let trust = SealTrust {
+            lists,
+            ..SealTrust::by_directory(world.trust.roots(), &world.directory)
+        };
+        let at = JudgedAt::Proven(now());
+        verdict(&judge(Cursor::new(&container), &trust, &policy(), at).report)
+    };
+    let stale = list(&world.issuing, &[], now().minus_seconds(60));
+    let many = vec![stale.clone(); MAX_REVOCATION_LISTS + 1];
+    for lists in [vec![stale], vec![b"no list".to_vec()], many] {
+        assert_eq!(judged(&lists), (TotalPassed, None));
+    }
+    let revoked = revoked_from(now().minus_seconds(60));
+    let revoked = list(&world.issuing, &revoked, tomorrow());
+    assert_eq!(judged(&[revoked]), (TotalFailed, Some(Reason::Revoked)));
 }

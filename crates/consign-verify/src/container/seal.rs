@@ -244,8 +244,10 @@ fn validate(
     let validate =
         |purpose: &PathPurpose| path::validate(own, others, trust.roots, at.as_unix(), purpose);
     match validate(&purpose) {
-        // The directory knows what the lists do not say.
-        Err(PathError::RevocationUnknown { .. }) if trust.revocations_at(at).is_some() => {
+        // The directory knows what the lists do not say, or what they are too many to be asked.
+        Err(PathError::RevocationUnknown { .. } | PathError::TooMuch { .. })
+            if trust.revocations_at(at).is_some() =>
+        {
             purpose.crls.clear();
             validate(&purpose)
         }
