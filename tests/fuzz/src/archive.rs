@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::io::Cursor;
 
 use consign_domain::Digest;
-use consign_pki::asic::outer::{INNER_NAME, OuterContainer, OuterWriter, begins_as_outer};
+use consign_pki::asic::outer::{OuterContainer, OuterWriter, begins_as_outer};
 use consign_pki::asic::{Budget, DigestAlgorithm};
 use consign_verify::archive::{self, DIRECTORY, ENVELOPE, LISTS, SALT};
 use consign_verify::container::{JudgedAt, SealTrust};
