@@ -342,9 +342,7 @@ impl History<'_> {
             None if self.was_expected(object, revisions) => Changes::Unclear,
             None => Changes::Nothing,
             Some(before) if self.body(before) == self.body(object) => Changes::Nothing,
-            Some(before)
-                if self.is_array(object) && revisions.lists.contains(&object.number()) =>
-            {
+            Some(before) if self.is_array(object) && revisions.lists.contains(&object.number()) => {
                 let listed = |object: &Object| {
                     let body = object.header.body..object.end;
                     self.listed(&body, revisions)
