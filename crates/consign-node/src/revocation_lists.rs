@@ -112,8 +112,9 @@ impl RevocationLists {
     fn keep_as(&self, (name, made): (&'static str, u64), list: &[u8]) -> Result<(), FileError> {
         let path = self.place.join(name);
         let here = files::read_bounded(&path, MAX_REVOCATION_LIST).ok();
-        let here = here.and_then(|here| self.name_of(&here));
-        if here.is_some_and(|(_, before)| before >= made) {
+        let here = here.and_then(|here| Some((self.name_of(&here)?.1, here)));
+        // Of two of one second the one that came later.
+        if here.is_some_and(|(before, here)| before > made || here == list) {
             return Ok(());
         }
         files::create_dir_durable(&self.place, PRIVATE_DIRECTORY)?;

@@ -141,14 +141,16 @@ impl Network {
     pub(crate) fn renew_keys(&mut self, index: usize) -> AgencyKeys {
         let (node, authority) = (self.node(index).clone(), self.authority());
         let keyring = Keyring::default();
-        let request = keys::next_request(&node, &self.directory, now(), &keyring).unwrap();
+        // What was signed until now counts.
+        let now = now().plus_seconds(60);
+        let request = keys::next_request(&node, &self.directory, now, &keyring).unwrap();
         let options = IssueOptions {
             replace: true,
             ..IssueOptions::default()
         };
-        let issue = || consign_authority::issue(&authority, &request, &options, now()).unwrap();
+        let issue = || consign_authority::issue(&authority, &request, &options, now).unwrap();
         issue();
-        consign_authority::publish(&authority, PublishOptions::default(), now()).unwrap();
+        consign_authority::publish(&authority, PublishOptions::default(), now).unwrap();
         keys::install(&node, &issue().to_bytes()).unwrap();
         let place = node.trust_dir().join("directory");
         let newest = directory_files::newest(&place, &self.trust).unwrap();

@@ -472,12 +472,13 @@ fn either_file_can_be_lost_without_the_document() {
 /// Statuses by the recipient under the sender's document, newest last.
 fn say_statuses(network: &Network, seats: (&Seat, &AgencyKeys), key: EnvelopeKey, count: u64) {
     let (seat, keys) = seats;
+    let now = network.directory.head().time;
     let folder = folder(seat, key);
     for number in 0..count {
         let status = Status::new(
             network.directory.head().network,
-            keys.signer(&network.directory, crate::testing::now()),
-            crate::testing::now(),
+            keys.signer(&network.directory, now),
+            now,
             reference(seat, key),
             crate::testing::code("H49.13"),
             BusinessStatus::Arrived,

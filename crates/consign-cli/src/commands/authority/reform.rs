@@ -42,7 +42,6 @@ pub(crate) struct Rename {
   cp -a OLD/agencies/H49.13 NEW/agencies/
   mv OLD/agencies/H49.13 SAFE-PLACE
   consign authority move H49.13 NODE-ID --publish --dir AUTHORITY
-  consign node reindex NEW
   consign node run NEW
 
 Stop both nodes before, by Ctrl-C or as services. The agency's directory has the code that it had
