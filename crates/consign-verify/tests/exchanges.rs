@@ -137,8 +137,8 @@ fn agencies_are_compared_and_not_spellings() {
             if let Entry::Agency(agency) = entry {
                 let mut code = agency.codes[0].clone();
                 code.code = renamed.parse().unwrap();
-                agency.codes[0].validity.until = Some(world::now());
-                code.validity.from = world::now();
+                agency.codes[0].validity.until = Some(now());
+                code.validity.from = now();
                 agency.codes.push(code);
             }
         }
