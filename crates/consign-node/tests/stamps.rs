@@ -118,9 +118,10 @@ async fn without_a_hub_it_is_sealed_all_the_same_and_stamped_when_the_hub_is_bac
 async fn a_document_that_was_archived_is_stamped_where_it_lies() {
     let network = Network::build(&[&["H49.01"], &["H49.02"]]);
     let toml = network.node(0).join("node.toml");
-    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    // Taken, so that nobody else gets it, and not listened at.
+    let port = tokio::net::TcpSocket::new_v4().unwrap();
+    port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nowhere = port.local_addr().unwrap();
-    drop(port);
     let plain = std::fs::read_to_string(&toml).unwrap();
     let away = plain.replace(
         "#source = \"hub\"",
