@@ -154,7 +154,7 @@ fn nothing_more_is_sealed(network: &Network<'_>) -> Result<()> {
     let said = refused.refused(1, "key-revoked")?;
     let cause = text(&said["message"])?;
     ensure!(cause.contains("revoked this agency's"), "{said}");
-    ensure!(text(&said["fix"])?.contains("consign node init"), "{said}");
+    ensure!(text(&said["fix"])?.contains("consign node enrol"), "{said}");
     ensure!(
         before.is_some() && count()? == before,
         "no document is left"

@@ -95,15 +95,18 @@ async fn next(office: &Arc<Office>) -> Duration {
         }
     };
     let Some(desk) = office.desk(row.agency) else {
-        // It has left; nobody's document waits for it.
-        schedule(office, row, None, None).await;
-        return LOOK;
+        // It waits for its certificate, and nobody's document for it.
+        let (index, due) = (Arc::clone(&office.index), now.plus_seconds(DAMAGED_SECONDS));
+        let noted = blocking(move || index.postpone_archive(row, due, None)).await;
+        return if noted { Duration::ZERO } else { LOOK };
     };
     match archive(office, desk, row, Wish::BY_ITSELF).await {
         // It is due as before, and would be taken again at once.
         Ok(done) if !done.is_noted => LOOK,
         Ok(done) => match done.archived {
             Archived::Made { .. } | Archived::Renewed { .. } => office.config.archive.pause,
+            // Others wait for them, too.
+            Archived::AwaitsLists => LOOK,
             _ => Duration::ZERO,
         },
         // Said once, where the authority's standing is kept.

@@ -110,6 +110,9 @@ impl Index {
         let mut connection = match usable {
             Some(connection) => connection,
             None => {
+                if path.exists() {
+                    tracing::info!("the index is made anew from the files, which may take a while");
+                }
                 reindex(directory, &mut |_| {})?;
                 open_existing(&path)?
                     .ok_or_else(|| NodeError::form(&path, "it was just rebuilt and is not there"))?

@@ -62,7 +62,9 @@ impl RevocationLists {
             Some(above.iter().filter(on_path).cloned().collect())
         });
         Self {
-            here: ListsHere(Arc::new(ArcSwap::from_pointee(read(&place)))),
+            here: ListsHere(Arc::new(ArcSwap::from_pointee(
+                read(&place).unwrap_or_default(),
+            ))),
             place,
             roots: roots.to_vec(),
             authorities: authorities.unwrap_or_default(),
@@ -87,7 +89,9 @@ impl RevocationLists {
                 }
             }
         }
-        self.here.0.store(Arc::new(read(&self.place)));
+        self.here
+            .0
+            .store(Arc::new(read(&self.place).unwrap_or_default()));
     }
 
     /// Whether lists of the root and of the authorities under it are here that answer for a time.
@@ -126,11 +130,13 @@ impl RevocationLists {
 
 /// The lists in a directory, as many as are looked at. Blocks. One that cannot be read is said
 /// and passed over.
-fn read(place: &Path) -> Vec<Vec<u8>> {
-    let names = durable::names(place).unwrap_or_default();
-    let names = names.iter().filter(|name| name.ends_with(".crl"));
+pub(crate) fn read(place: &Path) -> Result<Vec<Vec<u8>>, FileError> {
+    let mut names = durable::names(place)?;
+    names.retain(|name| name.ends_with(".crl"));
+    // The network's own come first, however many an operator adds.
+    names.sort_by_key(|name| ![OF_ROOT, OF_ISSUING].contains(&name.as_str()));
     let mut lists = Vec::new();
-    for name in names.take(MAX_REVOCATION_LISTS) {
+    for name in names.iter().take(MAX_REVOCATION_LISTS) {
         let path = place.join(name);
         // PEM is longer than the list in it.
         match files::read_bounded(&path, 2 * MAX_REVOCATION_LIST).map(read_list) {
@@ -139,5 +145,5 @@ fn read(place: &Path) -> Vec<Vec<u8>> {
             Err(fault) => warn!(%fault, "a revocation list could not be read"),
         }
     }
-    lists
+    Ok(lists)
 }

@@ -145,7 +145,11 @@ impl Authority {
         now: Timestamp,
     ) -> Result<RootList, AuthorityError> {
         let half = now.plus_seconds(ROOT_LIST_SECONDS / 2);
-        let until = store::root_list_until(&self.layout)?;
+        // One that cannot be read is made anew, and keeps no version from coming.
+        let until = store::root_list_until(&self.layout).unwrap_or_else(|fault| {
+            warn!(%fault, cause = ?fault.source(), "the root's revocation list cannot be read");
+            None
+        });
         if !force && until.is_some_and(|until| until > half) {
             return Ok(RootList::Stands);
         }

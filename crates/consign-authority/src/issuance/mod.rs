@@ -167,7 +167,10 @@ impl Issuance<'_> {
         place: Place,
     ) -> Result<(Record, CertificateRecord), AuthorityError> {
         let before = self.register.agency(request.id);
-        let request = &before.map_or_else(|| request.clone(), |it| as_now(request, it, self.now));
+        // Who invites it says by which code and name.
+        let before_invited = before.filter(|_| !self.for_agencies.contains_key(&request.id));
+        let request =
+            &before_invited.map_or_else(|| request.clone(), |it| as_now(request, it, self.now));
         let (id, party) = (request.id.to_bytes(), request.code.to_string());
         AgencyCode::strict(request.code.as_str()).map_err(|source| {
             let code = request.code.clone();

@@ -15,10 +15,8 @@ use consign_domain::{Digest, DirectoryVersion, PartyId, Salt, SignedStatement};
 use consign_pki::asic::outer::{ArchiveLayer, MAX_ENTRIES};
 use consign_pki::asic::{Budget, Container};
 use consign_pki::cms::{self, CadesSignature};
-use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_pki::timestamp::{self, MAX_MESSAGE};
 use consign_pki::wrap::{MAX_WRAP_PLAINTEXT, WrapPlaintext};
-use consign_runtime::files;
 use consign_verify::archive;
 use consign_verify::directory::{EntryProof, MAX_PROOF};
 use consign_verify::{Directory, TrustStore};
@@ -28,6 +26,7 @@ use super::write::Outer;
 use crate::durable;
 use crate::error::NodeError;
 use crate::folder::{CONTAINER, ENVELOPE, Folder, ITEM, SALT, STATUS, TIME_STAMP, WRAP_TEXT};
+use crate::revocation_lists;
 
 /// Longest file of a salt, in bytes: its text on one line.
 const MAX_SALT_TEXT: usize = 256;
@@ -227,13 +226,7 @@ impl Contents {
     }
 
     fn add_lists(&mut self, lists: &Path) -> Result<(), NodeError> {
-        let names = durable::names(lists)?;
-        for name in names
-            .iter()
-            .filter(|name| name.ends_with(".crl"))
-            .take(MAX_LISTS)
-        {
-            let list = files::read_bounded(&lists.join(name), MAX_REVOCATION_LIST)?;
+        for list in revocation_lists::read(lists)?.into_iter().take(MAX_LISTS) {
             self.add_by_digest(archive::LISTS, "crl", LIST, list);
         }
         Ok(())

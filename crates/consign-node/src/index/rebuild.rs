@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::AgencyId;
 use consign_runtime::files::{self, Action};
 use rusqlite::Connection;
-use tracing::info;
+use tracing::{info, warn};
 
 use super::documents::{put_received, put_sent};
 use super::{IndexError, SCHEMA};
@@ -55,7 +55,13 @@ pub fn reindex(
     }
     for (done, (agency, folder)) in (0..).zip(folders) {
         progress(ReindexProgress { done, total });
-        put_folder(&transaction, agency, folder)?;
+        // One that is damaged keeps no other from its list.
+        match put_folder(&transaction, agency, folder.clone()) {
+            Err(IndexError::Node(fault)) => {
+                warn!(%fault, folder = %folder.display(), "left out of the index");
+            }
+            put => put?,
+        }
     }
     transaction.commit()?;
     connection.close().map_err(|(_, fault)| fault)?;

@@ -276,9 +276,9 @@ fn home_of(directory: &NodeDirectory, agency: &NewAgency) -> Result<Option<Agenc
 
 /// The seal key of an agency, if it is not there.
 fn make_seal(path: &Path, agency: &AgencyCode, new: &NewKeys) -> Result<(), KeysError> {
+    check_seal(path, agency, new.token.as_ref())?;
     let place = new.token.clone();
     let place = place.map(|token| token.or_key(format!("consign seal {agency}")));
-    check_seal(path, agency, place.as_ref())?;
     if path.exists() || token_file(path).exists() {
         return Ok(());
     }
@@ -301,7 +301,8 @@ fn check_seal(
     let named = token_file(path);
     let elsewhere = if named.exists() {
         let here = TokenPlace::load(&named).map_err(KeyringError::from)?;
-        let is_it = here.token == wanted.token && here.key == wanted.key;
+        // Without a name it is the key that is there, whatever the agency was called then.
+        let is_it = here.token == wanted.token && (wanted.key.is_none() || here.key == wanted.key);
         (!is_it).then_some(named)
     } else {
         path.exists().then(|| path.to_owned())

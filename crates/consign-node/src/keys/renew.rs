@@ -153,8 +153,10 @@ pub(crate) fn next_request(
         let renews = |agency: &&AgencyEntry| {
             agency.node == before.id && agency.state == EntryState::Active && may_sign(agency, at)
         };
-        let Some(agency) = listed.agency(home.id()).filter(renews) else {
-            // Of others nothing is renewed, and nothing about them keeps these from it.
+        let agency = listed.agency(home.id()).filter(renews);
+        let Some(agency) = agency.filter(|_| home.has_certificate()) else {
+            // Of others nothing is renewed, and nothing about them keeps these from it: who waits
+            // for its certificate signs for nothing here.
             continue;
         };
         if begins && is_listed(home)? {

@@ -210,7 +210,11 @@ impl Keeper {
         }?;
         // A newer version brought them.
         if !is_newer && self.lists_wanted.load(Ordering::Relaxed) {
-            self.ask(hub, None).await?;
+            // A hub whose directory is older offers that, and has no lists for us yet.
+            if let Err(refusal) = self.ask(hub, None).await {
+                info!(%refusal, "the hub gave no revocation lists");
+                return Ok(is_newer);
+            }
         }
         self.lists_wanted.store(false, Ordering::Relaxed);
         Ok(is_newer)
