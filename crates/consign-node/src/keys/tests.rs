@@ -355,15 +355,19 @@ fn a_token_is_not_named_in_vain_for_an_agency_that_has_its_seal_key() {
         text.contains("H49.13.01") && text.contains("seal.key; "),
         "{text}"
     );
-    // Nor where it is in another token, or under another name.
+    // Nor where it is in another token.
     let key = node.root().join("agencies/H49.13.01/keys/seal.key");
     std::fs::rename(&key, key.with_extension("key.old")).unwrap();
     let place = key.with_extension("toml");
-    std::fs::write(&place, token.clone().or_key("another").to_text()).unwrap();
+    let other = TokenPlace {
+        token: TokenName::Label("H50".to_owned()),
+        ..token.clone()
+    };
+    std::fs::write(&place, other.or_key("another").to_text()).unwrap();
     let text = refused().to_string();
     assert!(text.contains("seal.toml; "), "{text}");
-    // The same command once more goes on to the token.
-    let made = token.or_key("consign seal H49.13.01");
+    // The same command once more goes on to the token, also where the agency had another code.
+    let made = token.or_key("consign seal H49.13.99");
     std::fs::write(&place, made.to_text()).unwrap();
     let text = refused().to_string();
     assert!(text.contains("driver.so"), "{text}");

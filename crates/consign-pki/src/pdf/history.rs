@@ -20,6 +20,12 @@ pub use changes::Changes;
 /// Most objects of a file that are looked at.
 const MAX_OBJECTS: usize = 1 << 18;
 
+/// Longest reference, in bytes: nobody writes more.
+const MAX_REFERENCE: usize = 64;
+
+/// How often the whole file may be read again, in tables or to compare objects with what they were.
+const REREAD: usize = 4;
+
 /// Most objects that refer to one signature: a field, and what it was before.
 const MAX_FIELDS: usize = 16;
 
@@ -51,12 +57,17 @@ struct Object {
     /// The object elsewhere that is what a page shows.
     content: Option<u32>,
     /// Of a stream of cross-references: all numbers of objects are below.
-    size: Option<u32>,
+    numbers: Option<u32>,
 }
 
 impl Object {
     const fn number(&self) -> u32 {
         self.header.number
+    }
+
+    /// In bytes.
+    const fn size(&self) -> usize {
+        self.end.saturating_sub(self.header.begin)
     }
 }
 
@@ -110,7 +121,7 @@ impl<'f> History<'f> {
             has_form: false,
             list: None,
             content: None,
-            size: None,
+            numbers: None,
         };
         if let Some(entries) = self.entries(&object) {
             let value = find(&entries, b"V");
@@ -123,7 +134,7 @@ impl<'f> History<'f> {
             };
             object.list = refers(b"Annots").or_else(|| refers(b"Fields"));
             object.content = refers(b"Contents");
-            object.size = self.size(&entries);
+            object.numbers = self.numbers(&entries);
         }
         object
     }
@@ -142,7 +153,9 @@ impl<'f> History<'f> {
             .filter(|object| object.value == Some(number))
             .take(MAX_FIELDS)
             .collect();
-        let freed = self.freed(end);
+        let Some(freed) = self.freed(end) else {
+            return Shown::Unclear;
+        };
         let mut forms = self.later(end).rev().filter(|object| object.has_form);
         let list = forms.find_map(|form| self.field_list(form));
         let is_gone = |field: &&Object| {
@@ -196,27 +209,49 @@ impl<'f> History<'f> {
         Some(self.references(&(list.header.body..list.end)))
     }
 
-    /// Numbers that tables of cross-references after an end call free.
-    fn freed(&self, end: usize) -> HashSet<u32> {
+    /// Numbers that tables of cross-references after an end call free; `None` where there is more
+    /// to read than a file has.
+    fn freed(&self, end: usize) -> Option<HashSet<u32>> {
         let mut freed = HashSet::new();
+        let mut left = self.file.len().saturating_mul(REREAD);
         for at in objects::tables(self.file, end) {
-            let mut lexer = Lexer::new(self.file, at);
-            while let Some((first, count)) = two_numbers(&mut lexer) {
-                for number in first..first.saturating_add(count) {
-                    if two_numbers(&mut lexer).is_none() {
-                        break;
-                    }
-                    match lexer.token() {
-                        Ok((Token::Regular(b"f"), _)) if number > 0 => {
-                            freed.insert(number);
-                        }
-                        Ok((Token::Regular(b"f" | b"n"), _)) => {}
-                        _ => break,
-                    }
+            let stop = self.read_table(at, left, &mut freed)?;
+            left = left.checked_sub(stop.saturating_sub(at))?;
+        }
+        Some(freed)
+    }
+
+    /// Reads one table; gives where it stops. No more than so many bytes.
+    fn read_table(&self, begin: usize, most: usize, freed: &mut HashSet<u32>) -> Option<usize> {
+        let mut at = begin;
+        while let Some(((first, count), next)) = self.two_numbers_at(at) {
+            at = next;
+            for number in first..first.saturating_add(count) {
+                if at.saturating_sub(begin) > most {
+                    return None;
                 }
+                let Some((_, next)) = self.two_numbers_at(at) else {
+                    break;
+                };
+                let mut lexer = Lexer::new(self.until(next.saturating_add(MAX_REFERENCE)), next);
+                match lexer.token() {
+                    Ok((Token::Regular(b"f"), _)) if number > 0 => {
+                        freed.insert(number);
+                    }
+                    Ok((Token::Regular(b"f" | b"n"), _)) => {}
+                    _ => break,
+                }
+                at = lexer.position();
             }
         }
-        freed
+        Some(at)
+    }
+
+    /// Two numbers close to a place, and what is behind them.
+    fn two_numbers_at(&self, at: usize) -> Option<((u32, u32), usize)> {
+        let mut lexer = Lexer::new(self.until(at.saturating_add(MAX_REFERENCE)), at);
+        let numbers = two_numbers(&mut lexer)?;
+        Some((numbers, lexer.position()))
     }
 
     /// What trailers in a part of the file call the root.
@@ -226,7 +261,7 @@ impl<'f> History<'f> {
         found
             .filter_map(|at| {
                 let start = at.saturating_add(b"/Root".len());
-                self.reference(&(start..self.file.len()))
+                self.reference(&(start..start.saturating_add(MAX_REFERENCE)))
             })
             .collect()
     }
@@ -246,7 +281,7 @@ impl<'f> History<'f> {
             .ok()
     }
 
-    fn size(&self, entries: &[Entry]) -> Option<u32> {
+    fn numbers(&self, entries: &[Entry]) -> Option<u32> {
         if self.name(entries, b"Type").as_deref() != Some(b"XRef") {
             return None;
         }

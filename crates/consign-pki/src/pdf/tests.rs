@@ -403,7 +403,8 @@ fn changes(later: &str) -> Changes {
           6 0 obj\n[ 4 0 R ]\nendobj\n\
           7 0 obj\n[ 8 0 R ]\nendobj\n\
           8 0 obj\n<< /Type /Annot /Subtype /Link /Rect [0 0 1 1] /Dest 10 0 R >>\nendobj\n\
-          11 0 obj\n<< /Fields 7 0 R >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n",
+          11 0 obj\n<< /Fields 7 0 R >>\nendobj\n\
+          13 0 obj\n<< /Title (x) >>\nendobj\ntrailer\n<< /Root 1 0 R >>\n",
     );
     Revision::default().add(&mut file);
     let end = file.len();
@@ -499,6 +500,15 @@ fn what_later_revisions_change_is_told_by_kind() {
             Changes::Unclear,
         ),
         ("12 0 obj\n<< /Fields [] /XFA 13 0 R >>", Changes::Anything),
+        // The file's information, and what only says that it is.
+        (
+            "13 0 obj\n<< /Title (y) /Producer (z) >>\nendobj",
+            Changes::Nothing,
+        ),
+        (
+            "13 0 obj\n<< /Title (x) /XObject 14 0 R >>\nendobj",
+            Changes::Anything,
+        ),
     ] {
         assert_eq!(changes(later), expected, "{later}");
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::ErrorCode;
 use consign_node::directory_files;
 use consign_pki::certificate;
-use consign_pki::path::{MAX_REVOCATION_LIST, revocation};
+use consign_pki::path::{MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, revocation};
 use consign_runtime::files;
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{Directory, TrustStore};
@@ -78,7 +78,7 @@ impl Trust {
         })?;
         Ok(Self {
             roots: store.roots().to_vec(),
-            lists: lists_in(&path.with_file_name("crl"))?,
+            lists: lists_in(&path.with_file_name("crl")),
             path,
             time_stamp_roots: store.time_stamp_roots().to_vec(),
             document_roots: store.document_roots().to_vec(),
@@ -151,17 +151,20 @@ fn read_roots(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     Ok(roots)
 }
 
-/// The lists that lie in a directory, if it is there.
-fn lists_in(directory: &Path) -> Result<Vec<Vec<u8>>, Failure> {
+/// The lists that lie in a directory, if it is there; as many as are looked at, the network's own
+/// first. One that cannot be read is passed over, as nodes do: what it would say is not known.
+fn lists_in(directory: &Path) -> Vec<Vec<u8>> {
     let Ok(entries) = std::fs::read_dir(directory) else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
     let paths = entries.flatten().map(|entry| entry.path());
     let mut paths: Vec<_> = paths
         .filter(|path| path.extension().is_some_and(|end| end == "crl"))
         .collect();
-    paths.sort();
-    paths.iter().map(|path| read_list(path)).collect()
+    let is_own = |path: &Path| path.ends_with("root.crl") || path.ends_with("issuing.crl");
+    paths.sort_by_key(|path| (!is_own(path), path.clone()));
+    let lists = paths.iter().filter_map(|path| read_list(path).ok());
+    lists.take(MAX_REVOCATION_LISTS).collect()
 }
 
 fn read_list(path: &Path) -> Result<Vec<u8>, Failure> {

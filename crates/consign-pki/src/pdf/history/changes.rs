@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use super::super::dictionary::find;
 use super::super::lexer::{Entry, Lexer, Token};
-use super::{History, Object, has, two_numbers};
+use super::{History, Object, REREAD, has, two_numbers};
 
 /// What revisions change, each kind more than the one before (ISO 32000-2 §12.8.2.2.2, table 257).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,10 +57,21 @@ struct Revisions<'h> {
     after: HashMap<u32, &'h Object>,
     /// Arrays that list annotations or fields.
     lists: HashSet<u32>,
+    /// What pages show.
+    contents: HashSet<u32>,
     /// Objects below this number may be packed before the end.
     packed_below: u32,
-    /// Bytes of lists that may still be read.
+    /// Bytes that may still be read again.
     budget: Cell<usize>,
+}
+
+impl Revisions<'_> {
+    /// Whether so many bytes may be read again, which then are.
+    fn may_read(&self, bytes: usize) -> bool {
+        let left = self.budget.get().checked_sub(bytes);
+        self.budget.set(left.unwrap_or(0));
+        left.is_some()
+    }
 }
 
 /// A later object as it is read.
@@ -93,23 +104,23 @@ impl History<'_> {
             let objects = self.objects.iter();
             objects.take_while(move |object| object.header.begin < end)
         };
-        let sizes = earlier().filter_map(|object| object.size);
+        let sizes = earlier().filter_map(|object| object.numbers);
         let packed_below = if earlier().any(|object| object.is_packed) {
             sizes.max().unwrap_or(u32::MAX)
         } else {
             0
         };
         let mut lists: HashSet<u32> = earlier().filter_map(|object| object.list).collect();
-        for content in earlier().filter_map(|object| object.content) {
-            lists.remove(&content);
-        }
+        let contents: HashSet<u32> = earlier().filter_map(|object| object.content).collect();
+        lists.retain(|list| !contents.contains(list));
         Revisions {
             end,
             before: earlier().map(by_number).collect(),
             after: self.later(end).map(by_number).collect(),
             lists,
+            contents,
             packed_below,
-            budget: Cell::new(self.file.len()),
+            budget: Cell::new(self.file.len().saturating_mul(REREAD)),
         }
     }
 
@@ -129,7 +140,10 @@ impl History<'_> {
         }
         match before {
             None => self.addition(&later, revisions),
-            Some(before) => self.replacement(&later, before, revisions),
+            Some(before) if revisions.may_read(before.size()) => {
+                self.replacement(&later, before, revisions)
+            }
+            Some(_) => Changes::Unclear,
         }
     }
 
@@ -178,9 +192,13 @@ impl History<'_> {
                 return Changes::Annotations;
             }
             _ if kind != old_kind.as_deref() => return Changes::Anything,
-            Some(b"XRef" | b"DSS" | b"VRI" | b"Metadata") => return Changes::Nothing,
-            None if !is_stream && is_information(entries) && is_information(&old) => {
+            Some(b"XRef" | b"DSS" | b"VRI" | b"Metadata")
+                if !revisions.contents.contains(&later.object.number()) =>
+            {
                 return Changes::Nothing;
+            }
+            None if !is_stream && is_information(&old) => {
+                return self.difference(&INFORMATION, entries, &old);
             }
             Some(b"Catalog") => {
                 let form = self.change_of_form_inside(entries, &old, revisions);
@@ -225,6 +243,7 @@ impl History<'_> {
         let is_signature = |entries: &[Entry]| self.name(entries, b"FT").as_deref() == Some(b"Sig");
         let value = find(entries, b"V").and_then(|entry| self.reference(&entry.value));
         let value = value.and_then(|number| revisions.after.get(&number));
+        let value = value.filter(|object| revisions.may_read(object.size()));
         let value = value.and_then(|object| self.kind(object));
         let is_stamp = is_signature(entries)
             && old.is_none_or(is_signature)
@@ -264,6 +283,10 @@ impl History<'_> {
             lexer.dictionary().ok()
         };
         match (form(entries), form(old)) {
+            // Another object is the form from now on.
+            (None, None) if has(old, b"AcroForm") && !self.is_kept(b"AcroForm", entries, old) => {
+                Changes::Forms
+            }
             (None, None) => Changes::Nothing,
             (Some(form), None) if has(&form, b"XFA") => Changes::Anything,
             (Some(form), None) => self.change_of_form(&form, &[], revisions),
@@ -305,8 +328,9 @@ impl History<'_> {
 
     /// The objects that an array lists; `None` where it is anything but references.
     fn listed(&self, range: &Range<usize>, revisions: &Revisions<'_>) -> Option<HashSet<u32>> {
-        let left = revisions.budget.get().checked_sub(range.len())?;
-        revisions.budget.set(left);
+        if !revisions.may_read(range.len()) {
+            return None;
+        }
         let mut lexer = Lexer::new(self.until(range.end), range.start);
         if !matches!(lexer.token(), Ok((Token::ArrayBegin, _))) {
             return None;
@@ -341,6 +365,7 @@ impl History<'_> {
         match before {
             None if self.was_expected(object, revisions) => Changes::Unclear,
             None => Changes::Nothing,
+            Some(before) if !revisions.may_read(before.size()) => Changes::Unclear,
             Some(before) if self.body(before) == self.body(object) => Changes::Nothing,
             Some(before) if self.is_array(object) && revisions.lists.contains(&object.number()) => {
                 let listed = |object: &Object| {
