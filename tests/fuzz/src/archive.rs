@@ -3,7 +3,6 @@
 //!
 //! As with [`crate::container`], what does not begin as a zip does is taken for a list of entries.
 
-use std::borrow::Cow;
 use std::io::Cursor;
 
 use consign_domain::Digest;
@@ -23,11 +22,7 @@ type Bytes = Cursor<Vec<u8>>;
 /// An archive that passes holds the document that was sealed; one with a single time-stamp is
 /// written again as the same bytes.
 pub fn judge(bytes: &[u8]) -> bool {
-    let bytes = if bytes.starts_with(b"PK") || bytes.is_empty() {
-        Cow::Borrowed(bytes)
-    } else {
-        Cow::Owned(parcel::pack(bytes))
-    };
+    let bytes = parcel::zip(bytes);
     judge_form(&bytes);
     let by_lists = WORLD.seal_trust();
     let by_directory = SealTrust::by_directory(&WORLD.roots, &WORLD.directory);

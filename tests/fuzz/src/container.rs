@@ -4,7 +4,6 @@
 //! What does not begin as a zip does is taken for the list of entries of `crate::parcel`, so
 //! that changes get beyond the checksums.
 
-use std::borrow::Cow;
 use std::io::Cursor;
 use std::sync::LazyLock;
 
@@ -35,11 +34,7 @@ static SEALED: LazyLock<(Document, Vec<FileHash>)> = LazyLock::new(|| {
 /// A container that passes is what was sealed; one in our profile is written again as the same
 /// bytes, and passes wherever others do.
 pub fn judge(bytes: &[u8]) -> bool {
-    let bytes = if bytes.starts_with(b"PK") || bytes.is_empty() {
-        Cow::Borrowed(bytes)
-    } else {
-        Cow::Owned(parcel::pack(bytes))
-    };
+    let bytes = parcel::zip(bytes);
     judge_form(&bytes);
     let by_lists = WORLD.seal_trust();
     let by_directory = SealTrust::by_directory(&WORLD.roots, &WORLD.directory);

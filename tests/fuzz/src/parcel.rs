@@ -4,6 +4,7 @@
 //! The list: for each entry a byte of method (1: deflated, else stored), the length of its
 //! name in one byte, that of its content in two, little-endian, then both.
 
+use std::borrow::Cow;
 use std::io::Write as _;
 
 /// Zip flags: names are UTF-8.
@@ -27,6 +28,15 @@ pub(crate) fn list(entries: &[(String, Vec<u8>)]) -> Vec<u8> {
         list.extend(content);
     }
     list
+}
+
+/// What is a zip, or nothing, as it is; anything else as the list of one.
+pub(crate) fn zip(bytes: &[u8]) -> Cow<'_, [u8]> {
+    if bytes.starts_with(b"PK") || bytes.is_empty() {
+        Cow::Borrowed(bytes)
+    } else {
+        Cow::Owned(pack(bytes))
+    }
 }
 
 /// The zip of a list, which may be cut anywhere.
