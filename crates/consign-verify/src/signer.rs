@@ -186,11 +186,9 @@ pub(crate) fn check_path(
             Check::passed(names.revocation)
         };
         report.push(check.with_all(lists()));
-    } else if let Some(directory) = trust.revocations_at(at) {
-        // Whoever made an archive may have left a newer entry out; a directory that expired does
-        // not know what was revoked since.
-        let is_older = directory.is_part() && directory.head().time < at;
-        if is_older || !directory.is_fresh(at) {
+    } else if let Some(directory) = trust.directory_at(at) {
+        // Whoever made an archive may have left a newer entry out.
+        if directory.is_part() && directory.head().time < at {
             report.skip(NotChecked::new(Aspect::LaterRevocation, Why::NothingGiven));
         }
         // The directory says it of the seal, and of nobody above it.

@@ -16,7 +16,7 @@ use consign_domain::document::Secrecy;
 use consign_domain::{ErrorCode, Timestamp};
 use consign_verify::container::{JudgedAt, Judgement, SealTrust, judge};
 use consign_verify::policy::Policy;
-use consign_verify::report::{Aspect, Evidence, Why};
+use consign_verify::report::{Aspect, Evidence, Reason, Why};
 use consign_verify::{Check, CheckOutcome, Indication, Report};
 use world::{DAY, World, now, policy};
 
@@ -198,7 +198,7 @@ fn a_revoked_seal_counts_only_for_what_is_proven_to_be_older() {
 #[test]
 fn what_a_replaced_seal_had_sealed_stays_good() {
     let (world, container, end) = ended(KeyState::Retired);
-    let late = end.plus_seconds(30 * DAY);
+    let late = end.plus_seconds(20 * DAY);
     assert!(
         world
             .judge(&container, JudgedAt::Proven(late))
@@ -299,6 +299,27 @@ fn an_unknown_issuer_fails() {
         Indication::TotalFailed,
         ErrorCode::SenderUnknown,
     );
+}
+
+/// The head of the directory expires after 30 days.
+#[test]
+fn what_came_after_a_directory_had_expired_it_does_not_know() {
+    let mut world = World::new();
+    let container = world.container(&world.document());
+    let late = now().plus_seconds(31 * DAY);
+    for at in [JudgedAt::Proven(late), JudgedAt::Now(late)] {
+        let judgement = world.judge(&container, at);
+        let decisive = judgement.report.decisive().unwrap();
+        assert_eq!(judgement.report.indication, Indication::Indeterminate);
+        assert_eq!(decisive.reason, Some(Reason::NoRevocationData));
+    }
+    world.republish(|entries| {
+        entries.remove(0);
+    });
+    let judgement = world.judge(&container, JudgedAt::Proven(late));
+    assert_eq!(judgement.report.indication, Indication::Indeterminate);
+    let mut checks = judgement.report.checks.iter();
+    assert!(checks.any(|check| check.reason == Some(Reason::IssuerUnknown)));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use consign_domain::{DirectoryVersion, Timestamp};
 use consign_pki::issue::{IssueError, Revocation, Validity};
 use consign_pki::path::revocation as revocation_list;
 use consign_verify::directory::Directory;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::{Authority, damaged, newest_directory, store, versions};
 use crate::ceremony;
@@ -82,7 +82,9 @@ impl Authority {
         {
             match store::issuing_list(&self.layout)? {
                 Some(list) if says(&list, &revoked) => {
-                    return Ok(self.published(before, false, RootList::Stands));
+                    let number = before.version().value();
+                    let root_list = self.keep_root_list(number, false, now)?;
+                    return Ok(self.published(before, false, root_list));
                 }
                 // The next version has lists that say it.
                 Some(_) => {}
@@ -127,9 +129,21 @@ impl Authority {
         let list = self.issuing.revocation_list(revoked, number, validity);
         let list = list.map_err(|source| AuthorityError::List { source })?;
         store::keep_list(&self.layout.issuing_list(), &list)?;
+        self.keep_root_list(number, force, now)
+    }
+
+    /// The same for the root's list, but that its key may be away where nobody asked for it.
+    fn keep_root_list(
+        &self,
+        number: u64,
+        force: bool,
+        now: Timestamp,
+    ) -> Result<RootList, AuthorityError> {
         match self.publish_root_list(number, force, now) {
+            // Who runs the authority is told once a day, before it runs out.
             Err(fault) if !force && is_away(&fault) => {
-                warn!(%fault, cause = ?fault.source(), "the root key is not at hand, its revocation list is not signed");
+                let cause = fault.source();
+                debug!(%fault, ?cause, "the root's revocation list is not signed");
                 Ok(RootList::NotSigned)
             }
             done => done,

@@ -9,7 +9,8 @@ use consign_pki::asic::outer::{OuterContainer, OuterWriter, Unstamped};
 use consign_pki::asic::{AsicError, Budget, DigestAlgorithm};
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::timestamp;
-use consign_verify::exchange;
+use consign_verify::container::SealTrust;
+use consign_verify::{exchange, time_stamp};
 
 use super::contents::{self, Contents, Sources};
 use super::{ArchiveFault, Archived, Lists, Renew, SOON_SECONDS, renewal};
@@ -44,7 +45,7 @@ pub(super) enum Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) time: Timestamp,
-    /// When its authority's certificate ends.
+    /// When the first certificate on its authority's path ends.
     pub(super) until: Timestamp,
     /// The digest that it is over.
     pub(super) digest: DigestAlgorithm,
@@ -213,12 +214,24 @@ impl<'a> Making<'a> {
             let path = path.clone();
             ArchiveFault::Token { path, source }
         })?;
-        let details = CertificateDetails::from_der(&stamp.signature.signer_certificate).ok();
-        let until = details.map_or(0, |details| details.not_after);
+        let trust = SealTrust {
+            lists: self.context.lists,
+            time_stamp_roots: self.context.trust.time_stamp_roots(),
+            ..SealTrust::by_roots(self.context.trust.roots())
+        };
+        let (token, over, now) = (&newest.token, &newest.manifest_bytes, self.context.now);
+        let until = time_stamp::judge(token, over, &trust, now).map_or_else(
+            // Of one that counts no more, its certificate says as much as there is to say.
+            |_| {
+                let own = CertificateDetails::from_der(&stamp.signature.signer_certificate);
+                Timestamp::from_unix_saturating(own.map_or(0, |details| details.not_after))
+            },
+            |proven| proven.until,
+        );
         let mut references = newest.manifest.references.iter();
         let standing = Standing {
             time: Timestamp::from_unix_saturating(stamp.time),
-            until: Timestamp::from_unix_saturating(until),
+            until,
             digest: references
                 .next()
                 .map_or(DigestAlgorithm::Sha256, |one| one.algorithm),

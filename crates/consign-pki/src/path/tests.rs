@@ -6,6 +6,7 @@ use rcgen::{
 mod revocation;
 
 use super::*;
+use crate::certificate::CertificateDetails;
 use crate::fixture::{Hierarchy, NOW, name, years};
 use crate::issue::{CertificateAuthority, PLACEHOLDER_SEAL_EKU, Validity};
 use crate::seal::KeyKind;
@@ -145,6 +146,26 @@ fn a_changed_byte_anywhere_is_refused() {
             "byte {position}"
         );
     }
+}
+
+#[test]
+fn a_root_that_counts_can_be_shown() {
+    let hierarchy = Hierarchy::new();
+    let (_, certificate) = hierarchy.seal(KeyKind::EcdsaP256);
+    let root = hierarchy.root.certificate_der();
+    let mut counting = 0;
+    for position in 0..root.len() {
+        for bit in 0..8 {
+            let mut changed = root.to_vec();
+            changed[position] ^= 1 << bit;
+            let is_shown = CertificateDetails::from_der(&changed).is_ok();
+            let authorities = hierarchy.intermediates();
+            let counts = validate(&certificate, &authorities, &[changed], NOW, &seal()).is_ok();
+            assert!(!counts || is_shown, "bit {bit} of byte {position}");
+            counting += usize::from(counts);
+        }
+    }
+    assert!(counting > 0, "its signature over itself may be any");
 }
 
 #[test]

@@ -42,6 +42,7 @@ pub(super) fn validate(
         dependencies(path, purpose).iter().map(Vec::as_slice),
     );
     if !fact.is_known() {
+        readable(path)?;
         lead_to_root(path, at, purpose)?;
         fact.remember();
     }
@@ -49,6 +50,14 @@ pub(super) fn validate(
         return Ok(Vec::new());
     }
     revocation(path, at, &purpose.crls)
+}
+
+/// What holds can be shown: `certval` takes certificates that our own reader does not.
+fn readable(path: &CandidatePath<'_, '_>) -> Result<(), PathError> {
+    for certificate in path.below_root().chain([path.root]) {
+        CertificateDetails::from_der(certificate.der).map_err(|_| malformed(certificate))?;
+    }
+    Ok(())
 }
 
 /// All that decides whether a path holds, but for its dates and revocation.

@@ -61,7 +61,8 @@ pub(super) fn check(
         let count = Evidence::count(Counted::Statements, good);
         report.push(Check::passed(NAME).with(count));
     }
-    if let Some(check) = check_commitment(contents, envelope, is_senders && is_verified) {
+    let is_senders = is_verified.then_some(is_senders);
+    if let Some(check) = check_commitment(contents, envelope, is_senders) {
         report.push(check);
     }
 }
@@ -203,11 +204,12 @@ impl Words {
     }
 }
 
-/// The envelope commits to this container. It passes only for an envelope that is its sender's.
+/// The envelope commits to this container. It passes only for an envelope that is its sender's,
+/// which no directory says where there is none.
 fn check_commitment(
     contents: &Contents,
     envelope: Option<Sent>,
-    is_senders: bool,
+    is_senders: Option<bool>,
 ) -> Option<Check> {
     let name = CheckName::ArchiveEnvelope;
     let (Some(sent), Some(salt)) = (envelope, &contents.salt) else {
@@ -216,9 +218,14 @@ fn check_commitment(
     let text = format!("{} ({})", sent.envelope.id, sent.envelope.signer.code);
     let subject = Evidence::Subject { text: text.into() };
     match exchange::check_content(&sent.envelope, salt, contents.container.as_ref()?) {
-        Ok(()) if is_senders => Some(Check::passed(name).with(subject)),
-        // What the statements' check says is all that there is to say.
-        Ok(()) => None,
+        Ok(()) => is_senders.map(|is_senders| {
+            let check = if is_senders {
+                Check::passed(name)
+            } else {
+                Check::undecided(name, Reason::SignerUnknown)
+            };
+            check.with(subject)
+        }),
         Err(error) => {
             let (reason, code) = (Reason::ContentChanged, ErrorCode::ContainerDigest);
             let check = Check::failed(name, reason, code).because(&error);

@@ -71,8 +71,8 @@ pub struct SealTrust<'a> {
     /// Roots of the network, for seals and time-stamp authorities, as DER.
     pub roots: &'a [Vec<u8>],
     /// Who has which seal, and what is revoked. Without it the certificate says whose seal it
-    /// is, and revocation lists say whether it was revoked. A part of a directory says what was
-    /// revoked until it expires, as a list does.
+    /// is, and revocation lists say whether it was revoked. A directory says what was revoked
+    /// until it expires, as a list does.
     pub directory: Option<&'a Directory>,
     /// Revocation lists, as DER. Beside a directory they may say of more that it is revoked;
     /// without either, nothing is known of revocation.
@@ -104,10 +104,10 @@ impl<'a> SealTrust<'a> {
         }
     }
 
-    /// The directory, where it says what was revoked as of a time.
-    pub(crate) fn revocations_at(&self, at: Timestamp) -> Option<&'a Directory> {
-        self.directory
-            .filter(|directory| !directory.is_part() || directory.is_fresh(at))
+    /// The directory, where it says what was revoked as of a time, and who was a member: one that
+    /// had expired by then does not know what came since.
+    pub(crate) fn directory_at(&self, at: Timestamp) -> Option<&'a Directory> {
+        self.directory.filter(|directory| directory.is_fresh(at))
     }
 }
 
@@ -246,7 +246,7 @@ fn validate(
     match validate(&purpose) {
         // The directory knows what the lists do not say, or what they are too many to be asked.
         Err(PathError::RevocationUnknown { .. } | PathError::TooMuch { .. })
-            if trust.revocations_at(at).is_some() =>
+            if trust.directory_at(at).is_some() =>
         {
             purpose.crls.clear();
             validate(&purpose)
@@ -295,16 +295,17 @@ pub(super) fn check_issuer(
             .with(Evidence::Found { found, expected });
     };
     let looked_at = Evidence::directory(directory);
+    let at = seal.proven_time.map_or(at, |proven| at.stamped(proven));
+    let may_be_newer = trust.directory_at(at.time()).is_none();
     let Some(agency) = directory.agency_by_code(code) else {
-        // The whole of which this is a part may know it.
-        let check = if directory.is_part() {
+        // The whole of which this is a part may know it, or one of later.
+        let check = if directory.is_part() || may_be_newer {
             Check::undecided(name, Reason::IssuerUnknown)
         } else {
             failed(Reason::IssuerUnknown, ErrorCode::SenderUnknown)
         };
         return check.with(claimed).with(looked_at);
     };
-    let at = seal.proven_time.map_or(at, |proven| at.stamped(proven));
     let (listing, validity) = listed(agency, seal, at);
     let sha256 = seal.certificate;
     let check = match listing {
@@ -312,9 +313,7 @@ pub(super) fn check_issuer(
         Listing::Undecided(reason) => Check::undecided(name, reason),
         Listing::Ended(reason) => failed(reason, ErrorCode::SealCertificateNotValid),
         // It may have been listed since.
-        Listing::Absent if trust.revocations_at(at.time()).is_none() => {
-            Check::undecided(name, Reason::SealOfAnother)
-        }
+        Listing::Absent if may_be_newer => Check::undecided(name, Reason::SealOfAnother),
         Listing::Absent => failed(Reason::SealOfAnother, ErrorCode::IssuerMismatch),
     };
     let span = validity.map(|validity| Evidence::Span {

@@ -211,7 +211,8 @@ impl World {
             DirectoryVersion::FIRST,
         );
         let entries = entries(&sender, &recipient, &hub);
-        let directory = publish(&trust, &directory_key, 1, None, &entries);
+        let head = head(&trust, &directory_key, 1, None, &entries);
+        let directory = Directory::verify(head, lines(&entries), &trust).unwrap();
         Self {
             root,
             issuing,
@@ -230,17 +231,18 @@ impl World {
 
     /// The directory after a change to its entries, as a next version.
     pub(crate) fn republish(&mut self, change: impl FnOnce(&mut Vec<Entry>)) {
+        self.republish_at(now(), change);
+    }
+
+    /// The same, made at a time; it expires 30 days later.
+    pub(crate) fn republish_at(&mut self, time: Timestamp, change: impl FnOnce(&mut Vec<Entry>)) {
         let mut entries = self.entries();
         change(&mut entries);
         let version = self.directory.version().value() + 1;
         let previous = Some(self.directory.signed_head().digest());
-        self.directory = publish(
-            &self.trust,
-            &self.directory_key,
-            version,
-            previous,
-            &entries,
-        );
+        let key = &self.directory_key;
+        let head = head_at(time, &self.trust, key, version, previous, &entries);
+        self.directory = Directory::verify(head, lines(&entries), &self.trust).unwrap();
     }
 
     pub(crate) fn hub_signer(&self) -> Signer {
@@ -441,27 +443,27 @@ pub(crate) fn head(
     previous: Option<Digest>,
     entries: &[Entry],
 ) -> SignedStatement {
+    head_at(now(), trust, key, version, previous, entries)
+}
+
+fn head_at(
+    time: Timestamp,
+    trust: &TrustStore,
+    key: &StatementKey,
+    version: u64,
+    previous: Option<Digest>,
+    entries: &[Entry],
+) -> SignedStatement {
     let root = Tree::from_leaves(entries.iter().map(Entry::to_bytes)).root();
     let head = DirectoryHead::new(
         trust.network(),
         signer(trust.authority(), "authority", key, version),
-        now(),
-        now().plus_seconds(30 * DAY),
+        time,
+        time.plus_seconds(30 * DAY),
         previous,
         Digest::from_bytes(root),
         entries.len() as u64,
     )
     .unwrap();
     sign(&head, key)
-}
-
-pub(crate) fn publish(
-    trust: &TrustStore,
-    key: &StatementKey,
-    version: u64,
-    previous: Option<Digest>,
-    entries: &[Entry],
-) -> Directory {
-    let head = head(trust, key, version, previous, entries);
-    Directory::verify(head, lines(entries), trust).unwrap()
 }
