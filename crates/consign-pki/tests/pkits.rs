@@ -15,11 +15,14 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use consign_pki::path::revocation::{RevocationGap, RevocationReason};
-use consign_pki::path::{PathError, PathPurpose, validate};
+use consign_pki::path::{InitialPolicies, PathError, PathPurpose, validate};
 use x509_parser::prelude::{CertificateRevocationList, FromDer, X509Certificate};
 
 /// Inside the suite's validity, 2010 to 2030.
 const AT: u64 = 1_420_070_400;
+
+/// Above NIST's test policies 1 to 6.
+const NIST_POLICY: &str = "2.16.840.1.101.3.2.1.48";
 
 /// Valid in the suite, refused here: never the other way round.
 const STRICTER: [(&str, &str); 29] = [
@@ -124,9 +127,61 @@ const UNNAMED: [(&str, bool); 20] = [
     ("inhibitAnyPolicyTest3", true),
 ];
 
-/// Sub-tests of 4.8, 4.10 and 4.12 that set policies, or flags for them, at the start: nothing of
-/// ours asks for other than the defaults.
-const OTHER_INPUTS: usize = 32;
+/// The sub-tests that start from other policies than any (4.8, 4.10, 4.12): the test, which of
+/// NIST's test policies are accepted, the flags, and whether it is valid then.
+const BY_POLICY: [(&str, &[u8], Flags, bool); 32] = [
+    ("ValidCertificatePathTest1", &[], Flags::Explicit, true),
+    ("ValidCertificatePathTest1", &[1], Flags::Explicit, true),
+    ("ValidCertificatePathTest1", &[2], Flags::Explicit, false),
+    ("ValidCertificatePathTest1", &[1, 2], Flags::Explicit, true),
+    (
+        "AllCertificatesNoPoliciesTest2",
+        &[],
+        Flags::Explicit,
+        false,
+    ),
+    ("DifferentPoliciesTest3", &[], Flags::Explicit, false),
+    ("DifferentPoliciesTest3", &[1, 2], Flags::Explicit, false),
+    ("OverlappingPoliciesTest6", &[1], Flags::None, true),
+    ("OverlappingPoliciesTest6", &[2], Flags::None, false),
+    ("AllCertificatesSamePoliciesTest10", &[1], Flags::None, true),
+    ("AllCertificatesSamePoliciesTest10", &[2], Flags::None, true),
+    ("AllCertificatesanyPolicyTest11", &[1], Flags::None, true),
+    ("AllCertificatesSamePoliciesTest13", &[1], Flags::None, true),
+    ("AllCertificatesSamePoliciesTest13", &[2], Flags::None, true),
+    ("AllCertificatesSamePoliciesTest13", &[3], Flags::None, true),
+    ("AnyPolicyTest14", &[1], Flags::None, true),
+    ("AnyPolicyTest14", &[2], Flags::None, false),
+    ("UserNoticeQualifierTest18", &[1], Flags::None, true),
+    ("UserNoticeQualifierTest18", &[2], Flags::None, true),
+    ("ValidPolicyMappingTest1", &[1], Flags::None, true),
+    ("ValidPolicyMappingTest1", &[2], Flags::None, false),
+    ("ValidPolicyMappingTest1", &[], Flags::InhibitMapping, false),
+    (
+        "InvalidPolicyMappingTest2",
+        &[],
+        Flags::InhibitMapping,
+        false,
+    ),
+    ("ValidPolicyMappingTest3", &[1], Flags::None, false),
+    ("ValidPolicyMappingTest3", &[2], Flags::None, true),
+    ("ValidPolicyMappingTest5", &[1], Flags::None, true),
+    ("ValidPolicyMappingTest5", &[6], Flags::None, false),
+    ("ValidPolicyMappingTest6", &[1], Flags::None, true),
+    ("ValidPolicyMappingTest6", &[6], Flags::None, false),
+    ("ValidPolicyMappingTest12", &[1], Flags::None, true),
+    ("ValidPolicyMappingTest12", &[2], Flags::None, true),
+    ("inhibitAnyPolicyTest3", &[], Flags::InhibitAny, false),
+];
+
+/// The one flag that a sub-test sets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flags {
+    None,
+    Explicit,
+    InhibitMapping,
+    InhibitAny,
+}
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the counts are shown by --show-output")]
@@ -160,7 +215,47 @@ fn published_vectors_outcomes_are_those_of_the_suite() {
         println!("  {count} valid refused: {reason}");
     }
     println!("  1 invalid accepted: {DELTA_ONLY}, which only a delta list revokes");
-    println!("  {OTHER_INPUTS} sub-tests skipped: they start from other policies than the default");
+}
+
+#[test]
+#[expect(clippy::print_stdout, reason = "the counts are shown by --show-output")]
+fn published_vectors_outcomes_by_policy_are_those_of_the_suite() {
+    let suite = Suite::read();
+    let (mut accepted, mut refused, mut stricter) = (0, 0, Vec::new());
+    for (name, policies, flags, is_valid) in BY_POLICY {
+        let numbers = policies.iter();
+        let purpose = PathPurpose {
+            policies: InitialPolicies {
+                accepted: numbers
+                    .map(|number| format!("{NIST_POLICY}.{number}"))
+                    .collect(),
+                require_explicit: flags == Flags::Explicit,
+                inhibit_mapping: flags == Flags::InhibitMapping,
+                inhibit_any: flags == Flags::InhibitAny,
+            },
+            ..PathPurpose::default()
+        };
+        let outcome = suite.judge_for(&suite.find(name), purpose);
+        let reason = STRICTER
+            .iter()
+            .find(|(known, _)| *known == expected(name).0);
+        let case = format!("{name} for {policies:?} with {flags:?}: {outcome:?}");
+        assert_eq!(outcome.is_ok(), is_valid && reason.is_none(), "{case}");
+        match reason {
+            Some((_, reason)) if is_valid => stricter.push((name, *reason)),
+            _ if is_valid => accepted += 1,
+            _ => refused += 1,
+        }
+    }
+    println!(
+        "PKITS, sub-tests by policy: {} run: {accepted} valid accepted, {refused} invalid \
+         refused, {} valid refused",
+        BY_POLICY.len(),
+        stricter.len()
+    );
+    for (name, reason) in stricter {
+        println!("  {name}: {reason}");
+    }
 }
 
 /// A test's name without its outcome, and whether it is valid.
@@ -281,8 +376,12 @@ impl Suite {
         found.unwrap_or_else(|| panic!("no test {name}")).1.clone()
     }
 
-    /// Judges with the authorities and lists that the names on the path lead to.
     fn judge(&self, certificate: &[u8]) -> Result<(), PathError> {
+        self.judge_for(certificate, PathPurpose::default())
+    }
+
+    /// Judges with the authorities and lists that the names on the path lead to.
+    fn judge_for(&self, certificate: &[u8], purpose: PathPurpose) -> Result<(), PathError> {
         let mut issuers = vec![names(certificate).1];
         let mut authorities: Vec<Vec<u8>> = Vec::new();
         let mut position = 0;
@@ -308,7 +407,7 @@ impl Suite {
             .map(|(der, _)| der.clone());
         let purpose = PathPurpose {
             crls: crls.collect(),
-            ..PathPurpose::default()
+            ..purpose
         };
         validate(
             certificate,

@@ -40,8 +40,24 @@ pub struct PathPurpose {
     pub only_that_eku: bool,
     /// What keyUsage must allow.
     pub key_usage: RequiredKeyUsage,
+    /// For which certificate policies the path must hold.
+    pub policies: InitialPolicies,
     /// DER revocation lists; when empty, revocation is not checked.
     pub crls: Vec<Vec<u8>>,
+}
+
+/// What a path's policies are measured against (RFC 5280 §6.1.1 (c), (e), (f) and (g)): any, as
+/// long as the certificates themselves ask for no more.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InitialPolicies {
+    /// Policies that are acceptable, dotted; none for any.
+    pub accepted: Vec<String>,
+    /// Whether the path must hold for one of them.
+    pub require_explicit: bool,
+    /// Whether no policy counts for another.
+    pub inhibit_mapping: bool,
+    /// Whether anyPolicy counts for none.
+    pub inhibit_any: bool,
 }
 
 impl PathPurpose {

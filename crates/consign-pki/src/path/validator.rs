@@ -63,9 +63,20 @@ fn readable(path: &CandidatePath<'_, '_>) -> Result<(), PathError> {
 /// All that decides whether a path holds, but for its dates and revocation.
 fn dependencies(path: &CandidatePath<'_, '_>, purpose: &PathPurpose) -> Vec<Vec<u8>> {
     let usage = purpose.required_eku.clone().unwrap_or_default();
+    let policies = &purpose.policies;
+    let flags = [
+        policies.require_explicit,
+        policies.inhibit_mapping,
+        policies.inhibit_any,
+    ];
+    let asked = [
+        usage.into_bytes(),
+        policies.accepted.join(" ").into_bytes(),
+        flags.map(u8::from).to_vec(),
+    ];
     let chain = path.below_root().chain([path.root]);
     let chain = chain.map(|certificate| certificate.fingerprint.to_vec());
-    std::iter::once(usage.into_bytes()).chain(chain).collect()
+    asked.into_iter().chain(chain).collect()
 }
 
 /// Signatures, names, constraints, policies and usages from the root downwards (RFC 5280 §6.1).
@@ -177,6 +188,13 @@ fn settings(at: u64, purpose: &PathPurpose) -> Result<CertificationPathSettings,
     settings.set_extended_key_usage_path(true);
     if let Some(usage) = &purpose.required_eku {
         settings.set_extended_key_usage([usage.clone()].into_iter().collect());
+    }
+    let policies = &purpose.policies;
+    settings.set_initial_explicit_policy_indicator(policies.require_explicit);
+    settings.set_initial_policy_mapping_inhibit_indicator(policies.inhibit_mapping);
+    settings.set_initial_inhibit_any_policy_indicator(policies.inhibit_any);
+    if !policies.accepted.is_empty() {
+        settings.set_initial_policy_set(policies.accepted.clone());
     }
     settings.set_check_revocation_status(false);
     settings.set_check_ocsp_from_aia(false);
