@@ -202,6 +202,17 @@ pub enum AuthorityError {
         /// The code named as its parent.
         parent: AgencyCode,
     },
+    /// The agency above one that is invited is nobody.
+    #[error(
+        "{parent}, named as the agency above {code}, is neither registered nor invited; correct \
+         --parent, or invite {parent} first"
+    )]
+    ParentNotInvited {
+        /// The agency.
+        code: AgencyCode,
+        /// The code named as its parent.
+        parent: AgencyCode,
+    },
     /// An agency that would be above itself.
     #[error("{code} would be above itself; correct the parent in the request")]
     ParentCycle {

@@ -13,7 +13,7 @@ use consign_authority::{
     RenewalProof, RevokeOptions,
 };
 use consign_domain::enrolment::{Bundle, NodeRequest, Request};
-use consign_domain::{Digest, KeyId, Timestamp};
+use consign_domain::{AgencyCode, Digest, KeyId, Timestamp};
 use consign_keys::Keyring;
 use consign_pki::certificate::{CertificateDetails, read_bundle};
 use consign_pki::path::revocation::RevocationReason;
@@ -38,17 +38,21 @@ impl Desk {
     }
 
     fn invite(&self, code: &str) -> [u8; 16] {
+        self.invite_below(code, None).unwrap()
+    }
+
+    fn invite_below(&self, code: &str, parent: Option<&str>) -> Result<[u8; 16], AuthorityError> {
         let options = InviteOptions {
-            code: code.parse::<consign_domain::AgencyCode>().unwrap().into(),
+            code: code.parse::<AgencyCode>().unwrap().into(),
             name: Some(agency(code, None).name),
-            parent: None,
+            parent: parent.map(|parent| parent.parse().unwrap()),
             hub: None,
             address: None,
             days: 14,
         };
         let keyring = Keyring::default();
         let invited = Authority::invite(&self.ceremony.dir(), &keyring, &options, now());
-        invited.unwrap().token.secret
+        invited.map(|invited| invited.token.secret)
     }
 
     fn enrol(
@@ -123,6 +127,21 @@ fn an_invitation_counts_once_and_for_what_it_says() {
         matches!(refused, AuthorityError::InvitationExpired { .. }),
         "{refused}"
     );
+}
+
+#[test]
+fn nobody_is_invited_below_an_agency_that_is_not_to_come() {
+    let mut desk = Desk::new();
+    let refused = desk.invite_below("H49.13.10", Some("H49.13")).unwrap_err();
+    let words = "H49.13, named as the agency above H49.13.10, is neither registered nor invited";
+    assert!(refused.to_string().starts_with(words), "{refused}");
+    let refused = desk.invite_below("H49.13", Some("H49.13")).unwrap_err();
+    assert!(matches!(refused, AuthorityError::ParentCycle { .. }));
+    // Invited is enough, and registered.
+    desk.invite("H49.13");
+    desk.invite_below("H49.13.10", Some("H49.13")).unwrap();
+    desk.enrolled("H49.14");
+    desk.invite_below("H49.14.10", Some("H49.14")).unwrap();
 }
 
 #[test]

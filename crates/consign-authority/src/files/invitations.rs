@@ -144,6 +144,9 @@ pub(super) fn invite(
     let mut register = Register::default();
     store::load_records(layout, &mut register)?;
     let (invitee, is_registered) = invitee(&register, options, now)?;
+    if let (PartyCode::Agency(code), Some(parent)) = (&options.code, &options.parent) {
+        check_parent(layout, &register, (code, parent), now)?;
+    }
     let key = service_key(layout, keyring)?;
     let pin = Digest::of(key.public_key_der());
     let mut authority = [0; 16];
@@ -218,6 +221,27 @@ fn invitee(
         hub: options.hub.clone(),
     };
     Ok((invitee, before.is_some()))
+}
+
+/// The agency above is there, or is to come: nobody could enrol below it otherwise.
+fn check_parent(
+    layout: &Layout,
+    register: &Register,
+    (code, parent): (&AgencyCode, &AgencyCode),
+    now: Timestamp,
+) -> Result<(), AuthorityError> {
+    if parent == code {
+        return Err(AuthorityError::ParentCycle { code: code.clone() });
+    }
+    let named = parent.to_string();
+    let is_open = |one: &InvitationSummary| one.state == "open" && one.code == named;
+    if register.agency_by_code(parent, now).is_some() || list(layout, now)?.iter().any(is_open) {
+        return Ok(());
+    }
+    Err(AuthorityError::ParentNotInvited {
+        code: code.clone(),
+        parent: parent.clone(),
+    })
 }
 
 /// The key of the authority's service, which is made if it is missing: invitations name it.
