@@ -39,6 +39,8 @@ pub enum Shown {
     Withdrawn,
     /// Its field, or what came later, cannot be seen.
     Unclear,
+    /// What came later is written so that it cannot be read to its end, as nobody does by chance.
+    Obscured,
 }
 
 /// An object: its header, where the next one begins, and what is asked of every object.
@@ -50,12 +52,12 @@ struct Object {
     value: Option<u32>,
     /// Whether it holds others, packed.
     is_packed: bool,
-    /// Whether it is a form, or holds one.
+    /// Whether it is a form, or holds or names one.
     has_form: bool,
+    /// Whether it is a catalog that names no form.
+    drops_form: bool,
     /// The array elsewhere that lists its annotations or fields.
     list: Option<u32>,
-    /// The object elsewhere that is what a page shows.
-    content: Option<u32>,
     /// Of a stream of cross-references: all numbers of objects are below.
     numbers: Option<u32>,
 }
@@ -71,13 +73,25 @@ impl Object {
     }
 }
 
+/// What refers to an object, in the open.
+#[derive(Debug, Clone, Copy)]
+struct Referred {
+    /// Where the first reference ends.
+    first: usize,
+    /// Whether it is only ever called metadata.
+    is_metadata: bool,
+    /// Whether it is only ever called a list of annotations or fields.
+    is_list: bool,
+}
+
 /// The objects of a file in the order in which they stand.
 #[derive(Debug)]
 pub struct History<'f> {
     file: &'f [u8],
     objects: Vec<Object>,
-    /// Where the first reference to each object stands.
-    referred: HashMap<u32, usize>,
+    /// Where each object is defined last.
+    newest: HashMap<u32, usize>,
+    referred: HashMap<u32, Referred>,
     is_complete: bool,
 }
 
@@ -95,13 +109,15 @@ impl<'f> History<'f> {
         let mut history = Self {
             file,
             objects: Vec::new(),
+            newest: HashMap::new(),
             referred: HashMap::new(),
             is_complete,
         };
-        let defined: HashSet<u32> = headers.iter().map(|header| header.number).collect();
+        let places = headers.iter().enumerate();
+        history.newest = places.map(|(at, header)| (header.number, at)).collect();
         for (number, at) in objects::references(file) {
-            if defined.contains(&number) {
-                history.referred.entry(number).or_insert(at);
+            if history.newest.contains_key(&number) {
+                history.note_reference(number, at);
             }
         }
         let objects = headers.into_iter().zip(ends);
@@ -109,6 +125,20 @@ impl<'f> History<'f> {
             .map(|(header, end)| history.look_at(header, end))
             .collect();
         history
+    }
+
+    fn note_reference(&mut self, number: u32, at: Range<usize>) {
+        let before = self.until(at.start).trim_ascii_end();
+        let is_called = |key: &[u8]| before.ends_with(key);
+        let is_metadata = is_called(b"/Metadata");
+        let is_list = is_called(b"/Annots") || is_called(b"/Fields");
+        let known = self.referred.entry(number).or_insert(Referred {
+            first: at.end,
+            is_metadata,
+            is_list,
+        });
+        known.is_metadata &= is_metadata;
+        known.is_list &= is_list;
     }
 
     /// Each object is read once, however many signatures there are.
@@ -119,21 +149,24 @@ impl<'f> History<'f> {
             value: None,
             is_packed: false,
             has_form: false,
+            drops_form: false,
             list: None,
-            content: None,
             numbers: None,
         };
         if let Some(entries) = self.entries(&object) {
             let value = find(&entries, b"V");
             object.value = value.and_then(|entry| self.reference(&entry.value));
-            object.is_packed = self.name(&entries, b"Type").as_deref() == Some(b"ObjStm");
-            object.has_form = has(&entries, b"Fields") || has(&entries, b"AcroForm");
+            let kind = self.name(&entries, b"Type");
+            object.is_packed = kind.as_deref() == Some(b"ObjStm");
+            let names_form = has(&entries, b"AcroForm");
+            // What has a type and lists fields locks them, or the like.
+            object.has_form = names_form || has(&entries, b"Fields") && kind.is_none();
+            object.drops_form = kind.as_deref() == Some(b"Catalog") && !names_form;
             let refers = |key: &[u8]| {
                 let entry = find(&entries, key)?;
                 self.reference(&entry.value)
             };
             object.list = refers(b"Annots").or_else(|| refers(b"Fields"));
-            object.content = refers(b"Contents");
             object.numbers = self.numbers(&entries);
         }
         object
@@ -142,7 +175,8 @@ impl<'f> History<'f> {
     /// Whether the file as it ends still shows a signature.
     pub fn shown(&self, signature: &PdfSignature) -> Shown {
         let end = signature.end;
-        if self.later(end).next().is_none() {
+        let has_tables = objects::tables(self.file, end).next().is_some();
+        if !has_tables && self.later(end).next().is_none() {
             return Shown::Yes;
         }
         let number = signature.object;
@@ -153,27 +187,30 @@ impl<'f> History<'f> {
             .filter(|object| object.value == Some(number))
             .take(MAX_FIELDS)
             .collect();
-        let Some(freed) = self.freed(end) else {
-            return Shown::Unclear;
-        };
-        let mut forms = self.later(end).rev().filter(|object| object.has_form);
-        let list = forms.find_map(|form| self.field_list(form));
+        let (freed, is_whole) = self.freed(end);
+        let form = self.later(end).rev().find(|object| object.has_form);
+        let list = form.map(|form| self.field_list(form));
         let is_gone = |field: &&Object| {
             let numbers = [field.header.number, number];
             numbers.iter().any(|number| freed.contains(number))
                 || self.is_emptied(field, number, end)
-                || list
-                    .as_ref()
-                    .is_some_and(|list| !self.is_listed(field, list))
+                || matches!(&list, Some(Some(list)) if !self.is_listed(field, list))
         };
-        if fields.iter().any(is_gone) {
+        if fields.iter().any(is_gone) || self.later(end).any(|object| object.drops_form) {
             return Shown::Withdrawn;
         }
-        let is_one = (1..MAX_FIELDS).contains(&fields.len());
-        if !is_one || !self.is_complete || self.later(end).any(|one| one.is_packed) {
-            return Shown::Unclear;
+        let has_packed = self.objects.iter().any(|object| object.is_packed);
+        let is_missing = list == Some(None);
+        if !is_whole || is_missing && !has_packed {
+            return Shown::Obscured;
         }
-        Shown::Yes
+        let is_one = (1..MAX_FIELDS).contains(&fields.len());
+        let is_open = !is_missing && !self.later(end).any(|object| object.is_packed);
+        if is_one && is_open && self.is_complete {
+            Shown::Yes
+        } else {
+            Shown::Unclear
+        }
     }
 
     /// Whether a later revision puts something else into a field.
@@ -192,36 +229,52 @@ impl<'f> History<'f> {
         names.any(|number| list.contains(&number))
     }
 
-    /// The fields that a form lists, where an object is one or holds one.
+    /// The fields that a form lists, where an object is one, or holds or names one. `None` where
+    /// they stand nowhere in the open.
     fn field_list(&self, object: &Object) -> Option<HashSet<u32>> {
         let entries = self.entries(object)?;
-        let form = find(&entries, b"AcroForm").and_then(|form| {
-            let mut lexer = Lexer::new(self.until(form.value.end), form.value.start);
-            lexer.dictionary().ok()
-        });
-        let entries = form.unwrap_or(entries);
-        let fields = &find(&entries, b"Fields")?.value;
-        let Some(number) = self.reference(fields) else {
-            return Some(self.references(fields));
+        let entries = match find(&entries, b"AcroForm") {
+            None => entries,
+            Some(form) => match self.reference(&form.value) {
+                Some(number) => self.entries(self.newest(number)?)?,
+                None => {
+                    let mut lexer = Lexer::new(self.until(form.value.end), form.value.start);
+                    lexer.dictionary().ok()?
+                }
+            },
         };
-        let mut lists = self.objects.iter().rev();
-        let list = lists.find(|object| object.header.number == number)?;
+        let Some(fields) = find(&entries, b"Fields") else {
+            return Some(HashSet::new());
+        };
+        let Some(number) = self.reference(&fields.value) else {
+            return Some(self.references(&fields.value));
+        };
+        let list = self.newest(number)?;
         Some(self.references(&(list.header.body..list.end)))
     }
 
-    /// Numbers that tables of cross-references after an end call free; `None` where there is more
-    /// to read than a file has.
-    fn freed(&self, end: usize) -> Option<HashSet<u32>> {
+    /// An object as the file ends.
+    fn newest(&self, number: u32) -> Option<&Object> {
+        self.objects.get(*self.newest.get(&number)?)
+    }
+
+    /// Numbers that tables of cross-references after an end call free, and whether the tables were
+    /// read to their ends: there may be more to read than a file has.
+    fn freed(&self, end: usize) -> (HashSet<u32>, bool) {
         let mut freed = HashSet::new();
         let mut left = self.file.len().saturating_mul(REREAD);
         for at in objects::tables(self.file, end) {
-            let stop = self.read_table(at, left, &mut freed)?;
-            left = left.checked_sub(stop.saturating_sub(at))?;
+            let stop = self.read_table(at, left, &mut freed);
+            match stop.and_then(|stop| left.checked_sub(stop.saturating_sub(at))) {
+                Some(rest) => left = rest,
+                None => return (freed, false),
+            }
         }
-        Some(freed)
+        (freed, true)
     }
 
-    /// Reads one table; gives where it stops. No more than so many bytes.
+    /// Reads one table; gives where it stops, unless that is not its end. No more than so many
+    /// bytes.
     fn read_table(&self, begin: usize, most: usize, freed: &mut HashSet<u32>) -> Option<usize> {
         let mut at = begin;
         while let Some(((first, count), next)) = self.two_numbers_at(at) {
@@ -239,12 +292,19 @@ impl<'f> History<'f> {
                         freed.insert(number);
                     }
                     Ok((Token::Regular(b"f" | b"n"), _)) => {}
-                    _ => break,
+                    _ => return None,
                 }
                 at = lexer.position();
             }
         }
-        Some(at)
+        let mut lexer = Lexer::new(self.until(at.saturating_add(MAX_REFERENCE)), at);
+        match lexer.token() {
+            Ok((Token::Regular(b"trailer"), _)) => Some(at),
+            // The keyword stood somewhere else, and no table begins there.
+            Ok((Token::Regular(word), _)) if super::dictionary::whole(word).is_some() => None,
+            Ok(_) if at == begin => Some(at),
+            _ => None,
+        }
     }
 
     /// Two numbers close to a place, and what is behind them.
@@ -254,12 +314,15 @@ impl<'f> History<'f> {
         Some((numbers, lexer.position()))
     }
 
-    /// What trailers in a part of the file call the root.
-    fn roots(&self, part: Range<usize>) -> HashSet<u32> {
+    /// What trailers in a part of the file call the root; `None` where that cannot be read.
+    fn roots(&self, part: Range<usize>) -> Option<HashSet<u32>> {
         let file = self.until(part.end);
+        if objects::escaped(file, b"Root", part.start) {
+            return None;
+        }
         let found = objects::names(file, b"/Root", part.start);
         found
-            .filter_map(|at| {
+            .map(|at| {
                 let start = at.saturating_add(b"/Root".len());
                 self.reference(&(start..start.saturating_add(MAX_REFERENCE)))
             })

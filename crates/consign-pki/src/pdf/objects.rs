@@ -1,6 +1,8 @@
 //! Where objects begin (ISO 32000-2 §7.3.10), by a search through the bytes.
 
-use super::lexer::{is_regular, is_space};
+use std::ops::Range;
+
+use super::lexer::{Lexer, Token, is_regular, is_space};
 use super::{Addition, MAX_DICTIONARY, PdfSignature, dictionary};
 
 /// More bytes than stand before the keyword of a header.
@@ -29,6 +31,20 @@ pub(super) fn names<'f>(
     hits(file, name, from).filter(move |at| {
         let next = file.get(at.saturating_add(name.len()));
         next.is_none_or(|byte| !is_regular(*byte))
+    })
+}
+
+/// Whether a name stands there with `#xx` in it.
+pub(super) fn escaped(file: &[u8], name: &[u8], from: usize) -> bool {
+    /// Longer than the names that are looked for, each of their bytes escaped.
+    const MAX_NAME: usize = 16;
+    hits(file, b"#", from).any(|at| {
+        let start = at.saturating_sub(MAX_NAME).max(from);
+        let before = file.get(start..at).unwrap_or_default();
+        let slash = before.iter().rposition(|byte| *byte == b'/');
+        let slash = slash.map(|slash| slash.saturating_add(start));
+        let token = slash.and_then(|slash| Lexer::new(file, slash).token().ok());
+        matches!(token, Some((Token::Name(found), _)) if found == name)
     })
 }
 
@@ -94,7 +110,7 @@ pub(super) fn headers(file: &[u8]) -> impl Iterator<Item = Header> + '_ {
 }
 
 /// Every `12 0 R`: the number, and where it stands.
-pub(super) fn references(file: &[u8]) -> impl Iterator<Item = (u32, usize)> + '_ {
+pub(super) fn references(file: &[u8]) -> impl Iterator<Item = (u32, Range<usize>)> + '_ {
     hits(file, b"R", 0).filter_map(|at| {
         if file
             .get(at.saturating_add(1))
@@ -104,8 +120,9 @@ pub(super) fn references(file: &[u8]) -> impl Iterator<Item = (u32, usize)> + '_
         }
         let before = file.get(at.saturating_sub(MAX_HEADER)..at)?;
         let (_, rest) = number_at_end(before)?;
-        let (number, _) = number_at_end(rest)?;
-        Some((u32::try_from(number).ok()?, at))
+        let (number, rest) = number_at_end(rest)?;
+        let start = at.saturating_sub(before.len().saturating_sub(rest.len()));
+        Some((u32::try_from(number).ok()?, start..at))
     })
 }
 

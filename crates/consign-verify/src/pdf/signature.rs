@@ -325,6 +325,7 @@ impl PdfSignatureJudgement {
         let check = match history.shown(signature) {
             Shown::Yes => return,
             Shown::Withdrawn => Check::undecided(name, Reason::Withdrawn),
+            Shown::Obscured => Check::undecided(name, Reason::WithdrawalUnclear),
             _ => {
                 let skipped = NotChecked::new(Aspect::PdfPackedObjects, Why::NotSupported);
                 self.report.skip(skipped);

@@ -4,13 +4,15 @@
 //! being called so. An object that is new counts for what it is only if nothing led to its number
 //! before.
 
+mod forms;
+
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
-use std::ops::Range;
 
 use super::super::dictionary::find;
 use super::super::lexer::{Entry, Lexer, Token};
-use super::{History, Object, REREAD, has, two_numbers};
+use super::{History, Object, REREAD, has};
+use forms::gained;
 
 /// What revisions change, each kind more than the one before (ISO 32000-2 §12.8.2.2.2, table 257).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,6 +52,11 @@ const INFORMATION: [&[u8]; 8] = [
     b"ModDate",
 ];
 
+/// Entries of validation data (ISO 32000-2 §12.8.4.3, tables 261 and 262).
+const VALIDATION_DATA: [&[u8]; 10] = [
+    b"Certs", b"OCSPs", b"CRLs", b"VRI", b"Cert", b"CRL", b"OCSP", b"TU", b"TS", b"Type",
+];
+
 /// The newest definition of each object before an end, and after it.
 struct Revisions<'h> {
     end: usize,
@@ -57,8 +64,6 @@ struct Revisions<'h> {
     after: HashMap<u32, &'h Object>,
     /// Arrays that list annotations or fields.
     lists: HashSet<u32>,
-    /// What pages show.
-    contents: HashSet<u32>,
     /// Objects below this number may be packed before the end.
     packed_below: u32,
     /// Bytes that may still be read again.
@@ -88,6 +93,9 @@ impl History<'_> {
             return Changes::Unclear;
         }
         let (before, after) = (self.roots(0..end), self.roots(end..self.file.len()));
+        let (Some(before), Some(after)) = (before, after) else {
+            return Changes::Unclear;
+        };
         if !after.is_subset(&before) {
             return Changes::Anything;
         }
@@ -110,15 +118,18 @@ impl History<'_> {
         } else {
             0
         };
-        let mut lists: HashSet<u32> = earlier().filter_map(|object| object.list).collect();
-        let contents: HashSet<u32> = earlier().filter_map(|object| object.content).collect();
-        lists.retain(|list| !contents.contains(list));
+        // A page may show what is listed there, too.
+        let is_only_list = |number: &u32| {
+            let referred = self.referred.get(number);
+            *number >= packed_below && referred.is_some_and(|referred| referred.is_list)
+        };
+        let lists = earlier().filter_map(|object| object.list);
+        let lists: HashSet<u32> = lists.filter(is_only_list).collect();
         Revisions {
             end,
             before: earlier().map(by_number).collect(),
             after: self.later(end).map(by_number).collect(),
             lists,
-            contents,
             packed_below,
             budget: Cell::new(self.file.len().saturating_mul(REREAD)),
         }
@@ -151,7 +162,7 @@ impl History<'_> {
     fn was_expected(&self, object: &Object, revisions: &Revisions<'_>) -> bool {
         let number = object.number();
         let referred = self.referred.get(&number);
-        number < revisions.packed_below || referred.is_some_and(|at| *at < revisions.end)
+        number < revisions.packed_below || referred.is_some_and(|one| one.first < revisions.end)
     }
 
     fn addition(&self, later: &Later<'_>, revisions: &Revisions<'_>) -> Changes {
@@ -192,16 +203,17 @@ impl History<'_> {
                 return Changes::Annotations;
             }
             _ if kind != old_kind.as_deref() => return Changes::Anything,
-            Some(b"XRef" | b"DSS" | b"VRI" | b"Metadata")
-                if !revisions.contents.contains(&later.object.number()) =>
-            {
-                return Changes::Nothing;
+            Some(b"DSS" | b"VRI") if !is_stream => {
+                return self.difference(&VALIDATION_DATA, entries, &old);
+            }
+            Some(b"XRef" | b"Metadata") => {
+                return self.change_of_hidden(later, before, revisions);
             }
             None if !is_stream && is_information(&old) => {
                 return self.difference(&INFORMATION, entries, &old);
             }
             Some(b"Catalog") => {
-                let form = self.change_of_form_inside(entries, &old, revisions);
+                let form = self.change_of_form_named(entries, &old, revisions);
                 return self.difference(&CATALOG, entries, &old).max(form);
             }
             Some(b"Page") => {
@@ -220,6 +232,26 @@ impl History<'_> {
         }
     }
 
+    /// Metadata and cross-references are on no page, where nothing calls them anything else.
+    fn change_of_hidden(
+        &self,
+        later: &Later<'_>,
+        before: &Object,
+        revisions: &Revisions<'_>,
+    ) -> Changes {
+        let number = later.object.number();
+        let is_metadata = later.kind.as_deref() == Some(b"Metadata");
+        let referred = self.referred.get(&number);
+        let is_hidden = referred.is_none_or(|referred| is_metadata && referred.is_metadata);
+        if self.body(later.object) == self.body(before)
+            || is_hidden && number >= revisions.packed_below
+        {
+            Changes::Nothing
+        } else {
+            Changes::Unclear
+        }
+    }
+
     /// What a stream holds is not in its dictionary.
     fn change_of_stream(&self, later: &Later<'_>, before: &Object) -> Changes {
         let is_form = self.name(&later.entries, b"Subtype").as_deref() == Some(b"Form");
@@ -231,118 +263,6 @@ impl History<'_> {
         } else {
             Changes::Anything
         }
-    }
-
-    /// A field that holds a time-stamp over the file, and shows nothing, is no change.
-    fn change_of_field(
-        &self,
-        entries: &[Entry],
-        old: Option<&[Entry]>,
-        revisions: &Revisions<'_>,
-    ) -> Changes {
-        let is_signature = |entries: &[Entry]| self.name(entries, b"FT").as_deref() == Some(b"Sig");
-        let value = find(entries, b"V").and_then(|entry| self.reference(&entry.value));
-        let value = value.and_then(|number| revisions.after.get(&number));
-        let value = value.filter(|object| revisions.may_read(object.size()));
-        let value = value.and_then(|object| self.kind(object));
-        let is_stamp = is_signature(entries)
-            && old.is_none_or(is_signature)
-            && value.as_deref() == Some(b"DocTimeStamp")
-            && !self.is_painted(entries);
-        if is_stamp {
-            Changes::Nothing
-        } else {
-            Changes::Forms
-        }
-    }
-
-    fn change_of_form(
-        &self,
-        entries: &[Entry],
-        old: &[Entry],
-        revisions: &Revisions<'_>,
-    ) -> Changes {
-        let changed = Changes::Forms;
-        let list = self.change_of_list(b"Fields", entries, old, changed, revisions);
-        let allowed: [&[u8]; 2] = [b"Fields", b"SigFlags"];
-        self.difference(&allowed, entries, old)
-            .min(changed)
-            .max(list)
-    }
-
-    /// The same of a form that is written inside the catalog.
-    fn change_of_form_inside(
-        &self,
-        entries: &[Entry],
-        old: &[Entry],
-        revisions: &Revisions<'_>,
-    ) -> Changes {
-        let form = |entries: &[Entry]| {
-            let form = find(entries, b"AcroForm")?;
-            let mut lexer = Lexer::new(self.until(form.value.end), form.value.start);
-            lexer.dictionary().ok()
-        };
-        match (form(entries), form(old)) {
-            // Another object is the form from now on.
-            (None, None) if has(old, b"AcroForm") && !self.is_kept(b"AcroForm", entries, old) => {
-                Changes::Forms
-            }
-            (None, None) => Changes::Nothing,
-            (Some(form), None) if has(&form, b"XFA") => Changes::Anything,
-            (Some(form), None) => self.change_of_form(&form, &[], revisions),
-            // It stands elsewhere now, as an object that is judged itself.
-            (None, Some(_)) => Changes::Forms,
-            (Some(form), Some(old)) if !self.is_kept(b"XFA", &form, &old) => Changes::Anything,
-            (Some(form), Some(old)) => self.change_of_form(&form, &old, revisions),
-        }
-    }
-
-    /// What a list of fields or annotations gains is judged itself where it is new; all else is
-    /// `changed`.
-    fn change_of_list(
-        &self,
-        key: &[u8],
-        entries: &[Entry],
-        old: &[Entry],
-        changed: Changes,
-        revisions: &Revisions<'_>,
-    ) -> Changes {
-        if self.is_kept(key, entries, old) {
-            return Changes::Nothing;
-        }
-        let listed = |entries: &[Entry], known: &[&HashMap<u32, &Object>]| match find(entries, key)
-        {
-            None => Some(HashSet::new()),
-            Some(entry) => match self.reference(&entry.value) {
-                None => self.listed(&entry.value, revisions),
-                Some(number) => {
-                    let list = known.iter().find_map(|objects| objects.get(&number))?;
-                    self.listed(&(list.header.body..list.end), revisions)
-                }
-            },
-        };
-        let now = listed(entries, &[&revisions.after, &revisions.before]);
-        let before = listed(old, &[&revisions.before]);
-        gained(before, now, changed, revisions)
-    }
-
-    /// The objects that an array lists; `None` where it is anything but references.
-    fn listed(&self, range: &Range<usize>, revisions: &Revisions<'_>) -> Option<HashSet<u32>> {
-        if !revisions.may_read(range.len()) {
-            return None;
-        }
-        let mut lexer = Lexer::new(self.until(range.end), range.start);
-        if !matches!(lexer.token(), Ok((Token::ArrayBegin, _))) {
-            return None;
-        }
-        let mut found = HashSet::new();
-        while let Some((number, _)) = two_numbers(&mut lexer) {
-            if !matches!(lexer.token(), Ok((Token::Regular(b"R"), _))) {
-                return None;
-            }
-            found.insert(number);
-        }
-        matches!(lexer.token(), Ok((Token::ArrayEnd, _))).then_some(found)
     }
 
     /// What differs between two dictionaries of one object, but for some entries.
@@ -427,17 +347,6 @@ impl History<'_> {
         is_one && self.is_loose(entries) && !self.is_widget(entries)
     }
 
-    /// Whether an annotation has an appearance and a rectangle with room for it.
-    fn is_painted(&self, entries: &[Entry]) -> bool {
-        let rectangle = find(entries, b"Rect").map(|entry| self.tokens(entry));
-        let has_room = match rectangle.as_deref() {
-            None => false,
-            Some([_, left, bottom, right, top, _]) => left != right && bottom != top,
-            Some(_) => true,
-        };
-        has_room && has(entries, b"AP")
-    }
-
     /// How a value is written, token by token.
     fn tokens(&self, entry: &Entry) -> Vec<&[u8]> {
         let mut lexer = Lexer::new(self.until(entry.value.end), entry.value.start);
@@ -451,23 +360,4 @@ impl History<'_> {
 
 fn is_information(entries: &[Entry]) -> bool {
     INFORMATION.iter().any(|key| has(entries, key))
-}
-
-/// What a list gains is judged itself where it is new; all else is `changed`.
-fn gained(
-    before: Option<HashSet<u32>>,
-    now: Option<HashSet<u32>>,
-    changed: Changes,
-    revisions: &Revisions<'_>,
-) -> Changes {
-    let (Some(before), Some(now)) = (before, now) else {
-        return changed;
-    };
-    let mut gained = now.difference(&before);
-    let is_new = gained.all(|number| revisions.after.contains_key(number));
-    if is_new && before.is_subset(&now) {
-        Changes::Nothing
-    } else {
-        changed
-    }
 }
