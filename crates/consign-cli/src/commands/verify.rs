@@ -101,6 +101,13 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
         .with_lists(&verify.lists)?
         .with_time_stamp_roots(&verify.time_stamp_roots)?
         .with_document_roots(&verify.document_roots)?;
+    if trust.lists_left_out() > 0 {
+        output.note(format_args!(
+            "{} revocation lists beside the trust file are not looked at: name with --crl those \
+             that matter",
+            trust.lists_left_out()
+        ));
+    }
     let at = verify
         .at
         .map_or_else(|| JudgedAt::Now(now()), JudgedAt::Proven);

@@ -19,6 +19,9 @@ pub(crate) struct Trust {
     path: PathBuf,
     roots: Vec<Vec<u8>>,
     lists: Vec<Vec<u8>>,
+    /// The revocation lists beside the trust file.
+    beside: ListsBeside,
+    lists_left_out: usize,
     /// Those of the trust file among them.
     time_stamp_roots: Vec<Vec<u8>>,
     /// Of those who sign documents, besides the network's.
@@ -40,11 +43,25 @@ impl Trust {
         }
     }
 
-    /// With more revocation lists.
+    /// With these revocation lists, and those in `crl/` beside the trust file as far as there is
+    /// room.
     pub(crate) fn with_lists(mut self, paths: &[PathBuf]) -> Result<Self, Failure> {
+        if paths.len() > MAX_REVOCATION_LISTS {
+            let message = format!(
+                "{} revocation lists, {MAX_REVOCATION_LISTS} at most",
+                paths.len()
+            );
+            return Err(Failure::usage(
+                message,
+                "name those of the signers' authorities",
+            ));
+        }
         for path in paths {
             self.lists.push(read_list(path)?);
         }
+        let room = MAX_REVOCATION_LISTS.saturating_sub(paths.len());
+        self.lists.append(&mut self.beside.read(room)?);
+        self.lists_left_out = self.beside.0.len().saturating_sub(room);
         Ok(self)
     }
 
@@ -78,7 +95,9 @@ impl Trust {
         })?;
         Ok(Self {
             roots: store.roots().to_vec(),
-            lists: lists_in(&path.with_file_name("crl")),
+            lists: Vec::new(),
+            beside: ListsBeside::in_directory(&path.with_file_name("crl")),
+            lists_left_out: 0,
             path,
             time_stamp_roots: store.time_stamp_roots().to_vec(),
             document_roots: store.document_roots().to_vec(),
@@ -94,6 +113,8 @@ impl Trust {
             roots,
             path,
             lists: Vec::new(),
+            beside: ListsBeside::default(),
+            lists_left_out: 0,
             time_stamp_roots: Vec::new(),
             store: None,
             directory: None,
@@ -120,9 +141,14 @@ impl Trust {
         &self.document_roots
     }
 
-    /// Revocation lists: those in `crl/` beside the trust file, and what was named besides.
+    /// Revocation lists, once they were asked for: those named, and those beside the trust file.
     pub(crate) fn lists(&self) -> &[Vec<u8>] {
         &self.lists
+    }
+
+    /// How many lists are not looked at, being too many.
+    pub(crate) const fn lists_left_out(&self) -> usize {
+        self.lists_left_out
     }
 
     /// The trust file, if it was one.
@@ -151,20 +177,36 @@ fn read_roots(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     Ok(roots)
 }
 
-/// The lists that lie in a directory, if it is there; as many as are looked at, the network's own
-/// first. One that cannot be read is passed over, as nodes do: what it would say is not known.
-fn lists_in(directory: &Path) -> Vec<Vec<u8>> {
-    let Ok(entries) = std::fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut paths: Vec<_> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "crl"))
-        .collect();
-    let is_own = |path: &Path| path.ends_with("root.crl") || path.ends_with("issuing.crl");
-    paths.sort_by_key(|path| (!is_own(path), path.clone()));
-    let lists = paths.iter().filter_map(|path| read_list(path).ok());
-    lists.take(MAX_REVOCATION_LISTS).collect()
+/// The revocation lists that lie in a directory, the network's own first. Only who judges reads
+/// them, and says so if one cannot be read: it may be the one that decides.
+#[derive(Debug, Default)]
+struct ListsBeside(Vec<PathBuf>);
+
+impl ListsBeside {
+    fn in_directory(directory: &Path) -> Self {
+        let Ok(entries) = std::fs::read_dir(directory) else {
+            return Self::default();
+        };
+        let paths = entries.flatten().map(|entry| entry.path());
+        let mut paths: Vec<_> = paths
+            .filter(|path| path.extension().is_some_and(|end| end == "crl"))
+            .collect();
+        let is_own = |path: &Path| path.ends_with("root.crl") || path.ends_with("issuing.crl");
+        paths.sort_by_key(|path| (!is_own(path), path.clone()));
+        Self(paths)
+    }
+
+    /// The first of them.
+    fn read(&self, most: usize) -> Result<Vec<Vec<u8>>, Failure> {
+        let paths = self.0.iter().take(most);
+        paths
+            .map(|path| {
+                read_list(path).map_err(|failure| {
+                    failure.fix("take the list from its authority again, or remove the file")
+                })
+            })
+            .collect()
+    }
 }
 
 fn read_list(path: &Path) -> Result<Vec<u8>, Failure> {
@@ -174,4 +216,31 @@ fn read_list(path: &Path) -> Result<Vec<u8>, Failure> {
         let message = format!("{}: {cause}", path.display());
         Failure::usage(message, "name a revocation list, DER or PEM")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_beside_that_cannot_be_read_is_named_and_the_network_s_own_come_first() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.crl", "root.crl", "issuing.crl", "b.txt"] {
+            std::fs::write(directory.path().join(name), b"none").unwrap();
+        }
+        let beside = ListsBeside::in_directory(directory.path());
+        let names = beside.0.iter().map(|path| path.file_name().unwrap());
+        assert_eq!(
+            names.collect::<Vec<_>>(),
+            ["issuing.crl", "root.crl", "a.crl"]
+        );
+        let failure = beside.read(16).unwrap_err();
+        assert!(failure.message.contains("issuing.crl"), "{failure:?}");
+        assert!(
+            ListsBeside::in_directory(Path::new("nowhere"))
+                .read(16)
+                .unwrap()
+                .is_empty()
+        );
+    }
 }
