@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::program::{Answer, Invocation};
+use crate::program::{Answer, Invocation, binary, words};
 
 /// A container read by Python's `zipfile` and `xml.etree`.
 const CONTAINER: &str = include_str!("../python/container.py");
@@ -199,6 +199,22 @@ fn pyhanko() -> Result<PathBuf> {
         .map(|directory| directory.join("tools/pyhanko/bin/python"))
         .find(|path| path.is_file())
         .context("pyHanko is missing: run tests/programs, which installs it")
+}
+
+/// Runs `consign` at a terminal of its own, where a person types these answers as they are asked
+/// for: its exit code, and what stood on the terminal.
+///
+/// # Errors
+/// It could not be run, or asked for more.
+pub fn at_terminal(answers: &[&str], directory: &Path, line: &str) -> Result<(i64, String)> {
+    let script = include_str!("../python/terminal.py");
+    let python = Invocation::of("python3").args(["-I", "-c", script]);
+    let python = python.args(answers).arg("--").arg(binary()?);
+    let answer = python.args(words(line)).stand_in(directory).run()?.good()?;
+    let seen: Value = serde_json::from_slice(&answer.stdout).context("Python prints JSON")?;
+    let code = seen["code"].as_i64().context("an exit code")?;
+    let text = seen["text"].as_str().context("what stood there")?;
+    Ok((code, text.to_owned()))
 }
 
 fn python<const N: usize>(script: &str, paths: [&Path; N]) -> Result<Value> {

@@ -3,6 +3,7 @@
 use std::fs;
 
 use anyhow::{Result, ensure};
+use consign_tests::program::{Invocation, words};
 use consign_tests::scratch::in_scratch;
 use consign_tests::soft_token::SoftToken;
 use consign_tests::{Scratch, outside};
@@ -38,6 +39,46 @@ fn an_authority_works_with_its_keys_under_a_passphrase() -> Result<()> {
             .consign("authority publish authority --force")?
             .good()?;
         chain_verifies(scratch)
+    })
+}
+
+#[test]
+fn a_passphrase_comes_from_a_credential_of_the_service_or_from_a_person() -> Result<()> {
+    in_scratch("prompt", |scratch| {
+        fs::create_dir(scratch.join("credentials"))?;
+        scratch.write("credentials/authority", "đúng là mật khẩu\n".as_bytes())?;
+        let init = "authority init authority --name 'Quảng Ninh' --passphrase credential:authority";
+        let at = scratch.join("credentials");
+        let given = |line: &str| {
+            let words = words(line);
+            let consign = Invocation::consign()?.args(words).stand_in(scratch.path());
+            consign.with([("CREDENTIALS_DIRECTORY", &at)]).run()
+        };
+        given(init)?.good()?;
+        given("authority publish authority --passphrase credential:authority --force")?.good()?;
+        let missing = given("authority publish authority --passphrase credential:other --force")?;
+        ensure!(
+            !missing.is_good() && missing.to_string().contains("other"),
+            "{missing}"
+        );
+
+        let publish = "authority publish authority --force";
+        let asked = |answers: &[&str], line| outside::at_terminal(answers, scratch.path(), line);
+        let (code, text) = asked(&["đúng là mật khẩu"], publish)?;
+        ensure!(code == 0 && text.contains("published"), "{code}: {text}");
+        ensure!(!text.contains("mật khẩu"), "it is not shown: {text}");
+        let (code, text) = asked(&["sai"], publish)?;
+        ensure!(code != 0 && text.contains("passphrase is wrong"), "{code}: {text}");
+        // One that is new is asked for twice.
+        let protect = "authority protect authority --passphrase file:credentials/authority";
+        scratch.write_private("credentials/authority", "đúng là mật khẩu\n")?;
+        let (code, text) = asked(&["mới", "khác"], protect)?;
+        ensure!(code != 0 && text.contains("differ"), "{code}: {text}");
+        let (code, text) = asked(&["mới", "mới"], protect)?;
+        ensure!(code == 0, "{code}: {text}");
+        let (code, text) = asked(&["mới"], publish)?;
+        ensure!(code == 0, "{code}: {text}");
+        Ok(())
     })
 }
 
