@@ -68,7 +68,10 @@ fn a_passphrase_comes_from_a_credential_of_the_service_or_from_a_person() -> Res
         ensure!(code == 0 && text.contains("published"), "{code}: {text}");
         ensure!(!text.contains("mật khẩu"), "it is not shown: {text}");
         let (code, text) = asked(&["sai"], publish)?;
-        ensure!(code != 0 && text.contains("passphrase is wrong"), "{code}: {text}");
+        ensure!(
+            code != 0 && text.contains("passphrase is wrong"),
+            "{code}: {text}"
+        );
         // One that is new is asked for twice.
         let protect = "authority protect authority --passphrase file:credentials/authority";
         scratch.write_private("credentials/authority", "đúng là mật khẩu\n")?;
