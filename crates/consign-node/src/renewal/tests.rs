@@ -6,7 +6,10 @@ use consign_runtime::clock::Clock;
 use super::*;
 use crate::config::Config;
 use crate::directory_files;
-use crate::testing::{NOW, Network, now};
+use crate::inbox::InboxStep;
+use crate::testing::{
+    AGENCIES, NOW, Network, envelope_id, now, payload_of, place, release, request,
+};
 
 /// Days on which the authority has ended what the lost renewal replaced.
 const LATER: u64 = NOW + 8 * 86_400;
@@ -35,6 +38,82 @@ fn renew_in_vain(network: &Network) {
     authority.renew(&request, &[proof], peer, now()).unwrap();
     let publish = PublishOptions::default();
     authority.publish(publish, now()).unwrap();
+}
+
+/// Two thirds of the life of a year are over for the node that renews last, and those of no other
+/// key.
+const OLD: u64 = NOW + 290 * 86_400;
+
+/// The first node as it runs at a time, with the newest directory of the authority.
+fn office_at(network: &Network, time: u64) -> Arc<Office> {
+    let node = network.node(0).clone();
+    let newest = consign_authority::Authority::newest_version(&network.authority(), None);
+    let (head, entries) = newest.unwrap().unwrap();
+    let newest = Directory::verify(head, entries, &network.trust).unwrap();
+    let place = node.trust_dir().join("directory");
+    let here = directory_files::newest(&place, &network.trust).unwrap();
+    if here.is_none_or(|here| here.version() < newest.version()) {
+        directory_files::publish(&place, &newest).unwrap();
+    }
+    let config = Config::parse("", node.root()).unwrap();
+    crate::run::open(node, config, Clock::fixed(time), Keyring::default()).unwrap()
+}
+
+#[tokio::test]
+async fn keys_renew_themselves_at_two_thirds_of_their_life_and_open_what_was_on_its_way() {
+    let network = Network::new();
+    let submission = {
+        let seat = network.seat(1);
+        let id = envelope_id(1);
+        seat.send(id, request(&[AGENCIES[0].0]), &network.context(&seat))
+    };
+    let office = office_at(&network, NOW + 240 * 86_400);
+    assert!(!is_time(&office).await, "less than two thirds are over");
+    drop(office);
+
+    let options = ServeOptions {
+        dir: network.authority(),
+        listen: ([127, 0, 0, 1], 0).into(),
+        address: None,
+        keyring: Arc::default(),
+    };
+    let service = AuthorityService::bind(options, Clock::fixed(OLD))
+        .await
+        .unwrap();
+    let shutdown = Shutdown::new();
+    let served = tokio::spawn(service.run(shutdown.clone()));
+    let office = office_at(&network, OLD);
+    assert!(is_time(&office).await);
+    let before = office.identity.fingerprint();
+    let statement = statement_key(&office);
+    obtain(&office).await.unwrap();
+    drop(office);
+
+    let office = office_at(&network, OLD);
+    take_up(&office).await.unwrap();
+    assert!(!is_time(&office).await, "they are new");
+    assert_ne!(office.identity.fingerprint(), before);
+    assert_ne!(statement_key(&office), statement);
+    drop(office);
+    shutdown.trigger();
+    served.await.unwrap().unwrap();
+
+    // What is encrypted to the keys before.
+    let seat = network.seat(0);
+    assert_eq!(seat.keys.encryption.len(), 2);
+    let context = network.context(&seat);
+    let inbox = seat.agency.inbox();
+    let item = network.item(&submission.signed, &payload_of(&submission), place(1));
+    assert!(inbox.receive(vec![item], &context).fault.is_none());
+    let step = inbox.advance(place(1), &context).unwrap();
+    assert!(matches!(step, InboxStep::SendReceipt(_)), "{step:?}");
+    let release = release(&submission.envelope, &submission.wraps, AGENCIES[0].0);
+    inbox.store_release(&release).unwrap();
+    assert_eq!(inbox.advance(place(1), &context).unwrap(), InboxStep::Done);
+}
+
+fn statement_key(office: &Office) -> [u8; 32] {
+    office.desks()[0].keys.load().statement.public().to_bytes()
 }
 
 #[tokio::test]
