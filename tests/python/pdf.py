@@ -14,7 +14,7 @@ from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -195,6 +195,7 @@ for who, subject, key, more in [
     ("weak", AGENCY, rsa_key(1024), {}),
     ("p256", AGENCY, ec.generate_private_key(ec.SECP256R1()), {}),
     ("p384", AGENCY, ec.generate_private_key(ec.SECP384R1()), {}),
+    ("ed25519", AGENCY, ed25519.Ed25519PrivateKey.generate(), {}),
     ("server", AGENCY, rsa_key(), {"usage": ExtendedKeyUsageOID.SERVER_AUTH}),
     ("tsa", name(common="Dấu thời gian"), rsa_key(), {"usage": ExtendedKeyUsageOID.TIME_STAMPING}),
 ]:
@@ -311,6 +312,7 @@ files = {
     "sha512": sign(base, "agency", "Agency", digest="sha512"),
     "p256": sign(base, "p256", "Agency"),
     "p384": sign(base, "p384", "Agency", digest="sha384"),
+    "ed25519": sign(base, "ed25519", "Agency", digest="sha512"),
     "server": sign(base, "server", "Agency"),
     "stranger": sign(base, "stranger", "Agency"),
     "forged": sign(base, "forged", "Agency"),

@@ -71,6 +71,7 @@ const ROWS: &[Row] = &[
     ("sha512", PASSED, None, "scanned-copy", "P", Agrees),
     ("p256", PASSED, None, "scanned-copy", "P", Agrees),
     ("p384", PASSED, None, "scanned-copy", "P", Agrees),
+    ("ed25519", PASSED, None, "scanned-copy", "P", Agrees),
     ("old-stamp", PASSED, None, "scanned-copy", "P", Agrees),
     // A time-stamp that does not count makes nothing worse; with it, it does.
     ("server-stamp", PASSED, None, "scanned-copy", "P", Differs),
