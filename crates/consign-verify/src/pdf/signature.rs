@@ -230,10 +230,11 @@ impl PdfSignatureJudgement {
             crls: trust.lists.to_vec(),
             ..PathPurpose::default()
         };
-        let (own, others) = (&cms.signer_certificate, &cms.other_certificates);
+        let own = &cms.signer_certificate;
+        let others = trust.intermediates(&cms.other_certificates);
         let (time, report) = (at.time(), &mut self.report);
         let roots = [trust.roots, trust.document_roots].concat();
-        match path::validate(own, others, &roots, time.as_unix(), &purpose) {
+        match path::validate(own, &others, &roots, time.as_unix(), &purpose) {
             Ok(path) => {
                 let details = Some(certificate);
                 signer::check_path(&NAMES, &path, details, trust, policy, time, report);

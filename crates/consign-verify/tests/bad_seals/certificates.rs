@@ -195,3 +195,34 @@ fn an_authority_of_the_same_name_and_another_generation() {
         judgement.report
     );
 }
+
+/// Who asks may have what the signature does not carry; only roots are trusted.
+#[test]
+fn a_seal_that_carries_its_own_certificate_alone() {
+    let key = key();
+    let root = Authority::root(|_| {});
+    let issuing = root.below("Issuing", |_| {});
+    let certificate = issuing.certify(&key, |_| {});
+    let mut world = World::new();
+    list(&mut world, &certificate);
+    let container = sealed(&world, |manifest| {
+        sign_detached(&key, &certificate, &[], manifest, now().as_unix()).unwrap()
+    });
+    let no_path = (TotalFailed, Some(Reason::NoPath), NOT_VALID);
+    let roots = [root.certificate];
+    let given = [issuing.certificate, roots[0].clone()];
+    for (roots, certificates, expected) in [
+        (&roots[..], &[][..], no_path),
+        (&roots, &given, PASSED),
+        (&[], &given, no_path),
+    ] {
+        let trust = SealTrust {
+            certificates,
+            ..SealTrust::by_directory(roots, &world.directory)
+        };
+        let at = JudgedAt::Proven(now());
+        let judgement = judge(Cursor::new(&container), &trust, &policy(), at);
+        let report = &judgement.report;
+        assert_eq!(verdict(report), expected, "{report:#?}");
+    }
+}
