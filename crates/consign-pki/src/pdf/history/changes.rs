@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::Range;
 
 use super::super::dictionary::find;
-use super::super::lexer::{Entry, Lexer, Token};
+use super::super::lexer::{Entry, Lexer, Token, words};
 use super::{History, Object, REREAD, has, two_numbers};
 
 /// What revisions change, each kind more than the one before (ISO 32000-2 §12.8.2.2.2, table 257).
@@ -440,12 +440,7 @@ impl History<'_> {
 
     /// How a value is written, token by token.
     fn tokens(&self, entry: &Entry) -> Vec<&[u8]> {
-        let mut lexer = Lexer::new(self.until(entry.value.end), entry.value.start);
-        let mut spans = Vec::new();
-        while let Ok((_, span)) = lexer.token() {
-            spans.push(self.file.get(span).unwrap_or_default());
-        }
-        spans
+        words(self.file, &entry.value)
     }
 }
 
