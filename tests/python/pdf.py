@@ -1,6 +1,7 @@
 """Signs PDF files with pyHanko and says what pyHanko's own validation makes of them.
 
-Writes into a directory: NAME.pdf, root.pem, root.crl; prints one JSON object, by NAME."""
+Writes into a directory: NAME.pdf, root.pem, root.crl, issuing.crl, and given.pem, with which
+those are judged whose NAME ends in -given; prints one JSON object, by NAME."""
 
 import datetime
 import io
@@ -14,7 +15,7 @@ from asn1crypto import keys as asn1_keys
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, ObjectIdentifier
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
@@ -24,6 +25,7 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
+from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
@@ -92,6 +94,10 @@ def certificate(subject, key, end=END, usage=None, is_root=False):
     return builder.sign(root_key, hashes.SHA256())
 
 
+def pyhankos(certificate):
+    return asn1_x509.Certificate.load(der(certificate))
+
+
 def revocation_list(*revoked):
     builder = (
         x509.CertificateRevocationListBuilder()
@@ -120,15 +126,13 @@ def for_pyhanko(certificate, key):
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-    return (
-        asn1_x509.Certificate.load(der(certificate)),
-        asn1_keys.PrivateKeyInfo.load(secret),
-    )
+    return pyhankos(certificate), asn1_keys.PrivateKeyInfo.load(secret)
 
 
-def signer(certificate, key, kind=signers.SimpleSigner):
+def signer(certificate, key, kind=signers.SimpleSigner, embedded=()):
     own, secret = for_pyhanko(certificate, key)
     store = SimpleCertificateStore()
+    store.register_multiple(map(pyhankos, embedded))
     return kind(signing_cert=own, signing_key=secret, cert_registry=store)
 
 
@@ -147,7 +151,7 @@ def swapped(file, certificate):
     begin = file.rindex(b"/Contents <") + len(b"/Contents <")
     end = file.index(b">", begin)
     content = cms.ContentInfo.load(bytes.fromhex(file[begin:end].decode()), strict=False)
-    other = asn1_x509.Certificate.load(der(certificate))
+    other = pyhankos(certificate)
     signed = content["content"]
     signed["certificates"] = [cms.CertificateChoices("certificate", other)]
     signed["signer_infos"][0]["sid"] = cms.SignerIdentifier(
@@ -195,6 +199,7 @@ for who, subject, key, more in [
     ("weak", AGENCY, rsa_key(1024), {}),
     ("p256", AGENCY, ec.generate_private_key(ec.SECP256R1()), {}),
     ("p384", AGENCY, ec.generate_private_key(ec.SECP384R1()), {}),
+    ("ed25519", AGENCY, ed25519.Ed25519PrivateKey.generate(), {}),
     ("server", AGENCY, rsa_key(), {"usage": ExtendedKeyUsageOID.SERVER_AUTH}),
     ("tsa", name(common="Dấu thời gian"), rsa_key(), {"usage": ExtendedKeyUsageOID.TIME_STAMPING}),
 ]:
@@ -211,7 +216,19 @@ trusted, root_key = (root_key, root_name), rsa_key()
 made["forged"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
 root_name = name(organization="Công ty", common="Gốc khác")
 made["stranger"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
+strange_root = certificate(root_name, root_key, is_root=True)
+# Of an authority below the trusted root.
 root_key, root_name = trusted
+below_key, below_name = rsa_key(), name(organization="Bộ Nội vụ", common="Cấp phát")
+issuing = certificate(below_name, below_key, is_root=True)
+root_key, root_name = below_key, below_name
+made["below"] = (certificate(AGENCY, made["agency"][1]), made["agency"][1])
+usage = ExtendedKeyUsageOID.TIME_STAMPING
+below_tsa = certificate(name(common="Dấu thời gian"), made["tsa"][1], usage=usage)
+below_tsa = Stamper(*for_pyhanko(below_tsa, made["tsa"][1]), fixed_dt=STAMPED)
+below_crl = revocation_list()
+root_key, root_name = trusted
+given = [issuing, strange_root]
 
 
 def plain():
@@ -245,6 +262,7 @@ def sign(
     stamp=None,
     kind=signers.SimpleSigner,
     certifies=None,
+    embedded=(),
 ):
     subfilter = SigSeedSubFilter.PADES if pades else SigSeedSubFilter.ADOBE_PKCS7_DETACHED
     metadata = signers.PdfSignatureMetadata(
@@ -258,7 +276,7 @@ def sign(
     return signers.sign_pdf(
         writer,
         metadata,
-        signer=signer(*made[who], kind),
+        signer=signer(*made[who], kind, embedded),
         timestamper=stamp,
     ).getbuffer().tobytes()
 
@@ -266,18 +284,38 @@ def sign(
 def added(file):
     """With a revision that replaces what the page says, and that nobody signs."""
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
-    page = writer.root["/Pages"]["/Kids"][0]
-    text = b"BT /F1 24 Tf 72 720 Td (Cong van so 46) Tj ET"
-    page[generic.pdf_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=text))
-    writer.update_container(page)
+    replace_text(writer)
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
 
 
+def replace_text(writer):
+    page = writer.root["/Pages"]["/Kids"][0]
+    text = b"BT /F1 24 Tf 72 720 Td (Cong van so 46) Tj ET"
+    page[generic.pdf_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=text))
+    writer.update_container(page)
+
+
 def document_stamp(file, by=tsa):
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
     out = signers.PdfTimeStamper(by).timestamp_pdf(writer, "sha256", None)
+    return out.getvalue()
+
+
+def validation_data(file, changes=False):
+    """With a certificate and a list for validation; and with another text, in the same revision."""
+    writer = IncrementalPdfFileWriter(io.BytesIO(file))
+    DocumentSecurityStore.supply_dss_in_writer(
+        writer,
+        None,
+        certs=[pyhankos(root)],
+        crls=[asn1_crl.CertificateList.load(der(crl))],
+    )
+    if changes:
+        replace_text(writer)
+    out = io.BytesIO()
+    writer.write(out)
     return out.getvalue()
 
 
@@ -311,9 +349,13 @@ files = {
     "sha512": sign(base, "agency", "Agency", digest="sha512"),
     "p256": sign(base, "p256", "Agency"),
     "p384": sign(base, "p384", "Agency", digest="sha384"),
+    "ed25519": sign(base, "ed25519", "Agency", digest="sha512"),
     "server": sign(base, "server", "Agency"),
     "stranger": sign(base, "stranger", "Agency"),
     "forged": sign(base, "forged", "Agency"),
+    "below": sign(base, "below", "Agency"),
+    "below-embedded": sign(base, "below", "Agency", embedded=[issuing]),
+    "below-stamp": sign(base, "early-agency", "Agency", stamp=below_tsa),
     "stranger-last": sign(person, "stranger", "Agency"),
 }
 certified = sign(base, "person", "Person", certifies=MDPPerm.FILL_FORMS)
@@ -329,33 +371,42 @@ files["added"] = added(files["original"])
 files["added-between"] = sign(added(person), "agency", "Agency")
 files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
+files["data"] = validation_data(files["original"])
+files["data-and-stamp"] = document_stamp(files["data"])
+files["data-and-change"] = validation_data(files["original"], changes=True)
+files["data-then-change"] = document_stamp(added(files["data"]))
 files["server-document-stamp"] = document_stamp(files["original"], server_tsa)
 files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])
+for label in ["below", "below-embedded", "below-stamp", "stranger"]:
+    files[f"{label}-given"] = files[label]
 files["cut"] = files["original"][:-40]
 
-context = lambda: ValidationContext(
-    trust_roots=[asn1_x509.Certificate.load(der(root))],
-    crls=[asn1_crl.CertificateList.load(der(crl))],
-    allow_fetching=False,
-    revocation_mode="require",
-    moment=JUDGED,
-)
+
+def context(others):
+    return ValidationContext(
+        trust_roots=[pyhankos(root)],
+        other_certs=[pyhankos(one) for one in others],
+        crls=[asn1_crl.CertificateList.load(der(one)) for one in [crl, below_crl]],
+        allow_fetching=False,
+        revocation_mode="require",
+        moment=JUDGED,
+    )
 
 
-def opinion(file):
+def opinion(file, others):
     """What pyHanko says of each signature that is no time-stamp."""
     try:
         signatures = PdfFileReader(io.BytesIO(file), strict=False).embedded_regular_signatures
     except Exception as error:
         return [{"error": repr(error)}]
-    return [opinion_of(one) for one in signatures]
+    return [opinion_of(one, others) for one in signatures]
 
 
-def opinion_of(signature):
+def opinion_of(signature, others):
     try:
         status = validate_pdf_signature(
-            signature, context(), key_usage_settings=KeyUsageConstraints(key_usage=set())
+            signature, context(others), key_usage_settings=KeyUsageConstraints(key_usage=set())
         )
     except Exception as error:
         return {"error": repr(error)}
@@ -370,8 +421,17 @@ def opinion_of(signature):
 for label, content in files.items():
     with open(os.path.join(target, f"{label}.pdf"), "wb") as file:
         file.write(content)
-pem = root.public_bytes(serialization.Encoding.PEM)
-for label, content in [("root.pem", pem), ("root.crl", der(crl))]:
+pem = lambda *them: b"".join(one.public_bytes(serialization.Encoding.PEM) for one in them)
+for label, content in [
+    ("root.pem", pem(root)),
+    ("given.pem", pem(*given)),
+    ("root.crl", der(crl)),
+    ("issuing.crl", der(below_crl)),
+]:
     with open(os.path.join(target, label), "wb") as file:
         file.write(content)
-print(json.dumps({label: opinion(content) for label, content in files.items()}))
+opinions = {
+    label: opinion(content, given if label.endswith("-given") else [])
+    for label, content in files.items()
+}
+print(json.dumps(opinions))

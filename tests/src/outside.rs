@@ -15,7 +15,8 @@ const CONTAINER: &str = include_str!("../python/container.py");
 const ARCHIVE: &str = include_str!("../python/archive.py");
 /// A directory read by Python alone.
 const DIRECTORY: &str = include_str!("../python/directory.py");
-
+/// What pyHanko says of a detached seal.
+const SEAL: &str = include_str!("../python/seal.py");
 /// PDF files signed by pyHanko, and what it says of them.
 const PDF: &str = include_str!("../python/pdf.py");
 
@@ -189,6 +190,22 @@ pub fn directory(version: &Path) -> Result<Value> {
 pub fn signed_pdfs(to: &Path) -> Result<Value> {
     fs::create_dir_all(to)?;
     run_python(Invocation::of(pyhanko()?), PDF, [to])
+}
+
+/// What pyHanko says of a detached seal over a manifest and of the time-stamp in it, as of a
+/// moment, by roots and the revocation lists in a directory, which must cover both paths.
+///
+/// # Errors
+/// pyHanko is not there, or cannot read them.
+pub fn pyhanko_on_seal(
+    signature: &Path,
+    manifest: &Path,
+    roots: &Path,
+    lists: &Path,
+    moment: &str,
+) -> Result<Value> {
+    let files = [signature, manifest, roots, lists, Path::new(moment)];
+    run_python(Invocation::of(pyhanko()?), SEAL, files)
 }
 
 /// The Python that has pyHanko: `tests/programs` makes it below Cargo's target directory, in

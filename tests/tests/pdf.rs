@@ -15,7 +15,10 @@ use consign_tests::scratch::in_scratch;
 use consign_tests::{Network, Scratch, outside};
 use serde_json::Value;
 
-const TRUST: &str = "--trust pdf/root.pem --crl pdf/root.crl --at 2040-01-01T00:00:00Z";
+const TRUST: &str = "--trust pdf/root.pem --crl pdf/root.crl --crl pdf/issuing.crl \
+                     --at 2040-01-01T00:00:00Z";
+/// For files whose name ends in `-given`: what signers do not embed.
+const GIVEN: &str = "--certificates pdf/given.pem";
 
 /// How pyHanko's opinion relates to ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,17 +74,29 @@ const ROWS: &[Row] = &[
     ("sha512", PASSED, None, "scanned-copy", "P", Agrees),
     ("p256", PASSED, None, "scanned-copy", "P", Agrees),
     ("p384", PASSED, None, "scanned-copy", "P", Agrees),
+    ("ed25519", PASSED, None, "scanned-copy", "P", Agrees),
     ("old-stamp", PASSED, None, "scanned-copy", "P", Agrees),
     // A time-stamp that does not count makes nothing worse; with it, it does.
     ("server-stamp", PASSED, None, "scanned-copy", "P", Differs),
-    // It compares what was added; with us a time-stamp, which anybody gets, closes nothing.
+    // What anybody may add, since it shows nothing; and more than that.
+    ("document-stamp", PASSED, None, "original", "PP", Agrees),
+    ("data", PASSED, None, "original", "PP", Agrees),
+    ("data-and-stamp", PASSED, None, "original", "PP", Agrees),
     (
-        "document-stamp",
+        "data-and-change",
         UNDECIDED,
         CONSTRAINTS,
         "none",
         "II",
-        Differs,
+        Agrees,
+    ),
+    (
+        "data-then-change",
+        UNDECIDED,
+        CONSTRAINTS,
+        "none",
+        "II",
+        Agrees,
     ),
     // What a person adds after the agency's signature is not the agency's word.
     ("agency-first", UNDECIDED, CONSTRAINTS, "none", "PP", Agrees),
@@ -102,17 +117,17 @@ const ROWS: &[Row] = &[
     ("stamped", PASSED, None, "original", "PP", Differs),
     (
         "early-document-stamp",
-        UNDECIDED,
-        CONSTRAINTS,
-        "none",
-        "II",
-        Agrees,
+        PASSED,
+        None,
+        "original",
+        "PP",
+        Differs,
     ),
     // Stamped after the certificates had ended: nothing tells whether it was signed before.
     (
         "late-document-stamp",
         UNDECIDED,
-        CONSTRAINTS,
+        NO_PROOF,
         "none",
         "II",
         Agrees,
@@ -127,6 +142,30 @@ const ROWS: &[Row] = &[
     // A root of that name is trusted, and did not issue the certificate: whether another of its
     // generations did, nothing here tells.
     ("forged", UNDECIDED, NO_CHAIN, "none", "I", Agrees),
+    // The certificate between signer and root is in the signature, or it is given, which makes
+    // no root of it.
+    ("below", UNDECIDED, NO_CHAIN, "none", "I", Agrees),
+    ("below-given", PASSED, None, "scanned-copy", "P", Agrees),
+    ("below-embedded", PASSED, None, "scanned-copy", "P", Agrees),
+    (
+        "below-embedded-given",
+        PASSED,
+        None,
+        "scanned-copy",
+        "P",
+        Agrees,
+    ),
+    ("stranger-given", UNDECIDED, NO_CHAIN, "none", "I", Agrees),
+    // So too for a time-stamp, which it takes no notice of.
+    ("below-stamp", FAILED, Some("EXPIRED"), "none", "F", Agrees),
+    (
+        "below-stamp-given",
+        PASSED,
+        None,
+        "scanned-copy",
+        "P",
+        Differs,
+    ),
     // Whoever closed it is not known, so the person's signature is in doubt too.
     (
         "stranger-last",
@@ -163,7 +202,9 @@ fn verdicts_are_as_promised_and_pyhanko_agrees() -> Result<()> {
         let opinions = outside::signed_pdfs(&scratch.join("pdf"))?;
         let mut faults = Vec::new();
         for row in ROWS {
-            let answer = scratch.consign(&format!("verify pdf/{}.pdf {TRUST} --json", row.0))?;
+            let given = if row.0.ends_with("-given") { GIVEN } else { "" };
+            let line = format!("verify pdf/{}.pdf {TRUST} {given} --json", row.0);
+            let answer = scratch.consign(&line)?;
             let verdict = answer.json()?;
             let judged = is_as_promised(row, &verdict)
                 .and_then(|()| is_agreed(row, &verdict, &opinions[row.0]))
@@ -172,6 +213,7 @@ fn verdicts_are_as_promised_and_pyhanko_agrees() -> Result<()> {
         }
         ensure!(faults.is_empty(), "{}", faults.join("\n"));
         is_cut(scratch)?;
+        too_many_are_given(scratch)?;
         findings_are_told(scratch)
     })
 }
@@ -240,6 +282,18 @@ fn is_cut(scratch: &Scratch) -> Result<()> {
     Ok(())
 }
 
+/// As many certificates as are looked at may be given, and no more.
+fn too_many_are_given(scratch: &Scratch) -> Result<()> {
+    let given = fs::read_to_string(scratch.join("pdf/given.pem"))?;
+    for (times, code) in [(8, 0), (9, 2)] {
+        scratch.write("pdf/many.pem", given.repeat(times))?;
+        let line = format!("verify pdf/below.pdf {TRUST} --certificates pdf/many.pem");
+        let answer = scratch.consign(&line)?;
+        ensure!(answer.code == Some(code), "{answer}");
+    }
+    Ok(())
+}
+
 /// What people should know, in the text that they read.
 fn findings_are_told(scratch: &Scratch) -> Result<()> {
     for (file, options, told) in [
@@ -294,6 +348,11 @@ fn findings_are_told(scratch: &Scratch) -> Result<()> {
             "existed at 2026-01-01T00:00:00Z: time-stamp",
         ),
         ("late-document-stamp", TRUST, "OUT_OF_BOUNDS_NO_POE"),
+        (
+            "data-and-stamp",
+            TRUST,
+            "validation data and time-stamps alone were added after signing",
+        ),
         ("sha1", TRUST, "CRYPTO_CONSTRAINTS_FAILURE"),
         ("server-stamp", TRUST, "the time-stamp is not counted"),
         (

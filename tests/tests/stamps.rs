@@ -1,5 +1,6 @@
-//! Time-stamps of the hub's own authority, on seals: by our verdict and by `openssl ts`; and of
-//! an outside authority, `openssl ts -reply` behind a small web server.
+//! Time-stamps of the hub's own authority, on seals: by our verdict and by `openssl ts`, and seal
+//! and time-stamp by pyHanko; and of an outside authority, `openssl ts -reply` behind a small web
+//! server.
 
 #![expect(
     clippy::indexing_slicing,
@@ -33,8 +34,8 @@ fn openssl_accepts_the_stamps_of_the_hub_in_the_seal_and_beside_it() -> Result<(
         openssl_accepts(scratch, &in_seal)?;
         let verdict = verified(scratch, &in_seal, "authority/trust/trust.json")?;
         ensure!(verdict["verdict"] == "TOTAL-PASSED", "{verdict}");
-        let proven = &verdict["seals"][0]["proven_time"];
-        ensure!(proven.is_string(), "{verdict}");
+        let proven = text(&verdict["seals"][0]["proven_time"])?;
+        pyhanko_accepts(scratch, &in_seal, &proven)?;
 
         // The hub is away: it is sealed all the same, says so, and is stamped when it is back.
         network.hub.stop()?;
@@ -137,6 +138,51 @@ fn openssl_accepts(scratch: &Scratch, container: &Path) -> Result<()> {
     ensure!(good.is_good(), "{good}");
     let other = verify(container)?;
     ensure!(!other.is_good(), "{other}");
+    Ok(())
+}
+
+/// pyHanko finds seal and time-stamp good, with the network's lists for both, and not when a byte
+/// of the manifest is another one.
+fn pyhanko_accepts(scratch: &Scratch, container: &Path, moment: &str) -> Result<()> {
+    let meta = scratch.join("meta");
+    outside::container(container, &meta)?;
+    let (signature, manifest) = (
+        meta.join("signature001.p7s"),
+        meta.join("ASiCManifest001.xml"),
+    );
+    let roots = scratch.join("authority/trust/trust.pem");
+    let opinion_with = |manifest: &Path, lists: &Path| {
+        outside::pyhanko_on_seal(&signature, manifest, &roots, lists, moment)
+    };
+    let lists = scratch.join("authority/trust/crl");
+    let good = opinion_with(&manifest, &lists)?;
+    ensure!(good["good"] == true, "{good}");
+    let stamp = &good["stamp"];
+    ensure!(
+        stamp["intact"] == true && stamp["valid"] == true && stamp["trusted"] == true,
+        "{good}"
+    );
+    ensure!(
+        text(&stamp["time"])?.starts_with(moment.trim_end_matches('Z')),
+        "{good} {moment}"
+    );
+    // Nothing is taken for granted: without lists it does not trust it.
+    let nothing = scratch.join("no-lists");
+    std::fs::create_dir_all(&nothing)?;
+    let unknown = opinion_with(&manifest, &nothing)?;
+    ensure!(
+        unknown["intact"] == true && unknown["trusted"] == false,
+        "{unknown}"
+    );
+    let damaged = scratch.join("damaged");
+    for offset in [0, std::fs::read(&manifest)?.len() - 1] {
+        material::changed(&manifest, &damaged, offset, 1)?;
+        let changed = opinion_with(&damaged, &lists)?;
+        ensure!(
+            changed["intact"] == false && changed["good"] == false,
+            "{changed}"
+        );
+    }
     Ok(())
 }
 

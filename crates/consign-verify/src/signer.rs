@@ -306,6 +306,7 @@ fn concerned(
     let mut known = [own]
         .into_iter()
         .chain(&signature.other_certificates)
+        .chain(trust.certificates)
         .chain(trust.roots);
     let der = known.find(|der| certificate::fingerprint(der) == named);
     let details = der.and_then(|der| CertificateDetails::from_der(der).ok());

@@ -58,16 +58,14 @@ pub fn judge(
 ) -> Result<ProvenTime, TimeStampFault> {
     let stamp = timestamp::verify(token, stamped)?;
     let roots = [trust.roots, trust.time_stamp_roots].concat();
-    let (own, others) = (
-        &stamp.signature.signer_certificate,
-        &stamp.signature.other_certificates,
-    );
+    let own = &stamp.signature.signer_certificate;
+    let others = trust.intermediates(&stamp.signature.other_certificates);
     let validate = |crls: &[Vec<u8>], time: u64| {
         let purpose = PathPurpose {
             crls: crls.to_vec(),
             ..PathPurpose::time_stamping()
         };
-        path::validate(own, others, &roots, time, &purpose)
+        path::validate(own, &others, &roots, time, &purpose)
     };
     let path = match validate(trust.lists, stamp.time) {
         Err(PathError::RevocationUnknown { .. } | PathError::TooMuch { .. }) => {
@@ -116,7 +114,7 @@ pub fn judge_lasting(
     let roots = [trust.roots, trust.time_stamp_roots].concat();
     path::validate(
         &signature.signer_certificate,
-        &signature.other_certificates,
+        &trust.intermediates(&signature.other_certificates),
         &roots,
         at.max(proven.time).as_unix(),
         &PathPurpose::time_stamping(),

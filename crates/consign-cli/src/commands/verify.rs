@@ -43,6 +43,7 @@ const BUFFER: usize = 256 * 1024;
   consign verify letter.asice --trust trust.pem --crl issuing.crl --crl root.crl
   consign verify letter.archive.asice --trust trust.pem  a long-term archive has its own lists
   consign verify letter.pdf --trust roots.pem --crl issuing.crl --crl root.crl
+  consign verify letter.pdf --trust roots.pem --certificates issuing.pem --crl issuing.crl
   consign verify evidence/000000000002-ContentHandover-H49.json --trust trust/trust.json
   consign verify letter.asice --trust trust/trust.json --at 2026-11-23T02:30:00Z --json
   consign verify letter.pdf --trust roots.pem --crl issuing.crl --lang vi --details
@@ -68,6 +69,10 @@ pub(crate) struct Verify {
     /// Root certificates, PEM, of those who sign PDF files, besides those of --trust
     #[arg(long = "document-roots", value_name = "FILE")]
     document_roots: Vec<PathBuf>,
+    /// Certificates, PEM, of authorities between a signer and its root, for signatures that carry
+    /// only the signer's. They are not trusted; 16 at most
+    #[arg(long, value_name = "FILE")]
+    certificates: Vec<PathBuf>,
     /// The file is known to have existed then: a UTC time, or a day (its end in Vietnam)
     #[arg(long, value_name = "TIME", value_parser = moment)]
     at: Option<Timestamp>,
@@ -100,7 +105,8 @@ pub(crate) fn run(verify: &Verify, output: Output) -> Outcome {
     let trust = Trust::load(&verify.trust)?
         .with_lists(&verify.lists)?
         .with_time_stamp_roots(&verify.time_stamp_roots)?
-        .with_document_roots(&verify.document_roots)?;
+        .with_document_roots(&verify.document_roots)?
+        .with_certificates(&verify.certificates)?;
     if trust.lists_left_out() > 0 {
         output.note(format_args!(
             "{} revocation lists beside the trust file are not looked at: name with --crl those \
@@ -162,6 +168,7 @@ fn seal_trust(trust: &Trust) -> SealTrust<'_> {
         lists: trust.lists(),
         time_stamp_roots: trust.time_stamp_roots(),
         document_roots: trust.document_roots(),
+        certificates: trust.certificates(),
     }
 }
 

@@ -7,7 +7,7 @@ use consign_domain::{Digest, ErrorCode, Timestamp};
 use consign_pki::asic::SignatureLayer;
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::cms::{self, CadesSignature, CmsError};
-use consign_pki::path::{self, PathError, PathPurpose};
+use consign_pki::path::{self, MAX_INTERMEDIATES, PathError, PathPurpose};
 use serde::Serialize;
 
 use super::Policy;
@@ -82,6 +82,9 @@ pub struct SealTrust<'a> {
     /// Roots of those who sign PDF files besides the network's, as DER. They vouch for nothing
     /// else.
     pub document_roots: &'a [Vec<u8>],
+    /// Certificates of authorities that signatures need not carry themselves, as DER. Nobody
+    /// trusts them: they may stand between a signer and a root.
+    pub certificates: &'a [Vec<u8>],
 }
 
 impl<'a> SealTrust<'a> {
@@ -101,7 +104,19 @@ impl<'a> SealTrust<'a> {
             lists: &[],
             time_stamp_roots: &[],
             document_roots: &[],
+            certificates: &[],
         }
+    }
+
+    /// What may stand between a signer and a root: what the signature carries, and of what is
+    /// given besides as much as a path looks at.
+    pub(crate) fn intermediates(&self, carried: &[Vec<u8>]) -> Vec<Vec<u8>> {
+        let room = MAX_INTERMEDIATES.saturating_sub(carried.len());
+        let others = self
+            .certificates
+            .iter()
+            .filter(|one| !carried.contains(one));
+        carried.iter().chain(others.take(room)).cloned().collect()
     }
 
     /// The directory, where it says what was revoked as of a time, and who was a member: one that
@@ -240,9 +255,10 @@ fn validate(
     mut purpose: PathPurpose,
     at: Timestamp,
 ) -> Result<path::ValidPath, PathError> {
-    let (own, others) = (&signature.signer_certificate, &signature.other_certificates);
+    let own = &signature.signer_certificate;
+    let others = trust.intermediates(&signature.other_certificates);
     let validate =
-        |purpose: &PathPurpose| path::validate(own, others, trust.roots, at.as_unix(), purpose);
+        |purpose: &PathPurpose| path::validate(own, &others, trust.roots, at.as_unix(), purpose);
     match validate(&purpose) {
         // The directory knows what the lists do not say, or what they are too many to be asked.
         Err(PathError::RevocationUnknown { .. } | PathError::TooMuch { .. })
@@ -372,4 +388,24 @@ fn listed<'a>(
         (_, JudgedAt::By(_) | JudgedAt::Now(_)) => Listing::Undecided(Reason::ExpiredUnproven),
     };
     (listing, Some(&entry.validity))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_given_never_crowds_out_what_a_signature_carries() {
+        let certificates: Vec<Vec<u8>> = (10..30).map(|number| vec![number]).collect();
+        let trust = SealTrust {
+            certificates: &certificates,
+            ..SealTrust::by_roots(&[])
+        };
+        let carried: Vec<Vec<u8>> = vec![vec![1], vec![10]];
+        let found = trust.intermediates(&carried);
+        assert_eq!(found.len(), MAX_INTERMEDIATES);
+        assert_eq!(found[..3], [vec![1], vec![10], vec![11]]);
+        let many: Vec<Vec<u8>> = (1..=20).map(|number| vec![number]).collect();
+        assert_eq!(trust.intermediates(&many), many);
+    }
 }

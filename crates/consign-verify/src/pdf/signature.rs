@@ -230,10 +230,11 @@ impl PdfSignatureJudgement {
             crls: trust.lists.to_vec(),
             ..PathPurpose::default()
         };
-        let (own, others) = (&cms.signer_certificate, &cms.other_certificates);
+        let own = &cms.signer_certificate;
+        let others = trust.intermediates(&cms.other_certificates);
         let (time, report) = (at.time(), &mut self.report);
         let roots = [trust.roots, trust.document_roots].concat();
-        match path::validate(own, others, &roots, time.as_unix(), &purpose) {
+        match path::validate(own, &others, &roots, time.as_unix(), &purpose) {
             Ok(path) => {
                 let details = Some(certificate);
                 signer::check_path(&NAMES, &path, details, trust, policy, time, report);
@@ -263,12 +264,13 @@ impl PdfSignatureJudgement {
         self.report.push(check.with(Evidence::Role { role }));
     }
 
-    /// For the last signer: what follows is nobody's.
+    /// For the last signer: what follows is nobody's, and may be validation data that anybody adds.
     pub(super) fn check_end(&mut self, later: usize, addition: Addition) {
         self.later_bytes = later;
         let name = CheckName::PdfCoverage;
         let check = match addition {
             Addition::Nothing => Check::passed(name),
+            Addition::ValidationDataAlone => Check::noted(name, Reason::ValidationDataAdded),
             Addition::ValidationData => Check::undecided(name, Reason::ValidationDataUnsigned),
             _ => Check::undecided(name, Reason::AddedUnsigned),
         };

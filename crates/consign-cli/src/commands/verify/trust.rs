@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use consign_domain::ErrorCode;
 use consign_node::directory_files;
 use consign_pki::certificate;
-use consign_pki::path::{MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, revocation};
+use consign_pki::path::{MAX_INTERMEDIATES, MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, revocation};
 use consign_runtime::files;
 use consign_verify::trust::MAX_TRUST;
 use consign_verify::{Directory, TrustStore};
@@ -26,6 +26,8 @@ pub(crate) struct Trust {
     time_stamp_roots: Vec<Vec<u8>>,
     /// Of those who sign documents, besides the network's.
     document_roots: Vec<Vec<u8>>,
+    /// Of authorities between signers and roots.
+    certificates: Vec<Vec<u8>>,
     store: Option<TrustStore>,
     directory: Option<Directory>,
 }
@@ -83,6 +85,23 @@ impl Trust {
         Ok(self)
     }
 
+    /// With certificates that may stand between a signer and a root.
+    pub(crate) fn with_certificates(mut self, paths: &[PathBuf]) -> Result<Self, Failure> {
+        let fix = "name certificates between signers and their roots, in PEM";
+        for path in paths {
+            let bytes = files::read_bounded(path, MAX_TRUST)?;
+            self.certificates
+                .extend(read_certificates(path, &bytes, fix)?);
+        }
+        let count = self.certificates.len();
+        if count > MAX_INTERMEDIATES {
+            let message =
+                format!("{count} certificates, of which {MAX_INTERMEDIATES} are looked at");
+            return Err(Failure::usage(message, "name those that are needed"));
+        }
+        Ok(self)
+    }
+
     fn of_store(path: PathBuf, bytes: &[u8]) -> Result<Self, Failure> {
         let store = TrustStore::parse(bytes).map_err(|error| {
             Failure::of(ErrorCode::Usage, &error)
@@ -101,6 +120,7 @@ impl Trust {
             path,
             time_stamp_roots: store.time_stamp_roots().to_vec(),
             document_roots: store.document_roots().to_vec(),
+            certificates: Vec::new(),
             store: Some(store),
             directory,
         })
@@ -110,6 +130,7 @@ impl Trust {
         let roots = read_roots(&path, bytes)?;
         Ok(Self {
             document_roots: Vec::new(),
+            certificates: Vec::new(),
             roots,
             path,
             lists: Vec::new(),
@@ -141,6 +162,11 @@ impl Trust {
         &self.document_roots
     }
 
+    /// Certificates that may stand between a signer and a root.
+    pub(crate) fn certificates(&self) -> &[Vec<u8>] {
+        &self.certificates
+    }
+
     /// Revocation lists, once they were asked for: those named, and those beside the trust file.
     pub(crate) fn lists(&self) -> &[Vec<u8>] {
         &self.lists
@@ -164,17 +190,21 @@ impl Trust {
 
 fn read_roots(path: &Path, bytes: &[u8]) -> Result<Vec<Vec<u8>>, Failure> {
     let fix = "name a trust.json, or root certificates in PEM";
+    read_certificates(path, bytes, fix)
+}
+
+fn read_certificates(path: &Path, bytes: &[u8], fix: &str) -> Result<Vec<Vec<u8>>, Failure> {
     let text = std::str::from_utf8(bytes)
-        .map_err(|_| Failure::usage(format!("{} is not a trust file", path.display()), fix))?;
-    let roots = certificate::read_bundle(text).map_err(|error| {
+        .map_err(|_| Failure::usage(format!("{} is not PEM", path.display()), fix))?;
+    let certificates = certificate::read_bundle(text).map_err(|error| {
         let cause = crate::failure::with_causes(&error);
         Failure::usage(format!("{}: {cause}", path.display()), fix)
     })?;
-    if roots.is_empty() {
+    if certificates.is_empty() {
         let message = format!("{} has no certificate", path.display());
         return Err(Failure::usage(message, fix));
     }
-    Ok(roots)
+    Ok(certificates)
 }
 
 /// The revocation lists that lie in a directory, the network's own first. Only who judges reads
