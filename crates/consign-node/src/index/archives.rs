@@ -40,7 +40,7 @@ impl Index {
     /// A document became final.
     pub(crate) fn to_archive(&self, agency: AgencyId, key: EnvelopeKey) {
         self.write("document to archive", |connection| {
-            put_archive(connection, agency, key)
+            put_archive(connection, agency, key, "")
         });
     }
 
@@ -214,16 +214,17 @@ impl Index {
     }
 }
 
-/// Enters a document that is final, unless it is there.
+/// Enters a document that is final, unless it is there; with a reason where something is amiss.
 pub(super) fn put_archive(
     connection: &Connection,
     agency: AgencyId,
     key: EnvelopeKey,
+    reason: &str,
 ) -> Result<(), IndexError> {
     let mut statement = connection
-        .prepare_cached("INSERT OR IGNORE INTO archives VALUES (?1, ?2, ?3, 0, 0, 0, '')")?;
+        .prepare_cached("INSERT OR IGNORE INTO archives VALUES (?1, ?2, ?3, 0, 0, 0, ?4)")?;
     let (agency, sender, envelope) = key_of(ArchiveRow { agency, key });
-    statement.execute(params![agency, sender, envelope])?;
+    statement.execute(params![agency, sender, envelope, reason])?;
     Ok(())
 }
 

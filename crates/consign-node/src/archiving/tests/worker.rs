@@ -6,12 +6,12 @@ use std::time::Duration;
 use consign_domain::EnvelopeKey;
 use consign_pki::asic::DigestAlgorithm;
 
-use super::{DAY, Tsa, archive, exchanged};
+use super::{DAY, Tsa, archive};
 use crate::archiving::{self, ArchiveFault, Archived, Renew, Wish, write};
 use crate::folder::{ARCHIVE, CONTAINER, Folder};
 use crate::index::{ArchiveRow, Index};
 use crate::layout::NodeDirectory;
-use crate::testing::{NOW, Network, envelope_id};
+use crate::testing::{NOW, Network, envelope_id, exchanged};
 
 #[tokio::test]
 async fn without_a_time_stamp_it_waits_and_nothing_is_left() {
