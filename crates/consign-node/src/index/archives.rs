@@ -94,6 +94,21 @@ impl Index {
         )
     }
 
+    /// Documents that are due, and began to wait for revocation lists later than `since`, go on to
+    /// wait together. Says whether that was written.
+    pub(crate) fn postpone_waiting(
+        &self,
+        since: Timestamp,
+        (now, due): (Timestamp, Timestamp),
+    ) -> bool {
+        self.write("documents that wait for lists", |connection| {
+            let mut statement = connection
+                .prepare_cached("UPDATE archives SET due = ?3 WHERE due <= ?2 AND waits > ?1")?;
+            statement.execute(params![seconds(since), seconds(now), seconds(due)])?;
+            Ok(())
+        })
+    }
+
     /// Since when a document waits for revocation lists, if it does.
     pub(crate) fn awaits_lists_since(&self, row: ArchiveRow) -> Option<Timestamp> {
         let connection = self.connection();
