@@ -91,6 +91,20 @@ fn a_lost_index_is_made_again_from_the_files() -> Result<()> {
             sent(scratch, "node-a", "H49")?,
         );
         ensure!(before == after, "{before:?}\n is not\n{after:?}");
+
+        // One that is damaged is left out and named.
+        network.node(0)?.stop()?;
+        let sent = material::files_below(&scratch.join("node-a/agencies/H49/archive"))?;
+        let compose = sent.iter().find(|path| path.ends_with("compose.json"));
+        let compose = compose.context("what was sent is archived")?;
+        fs::write(compose, "no JSON")?;
+        let answer = network.consign("node reindex --node node-a --json")?;
+        ensure!(answer.code == Some(1), "it is said:\n{answer}");
+        let rebuilt = answer.json()?;
+        ensure!(rebuilt["envelopes"] == 1, "the index stands: {rebuilt}");
+        let folder = rebuilt["left_out"][0]["folder"].as_str();
+        let folder = folder.context("it is named")?;
+        ensure!(compose.starts_with(folder), "{rebuilt}");
         Ok(())
     })
 }

@@ -10,6 +10,7 @@ use consign_pki::certificate::CertificateDetails;
 use consign_verify::directory::Directory;
 use serde::Serialize;
 
+use crate::error::AuthorityError;
 use crate::publication;
 use crate::register::{Record, Register};
 use crate::settings::{DAY, Settings};
@@ -131,6 +132,8 @@ pub struct Inspection {
     /// When the root's revocation list runs out, if one was signed; the issuing authority's does
     /// so with the head.
     pub root_list: Option<End>,
+    /// Why the root's revocation list cannot be read, if it cannot: when it runs out is not known.
+    pub root_list_fault: Option<String>,
     /// The newest published head, if there is one.
     pub head: Option<HeadSummary>,
     /// Whether the entries differ from what was published last: publish to make them count.
@@ -151,7 +154,7 @@ impl Inspection {
     pub(crate) fn new(
         settings: &Settings,
         (root, issuing): (&CertificateDetails, &CertificateDetails),
-        root_list: Option<Timestamp>,
+        root_list: Result<Option<Timestamp>, AuthorityError>,
         register: &Register,
         newest: Option<&Directory>,
         now: Timestamp,
@@ -160,6 +163,10 @@ impl Inspection {
             end(Timestamp::from_unix_saturating(details.not_after), now)
         };
         let published = newest.map(Directory::entries).unwrap_or_default();
+        let (root_list, root_list_fault) = match root_list {
+            Ok(until) => (until.map(|until| end(until, now)), None),
+            Err(fault) => (None, Some(fault.to_string())),
+        };
         let mut inspection = Self {
             network: settings.network,
             name: settings.name.to_string(),
@@ -167,7 +174,8 @@ impl Inspection {
             code: settings.code.clone(),
             root: certificate_end(root),
             issuing: certificate_end(issuing),
-            root_list: root_list.map(|until| end(until, now)),
+            root_list,
+            root_list_fault,
             head: newest.map(|directory| head(directory, now)),
             unpublished: published != publication::join(&register.lines()),
             service: None,

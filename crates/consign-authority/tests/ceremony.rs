@@ -361,6 +361,28 @@ fn inspection_counts_and_warns() {
     assert!(serde_json::to_value(&after).unwrap()["head"]["version"].is_number());
 }
 
+/// The root's list can be signed anew; until then everything else goes on.
+#[test]
+fn a_root_list_that_cannot_be_read_hides_nothing_else() {
+    let ceremony = Ceremony::with_hub();
+    ceremony.publish(now());
+    let list = ceremony.dir().join("trust/crl/root.crl");
+    assert_eq!(Authority::newest_lists(&ceremony.dir()).len(), 2);
+    std::fs::write(&list, "no list").unwrap();
+    let shown = inspect(&ceremony.dir(), now()).unwrap();
+    assert!(shown.root_list_fault.unwrap().contains("root.crl"));
+    assert_eq!((shown.root_list, shown.hubs.len()), (None, 1));
+    std::fs::remove_file(&list).unwrap();
+    std::fs::create_dir(&list).unwrap();
+    assert!(
+        inspect(&ceremony.dir(), now())
+            .unwrap()
+            .root_list_fault
+            .is_some()
+    );
+    assert_eq!(Authority::newest_lists(&ceremony.dir()).len(), 1);
+}
+
 #[test]
 fn only_keys_are_private_and_published_versions_never_change() {
     let ceremony = Ceremony::with_hub();

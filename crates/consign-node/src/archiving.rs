@@ -105,8 +105,6 @@ async fn next(office: &Arc<Office>) -> Duration {
         Ok(done) if !done.is_noted => LOOK,
         Ok(done) => match done.archived {
             Archived::Made { .. } | Archived::Renewed { .. } => office.config.archive.pause,
-            // Others wait for them, too.
-            Archived::AwaitsLists => LOOK,
             _ => Duration::ZERO,
         },
         // Said once, where the authority's standing is kept.
@@ -317,14 +315,17 @@ async fn ended(
     let (index, now) = (Arc::clone(&office.index), office.now());
     let is_noted = blocking(move || {
         let due = now.plus_seconds(AGAIN_SECONDS);
-        let since = index.awaits_lists_since(row).unwrap_or(now);
+        let waited = index.awaits_lists_since(row);
         let reason = format!(
             "waits for revocation lists that cover today; they come from the hub, if crl/ lies \
              beside its directory, and are in trust/crl/ here; without them it is archived on {}, \
              or by: consign node archive renew --now",
-            since.plus_seconds(LISTS_SECONDS)
+            waited.unwrap_or(now).plus_seconds(LISTS_SECONDS)
         );
+        // One that waits already stands for all whose week is not over.
+        let began = now.minus_seconds(LISTS_SECONDS);
         index.await_lists(row, (now, due), &reason)
+            && (waited.is_none() || index.postpone_waiting(began, (now, due)))
     });
     Done::of(archived, is_noted.await)
 }

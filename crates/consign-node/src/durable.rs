@@ -376,6 +376,15 @@ pub(crate) fn size(path: &Path) -> Result<Option<u64>, FileError> {
     }
 }
 
+/// Whether a directory is there.
+pub(crate) fn is_directory(path: &Path) -> Result<bool, FileError> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(metadata.is_dir()),
+        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(source) => Err(io_fault(Action::Read, path)(source)),
+    }
+}
+
 /// Opens a file for reading.
 pub(crate) fn open(path: &Path) -> Result<File, FileError> {
     File::open(path).map_err(io_fault(Action::Read, path))

@@ -85,6 +85,16 @@ impl NodeError {
         }
     }
 
+    /// Whether the files are not what they must be, which does not pass by itself.
+    pub(crate) const fn is_damage(&self) -> bool {
+        matches!(
+            self,
+            Self::Missing { .. }
+                | Self::Damaged { .. }
+                | Self::File(FileError::TooLarge { .. } | FileError::NotAFile { .. })
+        )
+    }
+
     pub(crate) fn damaged(path: impl Into<PathBuf>, source: impl Into<Damage>) -> Self {
         Self::Damaged {
             path: path.into(),

@@ -26,7 +26,7 @@ use crate::error::NodeError;
 use crate::layout::NodeDirectory;
 
 pub(crate) use archives::{ArchiveReason, ArchiveRow};
-pub use rebuild::{ReindexProgress, reindex};
+pub use rebuild::{LeftOut, ReindexProgress, Reindexed, reindex};
 pub use rows::{DocumentRow, ListQuery, Page, ReceivedRow, RecipientRow, SentRow};
 
 const SCHEMA: &str = include_str!("index/schema.sql");

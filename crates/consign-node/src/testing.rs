@@ -14,8 +14,8 @@ use consign_domain::statement::{
 };
 use consign_domain::text::Line;
 use consign_domain::{
-    AgencyCode, AgencyId, Digest, EnvelopeId, ErrorCode, HubId, KeyId, PartyCode, Sequence,
-    SignedStatement, Timestamp,
+    AgencyCode, AgencyId, Digest, EnvelopeId, EnvelopeKey, ErrorCode, HubId, KeyId, PartyCode,
+    Sequence, SignedStatement, Timestamp,
 };
 use consign_keys::Keyring;
 use consign_log::Tree;
@@ -31,7 +31,7 @@ use crate::compose::{ComposeRequest, FileOpen};
 use crate::config::Config;
 use crate::context::Context;
 use crate::directory_files;
-use crate::inbox::{Item, ItemContent, ReleasedWrap};
+use crate::inbox::{InboxStep, Item, ItemContent, ReleasedWrap};
 use crate::index::Index;
 use crate::keys::{self, AgencyKeys, NewAgency};
 use crate::layout::NodeDirectory;
@@ -362,6 +362,41 @@ pub(crate) fn request(to: &[&str]) -> ComposeRequest {
         urgency: 1,
         ..ComposeRequest::default()
     }
+}
+
+/// A document from the first agency to the second, which has opened it; both are done with it.
+pub(crate) fn exchanged(network: &Network) -> EnvelopeKey {
+    let id = envelope_id(1);
+    let submission = {
+        let seat = network.seat(0);
+        seat.send(id, request(&["H49.14"]), &network.context(&seat))
+    };
+    let receipt = {
+        let seat = network.seat(1);
+        let context = network.context(&seat);
+        let inbox = seat.agency.inbox();
+        let item = network.item(&submission.signed, &payload_of(&submission), place(1));
+        assert!(inbox.receive(vec![item], &context).fault.is_none());
+        let step = inbox.advance(place(1), &context).unwrap();
+        let InboxStep::SendReceipt(receipt) = step else {
+            panic!("{step:?}")
+        };
+        let release = release(&submission.envelope, &submission.wraps, "H49.14");
+        inbox.store_release(&release).unwrap();
+        assert_eq!(inbox.advance(place(1), &context).unwrap(), InboxStep::Done);
+        receipt
+    };
+    let seat = network.seat(0);
+    let answer = network.accept(&submission.signed, place(1));
+    let items = [answer, receipt].map(|evidence| ItemContent::Evidence { evidence });
+    let items = (1..).zip(items);
+    let items = items.map(|(number, content)| in_order(place(number), content));
+    let taken = seat
+        .agency
+        .inbox()
+        .receive(items.collect(), &network.context(&seat));
+    assert!(taken.fault.is_none() && taken.aside.is_empty(), "{taken:?}");
+    submission.envelope.key()
 }
 
 /// Copies a directory and all in it.

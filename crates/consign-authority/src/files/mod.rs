@@ -88,10 +88,11 @@ pub fn protect(dir: &Path, old: &Keyring, new: &Keyring) -> Result<usize, Author
     Ok(old.protect(&paths, new)?)
 }
 
-/// Reads what there is to say about an authority; takes no lock and reads no key.
+/// Reads what there is to say about an authority; takes no lock and reads no key. That the root's
+/// list cannot be read is among it, since it can be signed anew.
 ///
 /// # Errors
-/// There is none, or a file is damaged.
+/// There is none, or another file is damaged.
 pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError> {
     let layout = Layout::new(dir);
     let settings = store::settings(&layout)?;
@@ -106,7 +107,7 @@ pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError>
     Ok(Inspection::new(
         &settings,
         (&root, &issuing),
-        store::root_list_until(&layout)?,
+        store::root_list_until(&layout),
         &register,
         newest.as_ref(),
         now,

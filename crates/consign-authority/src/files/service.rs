@@ -12,6 +12,7 @@ use consign_pki::issue::create_request;
 use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
 use consign_runtime::files;
+use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::layout::Layout;
@@ -91,21 +92,19 @@ impl Authority {
         record.certificates.iter().find(good).cloned()
     }
 
-    /// The revocation lists made with the newest version: the issuing authority's, the root's.
-    ///
-    /// # Errors
-    /// One that is there cannot be read.
-    pub fn newest_lists(dir: &Path) -> Result<Vec<Vec<u8>>, AuthorityError> {
+    /// The revocation lists made with the newest version: the issuing authority's, the root's. One
+    /// that cannot be read keeps no version from being served.
+    pub fn newest_lists(dir: &Path) -> Vec<Vec<u8>> {
         let layout = Layout::new(dir);
         let mut lists = Vec::new();
         for path in [layout.issuing_list(), layout.root_list()] {
             match files::read_bounded(&path, MAX_REVOCATION_LIST) {
                 Ok(list) => lists.push(list),
                 Err(fault) if fault.is_not_found() => {}
-                Err(fault) => return Err(fault.into()),
+                Err(fault) => warn!(%fault, "a revocation list cannot be served"),
             }
         }
-        Ok(lists)
+        lists
     }
 
     /// The newest published version above `have`, without judging it; needs no lock.

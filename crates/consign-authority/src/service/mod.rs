@@ -273,7 +273,7 @@ impl Place {
         match Directory::verify(head, entries, &self.trust) {
             Ok(directory) => {
                 // They are written before their version.
-                let lists = Authority::newest_lists(&self.dir)?;
+                let lists = Authority::newest_lists(&self.dir);
                 self.published.store(Some(Arc::new(Published {
                     lines: calls::lines(directory.entries()),
                     lists: lists.into_iter().map(Bytes::from).collect(),

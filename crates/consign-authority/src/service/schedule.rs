@@ -54,6 +54,10 @@ async fn warn_of_ends(place: &Arc<Place>) {
         Err(fault) => return error!(%fault, "the authority cannot be looked at"),
     };
     for Due { what, ends, fix } in due(&inspection, now) {
+        let Some(ends) = ends else {
+            warn!(what, fix, "what the authority stands on cannot be read");
+            continue;
+        };
         let days = ends.days_left;
         warn!(what, ends = %ends.at, days, fix, "what the authority stands on runs out");
     }
@@ -63,7 +67,8 @@ async fn warn_of_ends(place: &Arc<Place>) {
 #[derive(Debug, PartialEq, Eq)]
 struct Due {
     what: &'static str,
-    ends: End,
+    /// Not known of what cannot be read.
+    ends: Option<End>,
     fix: &'static str,
 }
 
@@ -85,10 +90,15 @@ fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
     ];
     let soon = now.plus_seconds(WARN_SECONDS);
     let known = known.into_iter().filter_map(|(what, ends, fix)| {
-        let ends = ends.filter(|ends| ends.at < soon)?;
+        let ends = Some(ends.filter(|ends| ends.at < soon)?);
         Some(Due { what, ends, fix })
     });
-    known.collect()
+    let unreadable = inspection.root_list_fault.as_ref().map(|_| Due {
+        what: "root revocation list",
+        ends: None,
+        fix: list,
+    });
+    known.chain(unreadable).collect()
 }
 
 #[cfg(test)]
@@ -111,6 +121,10 @@ mod tests {
         assert_eq!(told(311), ["root revocation list"]);
         assert_eq!(told(401), ["root revocation list"], "also once it is over");
         let issuing = ["issuing certificate", "root revocation list"];
+        assert_eq!(told(3650 - 89), issuing);
+        // One that cannot be read hides nothing else.
+        std::fs::write(dir.join("trust/crl/root.crl"), "no list").unwrap();
+        assert_eq!(told(0), ["root revocation list"]);
         assert_eq!(told(3650 - 89), issuing);
     }
 }

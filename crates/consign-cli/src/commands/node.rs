@@ -181,7 +181,9 @@ pub(crate) struct Protect {
 /// Build the index anew.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  consign node reindex NODE          with the node stopped")]
+  consign node reindex NODE          with the node stopped
+
+Folders with a damaged file are left out and named, and the exit code is 1; the index stands.")]
 pub(crate) struct Reindex {
     #[command(flatten)]
     node: NodeHome,

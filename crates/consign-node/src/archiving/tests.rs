@@ -24,13 +24,10 @@ use super::write::{self, Asked, Look, Making, Unfinished};
 use super::{ArchiveFault, Archived, Lists, Renew};
 use crate::config::Archive;
 use crate::folder::{ARCHIVE, CONTAINER, Folder};
-use crate::inbox::{InboxStep, ItemContent};
 use crate::index::ArchiveRow;
 use crate::keys::AgencyKeys;
 use crate::layout::NodeDirectory;
-use crate::testing::{
-    NOW, Network, Seat, cuts, envelope_id, in_order, payload_of, place, release, request,
-};
+use crate::testing::{NOW, Network, Seat, cuts, exchanged};
 
 const DAY: u64 = 86_400;
 const SETTINGS: Archive = Archive {
@@ -78,41 +75,6 @@ impl Tsa {
         let answer = self.authority.answer(request.to_der(), grant).unwrap();
         token_of(&answer, &request).unwrap()
     }
-}
-
-/// A document from the first agency to the second, which has opened it; both are done with it.
-fn exchanged(network: &Network) -> EnvelopeKey {
-    let id = envelope_id(1);
-    let submission = {
-        let seat = network.seat(0);
-        seat.send(id, request(&["H49.14"]), &network.context(&seat))
-    };
-    let receipt = {
-        let seat = network.seat(1);
-        let context = network.context(&seat);
-        let inbox = seat.agency.inbox();
-        let item = network.item(&submission.signed, &payload_of(&submission), place(1));
-        assert!(inbox.receive(vec![item], &context).fault.is_none());
-        let step = inbox.advance(place(1), &context).unwrap();
-        let InboxStep::SendReceipt(receipt) = step else {
-            panic!("{step:?}")
-        };
-        let release = release(&submission.envelope, &submission.wraps, "H49.14");
-        inbox.store_release(&release).unwrap();
-        assert_eq!(inbox.advance(place(1), &context).unwrap(), InboxStep::Done);
-        receipt
-    };
-    let seat = network.seat(0);
-    let answer = network.accept(&submission.signed, place(1));
-    let items = [answer, receipt].map(|evidence| ItemContent::Evidence { evidence });
-    let items = (1..).zip(items);
-    let items = items.map(|(number, content)| in_order(place(number), content));
-    let taken = seat
-        .agency
-        .inbox()
-        .receive(items.collect(), &network.context(&seat));
-    assert!(taken.fault.is_none() && taken.aside.is_empty(), "{taken:?}");
-    submission.envelope.key()
 }
 
 fn asked(network: &Network, renew: Renew) -> Asked {

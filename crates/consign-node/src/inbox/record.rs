@@ -11,7 +11,7 @@ use crate::error::NodeError;
 use crate::folder::{DOCUMENT, Folder, ITEM, RECEIPT};
 
 /// `received.json`: what no statement says.
-pub(super) const RECEIVED: &str = "received.json";
+pub(crate) const RECEIVED: &str = "received.json";
 /// The same of an envelope that was offered again after it was released.
 pub(super) const AGAIN: &str = "again.json";
 /// `lapsed.json`: the hub settled the envelope otherwise.
@@ -92,7 +92,7 @@ pub(super) fn is_received(folder: &Folder) -> bool {
 
 /// Reads a folder; `None` if it is not one of a received envelope.
 pub(crate) fn read(folder: &Folder) -> Result<Option<ReceivedRecord>, NodeError> {
-    if !is_received(folder) {
+    if durable::size(&folder.file(RECEIVED))?.is_none() {
         return Ok(None);
     }
     let file = read_file(folder)?;

@@ -40,7 +40,7 @@ impl Index {
     /// A document became final.
     pub(crate) fn to_archive(&self, agency: AgencyId, key: EnvelopeKey) {
         self.write("document to archive", |connection| {
-            put_archive(connection, agency, key)
+            put_archive(connection, agency, key, "")
         });
     }
 
@@ -92,6 +92,21 @@ impl Index {
              WHERE agency = ?1 AND sender = ?2 AND envelope = ?3",
             &[&seconds(now), &seconds(due), &reason],
         )
+    }
+
+    /// Documents that are due, and began to wait for revocation lists later than `since`, go on to
+    /// wait together. Says whether that was written.
+    pub(crate) fn postpone_waiting(
+        &self,
+        since: Timestamp,
+        (now, due): (Timestamp, Timestamp),
+    ) -> bool {
+        self.write("documents that wait for lists", |connection| {
+            let mut statement = connection
+                .prepare_cached("UPDATE archives SET due = ?3 WHERE due <= ?2 AND waits > ?1")?;
+            statement.execute(params![seconds(since), seconds(now), seconds(due)])?;
+            Ok(())
+        })
     }
 
     /// Since when a document waits for revocation lists, if it does.
@@ -214,16 +229,17 @@ impl Index {
     }
 }
 
-/// Enters a document that is final, unless it is there.
+/// Enters a document that is final, unless it is there; with a reason where something is amiss.
 pub(super) fn put_archive(
     connection: &Connection,
     agency: AgencyId,
     key: EnvelopeKey,
+    reason: &str,
 ) -> Result<(), IndexError> {
     let mut statement = connection
-        .prepare_cached("INSERT OR IGNORE INTO archives VALUES (?1, ?2, ?3, 0, 0, 0, '')")?;
+        .prepare_cached("INSERT OR IGNORE INTO archives VALUES (?1, ?2, ?3, 0, 0, 0, ?4)")?;
     let (agency, sender, envelope) = key_of(ArchiveRow { agency, key });
-    statement.execute(params![agency, sender, envelope])?;
+    statement.execute(params![agency, sender, envelope, reason])?;
     Ok(())
 }
 

@@ -17,13 +17,14 @@ pub(super) fn text(reason: Option<ErrorCode>) -> &'static str {
     reason.map_or("", ErrorCode::as_str)
 }
 
+/// Writes the rows of a sent envelope; says whether the folder is one.
 pub(super) fn put_sent(
     connection: &Connection,
     agency: AgencyId,
     folder: &Folder,
-) -> Result<(), IndexError> {
+) -> Result<bool, IndexError> {
     let Some(compose) = folder.compose()? else {
-        return Ok(());
+        return Ok(false);
     };
     let tracks = track::read(folder)?;
     let mut state = state_of(folder)?;
@@ -85,9 +86,10 @@ pub(super) fn put_sent(
     }
     if matches!(state, SentState::Final | SentState::Rejected) {
         let (sender, id) = (agency, compose.id);
-        put_archive(connection, agency, EnvelopeKey { sender, id })?;
+        put_archive(connection, agency, EnvelopeKey { sender, id }, "")?;
     }
-    put_document(connection, &owner, "sent", &id, &id, Some(document), &words)
+    put_document(connection, &owner, "sent", &id, &id, Some(document), &words)?;
+    Ok(true)
 }
 
 pub(super) fn set_status(
@@ -112,13 +114,14 @@ pub(super) fn set_status(
     Ok(())
 }
 
+/// Writes the rows of a received envelope; says whether the folder is one.
 pub(super) fn put_received(
     connection: &Connection,
     agency: AgencyId,
     folder: &Folder,
-) -> Result<(), IndexError> {
+) -> Result<bool, IndexError> {
     let Some(record) = record::read(folder)? else {
-        return Ok(());
+        return Ok(false);
     };
     let ReceivedRecord {
         file,
@@ -156,7 +159,7 @@ pub(super) fn put_received(
         envelope.forwarded
     ])?;
     if matches!(state, ReceivedState::Opened | ReceivedState::Refused) {
-        put_archive(connection, agency, envelope.key())?;
+        put_archive(connection, agency, envelope.key(), "")?;
     }
     let words = [sender_code, file.sender_name];
     let key = sequence.to_string();
@@ -168,7 +171,8 @@ pub(super) fn put_received(
         &id,
         document.as_ref(),
         &words,
-    )
+    )?;
+    Ok(true)
 }
 
 /// Writes what ids, symbols and search lead to.

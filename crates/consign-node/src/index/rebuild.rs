@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use consign_domain::AgencyId;
+use consign_domain::{AgencyId, EnvelopeKey};
 use consign_runtime::files::{self, Action};
-use rusqlite::Connection;
+use rusqlite::{Connection, Transaction};
 use tracing::{info, warn};
 
+use super::archives::put_archive;
 use super::documents::{put_received, put_sent};
 use super::{IndexError, SCHEMA};
 use crate::durable;
 use crate::error::NodeError;
 use crate::folder::{COMPOSE, Folder};
+use crate::inbox::record::RECEIVED;
 use crate::layout::{AgencyHome, NodeDirectory};
 
 /// How far rebuilding is.
@@ -25,16 +27,34 @@ pub struct ReindexProgress {
     pub total: u64,
 }
 
+/// What came of rebuilding.
+#[derive(Debug)]
+pub struct Reindexed {
+    /// Envelopes that are in the index.
+    pub envelopes: u64,
+    /// Folders that are not, since a file in them is damaged or missing.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// A folder that the index lacks.
+#[derive(Debug)]
+pub struct LeftOut {
+    /// Which.
+    pub folder: PathBuf,
+    /// What is amiss with it.
+    pub fault: NodeError,
+}
+
 /// Rebuilds the index of a node from its files into a new file and puts it in place.
-/// The caller holds the node's lock and has no [`super::Index`] open. Gives the number of
-/// envelopes.
+/// The caller holds the node's lock and has no [`super::Index`] open.
 ///
 /// # Errors
-/// [`IndexError`]; the index that was there is then untouched.
+/// [`IndexError`]: a file cannot be read now, or written; the index that was there is then
+/// untouched.
 pub fn reindex(
     directory: &NodeDirectory,
     progress: &mut dyn FnMut(ReindexProgress),
-) -> Result<u64, IndexError> {
+) -> Result<Reindexed, IndexError> {
     let path = directory.index_file();
     let new = beside(&path, ".new");
     durable::remove(&new)?;
@@ -48,26 +68,25 @@ pub fn reindex(
     // The file counts only once it has its name; until then nothing need be durable.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
-    let transaction = connection.transaction()?;
+    let mut transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
     for home in &homes {
         put_agency(&transaction, home.id())?;
     }
+    let mut left_out = Vec::new();
     for (done, (agency, folder)) in (0..).zip(folders) {
         progress(ReindexProgress { done, total });
-        // One that is damaged keeps no other from its list.
-        match put_folder(&transaction, agency, folder.clone()) {
-            Err(IndexError::Node(fault)) => {
-                warn!(%fault, folder = %folder.display(), "left out of the index");
-            }
-            put => put?,
-        }
+        left_out.extend(put_folder(&mut transaction, agency, folder)?);
     }
     transaction.commit()?;
     connection.close().map_err(|(_, fault)| fault)?;
     put_in_place(&new, &path)?;
     progress(ReindexProgress { done: total, total });
-    Ok(total)
+    let missing = u64::try_from(left_out.len()).unwrap_or(u64::MAX);
+    Ok(Reindexed {
+        envelopes: total.saturating_sub(missing),
+        left_out,
+    })
 }
 
 /// Takes out what belongs to agencies that are not here any more, and reads in those that came:
@@ -88,7 +107,7 @@ pub(super) fn settle(
     if gone.is_empty() && come.is_empty() {
         return Ok(());
     }
-    let transaction = connection.transaction()?;
+    let mut transaction = connection.transaction()?;
     for agency in &gone {
         info!(
             agency,
@@ -101,7 +120,7 @@ pub(super) fn settle(
         let mut folders = Vec::new();
         collect(home, &mut folders)?;
         for (agency, folder) in folders {
-            put_folder(&transaction, agency, folder)?;
+            put_folder(&mut transaction, agency, folder)?;
         }
         put_agency(&transaction, home.id())?;
     }
@@ -129,17 +148,62 @@ fn put_agency(connection: &Connection, agency: AgencyId) -> Result<(), IndexErro
     Ok(())
 }
 
+/// Enters a folder, whole or not at all. One that is damaged keeps no other from its list: it is
+/// given back, and what is archived of it is looked after nevertheless.
 fn put_folder(
+    transaction: &mut Transaction<'_>,
+    agency: AgencyId,
+    path: PathBuf,
+) -> Result<Option<LeftOut>, IndexError> {
+    let key = archived_key(&path);
+    let savepoint = transaction.savepoint()?;
+    let fault = match put_rows(&savepoint, agency, key, &Folder::new(path.clone())) {
+        Ok(()) => {
+            savepoint.commit()?;
+            return Ok(None);
+        }
+        Err(IndexError::Node(fault)) if fault.is_damage() => fault,
+        Err(fault) => return Err(fault),
+    };
+    drop(savepoint);
+    warn!(%fault, folder = %path.display(), "left out of the index");
+    if let Some(key) = key {
+        put_archive(transaction, agency, key, &fault.to_string())?;
+    }
+    Ok(Some(LeftOut {
+        folder: path,
+        fault,
+    }))
+}
+
+fn put_rows(
     connection: &Connection,
     agency: AgencyId,
-    folder: PathBuf,
+    archived: Option<EnvelopeKey>,
+    folder: &Folder,
 ) -> Result<(), IndexError> {
-    let folder = Folder::new(folder);
-    if folder.has(COMPOSE) {
-        put_sent(connection, agency, &folder)
-    } else {
-        put_received(connection, agency, &folder)
+    if put_sent(connection, agency, folder)? || put_received(connection, agency, folder)? {
+        return Ok(());
     }
+    // What is on its way in may be less; what is archived is of either kind.
+    let Some(key) = archived else { return Ok(()) };
+    let name = if key.sender == agency {
+        COMPOSE
+    } else {
+        RECEIVED
+    };
+    Err(IndexError::Node(NodeError::Missing {
+        path: folder.file(name),
+        fix: "restore it from a backup",
+    }))
+}
+
+/// Whose document an archived folder holds: `archive/YYYY/MM/<sender>/<id>`.
+fn archived_key(path: &Path) -> Option<EnvelopeKey> {
+    let mut names = path.iter().rev().filter_map(|name| name.to_str());
+    let id = names.next()?.parse().ok()?;
+    let sender = names.next()?.parse().ok()?;
+    Some(EnvelopeKey { sender, id })
 }
 
 fn forget(connection: &Connection, agency: &str) -> Result<(), IndexError> {
@@ -198,11 +262,12 @@ fn collect(home: &AgencyHome, found: &mut Vec<(AgencyId, PathBuf)>) -> Result<()
 }
 
 fn below(directory: &Path) -> Result<Vec<PathBuf>, NodeError> {
-    let names = durable::names(directory)?;
-    Ok(names
-        .iter()
-        .filter(|name| !name.starts_with('.'))
-        .map(|name| directory.join(name))
-        .filter(|path| path.is_dir())
-        .collect())
+    let mut found = Vec::new();
+    for name in durable::names(directory)? {
+        let path = directory.join(&name);
+        if !name.starts_with('.') && durable::is_directory(&path)? {
+            found.push(path);
+        }
+    }
+    Ok(found)
 }

@@ -1,11 +1,12 @@
 //! The index says what the files say, and finds what people type.
 
-use consign_domain::ErrorCode;
+use consign_domain::{EnvelopeKey, ErrorCode};
 
 use super::{DocumentRow, Index, ListQuery, reindex};
 use crate::compose::ComposeRequest;
+use crate::folder::Folder;
 use crate::inbox::InboxStep;
-use crate::testing::{Network, envelope_id, payload_of, place, release, request};
+use crate::testing::{Network, envelope_id, exchanged, payload_of, place, release, request};
 
 /// All rows of all tables, without numbers that only the index gives.
 fn dump(index: &Index) -> Vec<String> {
@@ -79,9 +80,10 @@ fn rebuilding_gives_what_was_there() {
         let live = dump(&Index::open(node).unwrap());
         assert!(live.len() > 3, "{live:#?}");
         let mut last = None;
-        let count = reindex(node, &mut |progress| last = Some(progress)).unwrap();
+        let rebuilt = reindex(node, &mut |progress| last = Some(progress)).unwrap();
         let last = last.unwrap();
-        assert_eq!((count, last.done, last.total), (3, 3, 3));
+        assert_eq!((rebuilt.envelopes, last.done, last.total), (3, 3, 3));
+        assert!(rebuilt.left_out.is_empty());
         assert_eq!(dump(&Index::open(node).unwrap()), live);
     }
 }
@@ -186,6 +188,93 @@ fn a_document_is_found_by_the_beginning_of_an_id() {
     assert!(other.index.find(seat.id(), &row.document_id).is_err());
 }
 
+/// The archived folder of the first of two documents that the second agency has opened.
+fn archived(network: &Network) -> Folder {
+    let seat = network.seat(1);
+    let sender = network.id_of(&crate::testing::code("H49.13"));
+    let id = envelope_id(1);
+    Folder::new(seat.agency.home().archive_entry(EnvelopeKey { sender, id }))
+}
+
+#[test]
+fn a_damaged_folder_is_left_out_whole_and_told() {
+    let network = Network::new();
+    traffic(&network);
+    let (node, folder) = (network.node(1), archived(&network));
+    let all = dump(&Index::open(node).unwrap());
+    for (file, bytes) in [
+        // Read when the row is made, and after it.
+        ("report.json", Some("no report")),
+        ("item.sig", Some("too short")),
+        ("received.json", None),
+    ] {
+        let path = folder.file(file);
+        let before = std::fs::read(&path).unwrap();
+        match bytes {
+            Some(bytes) => std::fs::write(&path, bytes).unwrap(),
+            None => std::fs::remove_file(&path).unwrap(),
+        }
+        let rebuilt = reindex(node, &mut |_| {}).unwrap();
+        let [left_out] = &rebuilt.left_out[..] else {
+            panic!("{file}: {rebuilt:?}")
+        };
+        assert_eq!(left_out.folder, folder.path(), "{file}");
+        assert_eq!(rebuilt.envelopes, 2, "{file}");
+        let index = Index::open(node).unwrap();
+        let missing = |line: &&String| line.contains(&envelope_id(1).to_string());
+        assert_eq!(dump(&index).iter().find(missing), None, "{file}");
+        // Its archive is looked after nevertheless, and people see why it may not be.
+        let said = index.archive_reason().unwrap().unwrap();
+        assert!(said.reason.contains(file), "{said:?}");
+        drop(index);
+        std::fs::write(&path, before).unwrap();
+        assert!(reindex(node, &mut |_| {}).unwrap().left_out.is_empty());
+        assert_eq!(dump(&Index::open(node).unwrap()), all, "{file}");
+    }
+}
+
+#[test]
+fn a_sent_envelope_with_one_damaged_status_leaves_no_half_of_itself() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    let node = network.node(0);
+    let folder = {
+        let seat = network.seat(0);
+        Folder::new(seat.agency.home().archive_entry(key))
+    };
+    let status = folder.file("status");
+    std::fs::create_dir_all(&status).unwrap();
+    for ending in ["json", "sig"] {
+        let name = format!("000000000009-03-H49.14.{ending}");
+        std::fs::write(status.join(name), "{}").unwrap();
+    }
+    assert_eq!(reindex(node, &mut |_| {}).unwrap().left_out.len(), 1);
+    let index = Index::open(node).unwrap();
+    assert_eq!(dump(&index), [""; 0]);
+    assert_eq!(index.archive_reason().unwrap().unwrap().key, key);
+}
+
+/// What passes is not taken for damage: an index that lacks a healthy folder would stay so.
+#[test]
+fn a_file_that_cannot_be_read_now_leaves_the_index_as_it_was() {
+    let network = Network::new();
+    traffic(&network);
+    let (node, folder) = (network.node(1), archived(&network));
+    let live = dump(&Index::open(node).unwrap());
+    for file in ["compose.json", "received.json", "item.json"] {
+        let path = folder.file(file);
+        let before = std::fs::read(&path).ok();
+        let _ = std::fs::remove_file(&path);
+        std::os::unix::fs::symlink(&path, &path).unwrap();
+        assert!(reindex(node, &mut |_| {}).is_err(), "{file}");
+        assert_eq!(dump(&Index::open(node).unwrap()), live, "{file}");
+        std::fs::remove_file(&path).unwrap();
+        if let Some(before) = before {
+            std::fs::write(&path, before).unwrap();
+        }
+    }
+}
+
 /// An agency is moved from node to node with its folder, and its documents with it.
 #[test]
 fn an_agency_that_is_moved_takes_its_rows_with_it() {
@@ -207,4 +296,22 @@ fn an_agency_that_is_moved_takes_its_rows_with_it() {
         here.retain(|line| before.contains(line));
         assert_eq!(here, before, "all of it is there");
     }
+}
+
+/// A damaged folder of an agency that came stops neither that agency nor the others.
+#[test]
+fn an_agency_comes_with_a_damaged_folder() {
+    let network = Network::new();
+    traffic(&network);
+    let (old, new, folder) = (network.node(1), network.node(2), archived(&network));
+    let home = old.agencies().unwrap().remove(0);
+    std::fs::write(folder.file("report.json"), "no report").unwrap();
+    drop(network.seat(2));
+    let name = home.path().file_name().unwrap();
+    std::fs::rename(home.path(), new.agencies_dir().join(name)).unwrap();
+    let index = Index::open(new).unwrap();
+    let rows = index.received(home.id(), &ListQuery::default());
+    assert_eq!(rows.unwrap().rows.len(), 2);
+    let said = index.archive_reason().unwrap().unwrap();
+    assert_eq!(said.key.id, envelope_id(1));
 }

@@ -15,7 +15,7 @@ impl Index {
     /// Writes all rows of a sent envelope anew.
     pub(crate) fn put_sent(&self, agency: AgencyId, folder: &Folder) {
         self.write("sent envelope", |connection| {
-            put_sent(connection, agency, folder)
+            put_sent(connection, agency, folder).map(drop)
         });
     }
 
@@ -118,7 +118,7 @@ impl Index {
     /// Writes the rows of a received envelope anew.
     pub(crate) fn put_received(&self, agency: AgencyId, folder: &Folder) {
         self.write("received envelope", |connection| {
-            put_received(connection, agency, folder)
+            put_received(connection, agency, folder).map(drop)
         });
     }
 

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use consign_domain::directory::{AgencyEntry, EntryState, KeyState, StatementKeyEntry};
-use consign_domain::enrolment::{AgencyRequest, Request};
+use consign_domain::enrolment::{AgencyRequest, NodeRequest, Request};
 use consign_domain::text::Line;
 use consign_domain::{Digest, KeyId, NodeId, Timestamp};
 use consign_keys::Keyring;
@@ -153,22 +153,21 @@ pub(crate) fn next_request(
         let renews = |agency: &&AgencyEntry| {
             agency.node == before.id && agency.state == EntryState::Active && may_sign(agency, at)
         };
-        let agency = listed.agency(home.id()).filter(renews);
-        let Some(agency) = agency.filter(|_| home.has_certificate()) else {
-            // Of others nothing is renewed, and nothing about them keeps these from it: who waits
-            // for its certificate signs for nothing here.
+        let Some(agency) = listed.agency(home.id()).filter(renews) else {
+            // Of others nothing is renewed, and nothing about them keeps these from it.
             continue;
         };
-        if begins && is_listed(home)? {
+        let signs_here = home.has_certificate();
+        if signs_here && begins && is_listed(home)? {
             next_agency_keys(home, keyring)?;
         }
-        let seal = before.agencies.iter().find(|asked| asked.id == home.id());
-        // Its key signs nothing anew, and may be in a token that is away.
-        let seal = match seal {
-            Some(asked) => asked.seal.clone(),
-            None => seal_request(home, keyring)?,
+        let mut asked = match asked_again(home, &before, keyring) {
+            // Who waits for its certificate signs for no other keys than those that are listed,
+            // and keeps nobody from renewal. With them it is asked for, lest it be forgotten.
+            Ok(asked) if !signs_here && !has_listed_keys(&asked, agency) => continue,
+            Err(_) if !signs_here => continue,
+            asked => asked?,
         };
-        let mut asked = agency_request(home, seal, keyring)?;
         name_as_listed(&mut asked, agency, listed, at);
         request.agencies.push(asked);
     }
@@ -177,6 +176,29 @@ pub(crate) fn next_request(
         durable::publish(&directory.request_file(), &bytes)?;
     }
     Ok(bytes)
+}
+
+/// The request's part for an agency with its newest keys, and the seal that was asked for before.
+fn asked_again(
+    home: &AgencyHome,
+    before: &NodeRequest,
+    keyring: &Keyring,
+) -> Result<AgencyRequest, KeysError> {
+    let seal = before.agencies.iter().find(|asked| asked.id == home.id());
+    // Its key signs nothing anew, and may be in a token that is away.
+    let seal = match seal {
+        Some(asked) => asked.seal.clone(),
+        None => seal_request(home, keyring)?,
+    };
+    agency_request(home, seal, keyring)
+}
+
+/// Whether an agency asks for the keys that are listed as its newest.
+fn has_listed_keys(asked: &AgencyRequest, agency: &AgencyEntry) -> bool {
+    let statement = agency.statement_keys.last().map(|key| key.public.as_str());
+    let encryption = agency.encryption_keys.last().map(|key| key.public.as_str());
+    statement == Some(asked.statement.to_string().as_str())
+        && encryption == Some(asked.encryption.as_str())
 }
 
 /// Whether an agency has a statement key in force: without one it cannot ask for the next.

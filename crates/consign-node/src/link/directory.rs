@@ -14,7 +14,7 @@ mod offer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use consign_domain::{DirectoryVersion, ErrorCode, Timestamp};
@@ -32,6 +32,9 @@ use tracing::{info, warn};
 use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
 use crate::revocation_lists::{ListsHere, RevocationLists};
+
+/// How soon a hub that had no lists for us is asked for them again, with the whole directory.
+const LISTS_AGAIN: Duration = Duration::from_secs(600);
 
 /// Why a directory that was offered is not taken.
 #[derive(Debug, Error)]
@@ -104,6 +107,11 @@ impl DirectoryRefusal {
         }
     }
 
+    /// Whether it is older than the one here.
+    const fn is_of_older(&self) -> bool {
+        matches!(self, Self::Succession(SuccessionError::Rollback { .. }))
+    }
+
     /// Whether trying again can help without anybody doing anything.
     pub(crate) fn is_transient(&self) -> bool {
         matches!(self, Self::Call { status } if status_of(status).is_retryable())
@@ -124,11 +132,10 @@ pub struct Keeper {
     trust: TrustStore,
     path: PathBuf,
     lists: RevocationLists,
-    /// The lists are to be asked for though no version is newer.
-    lists_wanted: AtomicBool,
     newest: watch::Sender<Arc<Directory>>,
-    /// One at a time asks the hub or stores.
-    turn: Mutex<()>,
+    /// Whoever holds it asks the hub and stores; in it is from when on the lists are asked for
+    /// though no version is newer, where they are.
+    turn: Mutex<Option<Instant>>,
 }
 
 impl Keeper {
@@ -138,16 +145,15 @@ impl Keeper {
             trust,
             path,
             lists: RevocationLists::default(),
-            lists_wanted: AtomicBool::new(false),
             newest: watch::Sender::new(Arc::new(newest)),
-            turn: Mutex::new(()),
+            turn: Mutex::new(None),
         }
     }
 
     /// Keeps the revocation lists that come with a version, too. Where none are here that cover
     /// `now`, the hub is asked for them once: a bundle brings the newest version without them.
     pub(crate) fn keeping(mut self, lists: RevocationLists, now: Timestamp) -> Self {
-        self.lists_wanted = AtomicBool::new(!lists.cover(now));
+        self.turn = Mutex::new((!lists.cover(now)).then(Instant::now));
         self.lists = lists;
         self
     }
@@ -197,7 +203,7 @@ impl Keeper {
         self: &Arc<Self>,
         hub: &mut HubClient<Channel>,
     ) -> Result<bool, DirectoryRefusal> {
-        let _turn = self.turn.lock().await;
+        let mut lists_due = self.turn.lock().await;
         let is_newer = match self.ask(hub, Some(Known::from(&*self.newest()))).await {
             // Ours and the hub's changes do not go together; the whole tells what is wrong.
             Err(
@@ -208,16 +214,27 @@ impl Keeper {
             }
             answer => answer,
         }?;
-        // A newer version brought them.
-        if !is_newer && self.lists_wanted.load(Ordering::Relaxed) {
+        if is_newer {
+            // It brought them.
+            *lists_due = None;
+            return Ok(true);
+        }
+        if lists_due.is_none_or(|due| Instant::now() < due) {
+            return Ok(false);
+        }
+        match self.ask(hub, None).await {
             // A hub whose directory is older offers that, and has no lists for us yet.
-            if let Err(refusal) = self.ask(hub, None).await {
+            Err(refusal) if refusal.is_of_older() || refusal.is_transient() => {
                 info!(%refusal, "the hub gave no revocation lists");
-                return Ok(is_newer);
+                *lists_due = Some(Instant::now() + LISTS_AGAIN);
+                Ok(false)
+            }
+            Err(refusal) => Err(refusal),
+            Ok(is_newer) => {
+                *lists_due = None;
+                Ok(is_newer)
             }
         }
-        self.lists_wanted.store(false, Ordering::Relaxed);
-        Ok(is_newer)
     }
 
     async fn ask(

@@ -1,14 +1,18 @@
 use consign_authority::service::{AuthorityService, ServeOptions};
-use consign_authority::{PublishOptions, RenewalProof};
+use consign_authority::{IssueOptions, PublishOptions, RenewalProof};
+use consign_domain::enrolment::Request;
+use consign_domain::text::Line;
 use consign_keys::Keyring;
+use consign_pki::seal::KeyKind;
 use consign_runtime::clock::Clock;
 
 use super::*;
 use crate::config::Config;
 use crate::directory_files;
 use crate::inbox::InboxStep;
+use crate::keys::NewAgency;
 use crate::testing::{
-    AGENCIES, NOW, Network, envelope_id, now, payload_of, place, release, request,
+    AGENCIES, NOW, Network, code, envelope_id, now, payload_of, place, release, request,
 };
 
 /// Days on which the authority has ended what the lost renewal replaced.
@@ -16,8 +20,12 @@ const LATER: u64 = NOW + 8 * 86_400;
 
 /// Renews the keys of the first node, and loses the answer.
 fn renew_in_vain(network: &Network) {
+    let _lost = renew(network, &network.directory);
+}
+
+/// Renews the keys of the first node under a directory, as its first agency signs for it.
+fn renew(network: &Network, listed: &Directory) -> Bundle {
     let (node, keyring) = (network.node(0), Keyring::default());
-    let listed = &network.directory;
     let request = keys::next_request(node, listed, now(), &keyring).unwrap();
     let shown = keys::identity_in_force(node, listed, now(), &keyring).unwrap();
     let home = node.agencies().unwrap().remove(0);
@@ -35,9 +43,51 @@ fn renew_in_vain(network: &Network) {
         Digest::from_bytes(shown.fingerprint().0),
     );
     let mut authority = consign_authority::Authority::open(&network.authority()).unwrap();
-    authority.renew(&request, &[proof], peer, now()).unwrap();
+    let bundle = authority.renew(&request, &[proof], peer, now()).unwrap();
     let publish = PublishOptions::default();
     authority.publish(publish, now()).unwrap();
+    bundle
+}
+
+/// The newest version that is published.
+fn published(network: &Network) -> Directory {
+    let newest = consign_authority::Authority::newest_version(&network.authority(), None);
+    let (head, entries) = newest.unwrap().unwrap();
+    Directory::verify(head, entries, &network.trust).unwrap()
+}
+
+/// One that is listed and whose certificate never came is not forgotten by a renewal.
+#[test]
+fn an_agency_whose_certificate_was_lost_gets_it_with_the_next_keys_of_the_node() {
+    let network = Network::new();
+    let (node, keyring) = (network.node(0), Keyring::default());
+    let added = NewAgency {
+        code: code("H49.13.01"),
+        name: Line::new("Phòng Nội vụ").unwrap(),
+        parent: None,
+        id: None,
+    };
+    let name = Line::new("Máy chủ").unwrap();
+    let request = keys::init(node, &name, &[added], KeyKind::EcdsaP256).unwrap();
+    let (options, publish) = (IssueOptions::default(), PublishOptions::default());
+    consign_authority::issue(&network.authority(), &request.to_bytes(), &options, now()).unwrap();
+    consign_authority::publish(&network.authority(), publish, now()).unwrap();
+    let home = node.agencies().unwrap().remove(1);
+    assert!(!home.has_certificate());
+    let Request::Node(asked) = request else {
+        panic!("a node asks")
+    };
+    let asked = asked.agencies.iter().find(|asked| asked.id == home.id());
+    let statement = asked.unwrap().statement;
+
+    // Twice, since the first answer may be lost as well.
+    let _lost = renew(&network, &published(&network));
+    let bundle = renew(&network, &published(&network));
+    keys::put_in_place(node, &bundle, &keyring).unwrap();
+    assert!(home.has_certificate());
+    let keys = AgencyKeys::load(&home, &keyring).unwrap();
+    let listed = Digest::from_bytes(keys.statement.public().to_bytes());
+    assert_eq!(listed, statement, "nobody could sign for others");
 }
 
 /// Two thirds of the life of a year are over for the node that renews last, and those of no other
@@ -47,9 +97,7 @@ const OLD: u64 = NOW + 290 * 86_400;
 /// The first node as it runs at a time, with the newest directory of the authority.
 fn office_at(network: &Network, time: u64) -> Arc<Office> {
     let node = network.node(0).clone();
-    let newest = consign_authority::Authority::newest_version(&network.authority(), None);
-    let (head, entries) = newest.unwrap().unwrap();
-    let newest = Directory::verify(head, entries, &network.trust).unwrap();
+    let newest = published(network);
     let place = node.trust_dir().join("directory");
     let here = directory_files::newest(&place, &network.trust).unwrap();
     if here.is_none_or(|here| here.version() < newest.version()) {
@@ -133,9 +181,7 @@ async fn a_renewal_whose_answer_was_lost_is_asked_for_also_after_the_old_keys_ha
 
     // The node has heard from elsewhere that its certificate is known no more.
     let node = network.node(0).clone();
-    let newest = consign_authority::Authority::newest_version(&network.authority(), None);
-    let (head, entries) = newest.unwrap().unwrap();
-    let newest = Directory::verify(head, entries, &network.trust).unwrap();
+    let newest = published(&network);
     let version = newest.version();
     directory_files::publish(&node.trust_dir().join("directory"), &newest).unwrap();
     let config = Config::parse("", node.root()).unwrap();

@@ -42,6 +42,14 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
     if let Some(list) = inspection.root_list {
         output.line(format_args!("root's list          {}", end(list, output)));
     }
+    if let Some(fault) = &inspection.root_list_fault {
+        let word = output.paint(Tone::Bad, "cannot be read");
+        output.line(format_args!(
+            "root's list          {word}: {fault}; with the root's key at hand: consign authority \
+             publish --force --dir {}",
+            quoted(dir)
+        ));
+    }
     match inspection.head {
         None => output.line("directory            not published yet"),
         Some(head) => output.line(format_args!(

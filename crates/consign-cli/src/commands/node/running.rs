@@ -16,7 +16,7 @@ use consign_runtime::shutdown::{Shutdown, Tasks};
 use serde::Serialize;
 
 use crate::commands::{Outcome, check_home, quoted};
-use crate::failure::{Failure, exit};
+use crate::failure::{Failure, exit, with_causes};
 use crate::output::Output;
 
 /// How often readiness is looked for.
@@ -66,6 +66,13 @@ async fn say_when_ready(directory: PathBuf, output: Output) {
 struct Rebuilt {
     node: PathBuf,
     envelopes: u64,
+    left_out: Vec<LeftOut>,
+}
+
+#[derive(Serialize)]
+struct LeftOut {
+    folder: PathBuf,
+    fault: String,
 }
 
 /// Builds the index anew; the node must not run.
@@ -75,18 +82,34 @@ pub(crate) fn reindex(path: &Path, output: Output) -> Outcome {
         Failure::of(error.code(), &error).fix("stop the node first, then run it again")
     })?;
     let bar = output.spinner("reading the files");
-    let envelopes = index::reindex(&directory, &mut |progress| {
+    let rebuilt = index::reindex(&directory, &mut |progress| {
         bar.set_message(format!("{} of {} documents", progress.done, progress.total));
     });
     bar.finish_and_clear();
-    let envelopes = envelopes?;
+    let rebuilt = rebuilt?;
+    let left_out = rebuilt.left_out.into_iter().map(|one| LeftOut {
+        fault: with_causes(&one.fault),
+        folder: one.folder,
+    });
+    let rebuilt = Rebuilt {
+        node: path.to_owned(),
+        envelopes: rebuilt.envelopes,
+        left_out: left_out.collect(),
+    };
     output.line(format_args!(
-        "the index of {} has {envelopes} documents",
-        quoted(path)
+        "the index of {} has {} documents",
+        quoted(path),
+        rebuilt.envelopes
     ));
-    let node = path.to_owned();
-    output.object(true, &Rebuilt { node, envelopes });
-    Ok(exit::DONE)
+    for LeftOut { folder, fault } in &rebuilt.left_out {
+        output.line(format_args!("left out {}: {fault}", quoted(folder)));
+    }
+    let good = rebuilt.left_out.is_empty();
+    if !good {
+        output.line("Fix: restore what is damaged from a backup, then run it again");
+    }
+    output.object(good, &rebuilt);
+    Ok(if good { exit::DONE } else { exit::FAILED })
 }
 
 impl From<IndexError> for Failure {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use consign_domain::EnvelopeKey;
 use consign_pki::asic::DigestAlgorithm;
 
-use super::{DAY, Tsa, archive, exchanged};
+use super::{DAY, Tsa, archive};
 use crate::archiving::{self, ArchiveFault, Archived, Renew, Wish, write};
 use crate::folder::{ARCHIVE, CONTAINER, Folder};
 use crate::index::{ArchiveRow, Index};
 use crate::layout::NodeDirectory;
-use crate::testing::{NOW, Network, envelope_id};
+use crate::testing::{NOW, Network, copy, envelope_id, exchanged};
 
 #[tokio::test]
 async fn without_a_time_stamp_it_waits_and_nothing_is_left() {
@@ -49,7 +49,7 @@ async fn without_a_time_stamp_it_waits_and_nothing_is_left() {
 /// What the hub gives with the directory.
 fn put_lists(network: &Network, node: usize) {
     let from = network.authority().join("trust/crl");
-    crate::testing::copy(&from, &network.node(node).trust_dir().join("crl"));
+    copy(&from, &network.node(node).trust_dir().join("crl"));
 }
 
 #[tokio::test]
@@ -89,6 +89,44 @@ async fn without_revocation_lists_it_waits_visibly_and_not_for_ever() {
     put_lists(&network, 0);
     let fault = by_itself().await;
     assert!(matches!(fault, Err(ArchiveFault::Stamp(_))), "{fault:?}");
+}
+
+#[tokio::test]
+async fn documents_that_wait_for_lists_hold_up_nobody() {
+    let network = Network::new();
+    let key = exchanged(&network);
+    let office = network.office(0);
+    let desk = Arc::clone(&office.desks()[0]);
+    let (agency, now) = (desk.agency.home().id(), office.now());
+    let rows = [1, 2, 3].map(|number| {
+        let id = envelope_id(number);
+        let key = EnvelopeKey { id, ..key };
+        ArchiveRow { agency, key }
+    });
+    let home = desk.agency.home();
+    for row in &rows[1..] {
+        copy(&home.archive_entry(key), &home.archive_entry(row.key));
+        office.index.to_archive(agency, row.key);
+    }
+    // Each is looked at once, and their weeks begin together.
+    for _ in rows {
+        assert_eq!(archiving::next(&office).await, Duration::ZERO);
+    }
+    for row in rows {
+        assert_eq!(office.index.awaits_lists_since(row), Some(now));
+    }
+    let first_due = || office.index.first_due_archive(now).unwrap();
+    assert_eq!(first_due(), None);
+    // From then on one stands for all, but for what has waited for a week.
+    let week = now.minus_seconds(archiving::LISTS_SECONDS);
+    assert!(office.index.set_archive(rows[2], None, now));
+    assert!(office.index.await_lists(rows[2], (week, now), "waits"));
+    for row in &rows[..2] {
+        let before = now.minus_seconds(1);
+        assert!(office.index.postpone_archive(*row, before, None));
+    }
+    assert_eq!(archiving::next(&office).await, Duration::ZERO);
+    assert_eq!(first_due(), Some(rows[2]));
 }
 
 #[tokio::test]

@@ -1,6 +1,9 @@
+mod hub;
+
 use consign_domain::{Digest, SignedStatement};
 use consign_verify::directory::changes::Change;
 
+use self::hub::{Reply, StandIn};
 use super::*;
 use crate::link::fixture::{Network, at};
 
@@ -239,7 +242,7 @@ fn lists_are_kept_though_the_version_is_here() {
         keeper.keeping(lists(), now)
     };
     let keeper = open();
-    let is_wanted = |keeper: &Keeper| keeper.lists_wanted.load(Ordering::Relaxed);
+    let is_wanted = |keeper: &Keeper| keeper.turn.try_lock().unwrap().is_some();
     assert!(is_wanted(&keeper) && !keeper.lists_cover(now));
     let read = |name: &str| {
         let list = network.authority().join("trust/crl").join(name);
@@ -259,4 +262,53 @@ fn lists_are_kept_though_the_version_is_here() {
         "they end"
     );
     assert!(!is_wanted(&open()));
+}
+
+/// What the hub answers, and how often it was asked: for what is newer, then for the lists.
+async fn synced(
+    keeper: &Arc<Keeper>,
+    replies: Vec<Reply>,
+) -> (Result<bool, DirectoryRefusal>, usize) {
+    let hub = StandIn::serve(replies).await;
+    let synced = keeper.sync(&mut hub.client()).await;
+    (synced, hub.asked())
+}
+
+#[tokio::test]
+async fn a_hub_without_lists_for_us_is_asked_again_only_later() {
+    let network = Network::new();
+    let older = || Reply::whole(network.version(1, None, 1000));
+    for reply in [older(), Reply::Busy] {
+        let (_held, keeper) = keeper(&network);
+        let second = network.version(2, digest(&keeper), 2000);
+        keeper.take(whole(second)).unwrap();
+        let keeper = Arc::new(keeper);
+        let (first, asked) = synced(&keeper, vec![Reply::Current, reply]).await;
+        assert_eq!((first.unwrap(), asked), (false, 2));
+        // Nobody fetches the whole directory each time.
+        let (again, asked) = synced(&keeper, vec![Reply::Current, older()]).await;
+        assert_eq!((again.unwrap(), asked), (false, 1));
+    }
+}
+
+#[tokio::test]
+async fn what_comes_with_the_lists_is_taken_or_refused_like_any_directory() {
+    let network = Network::new();
+    let (_held, first) = keeper(&network);
+    let (newer, first) = (network.version(2, digest(&first), 2000), Arc::new(first));
+    // It came between the two questions.
+    let (taken, _) = synced(&first, vec![Reply::Current, Reply::whole(newer)]).await;
+    assert!(taken.unwrap());
+    assert_eq!(first.newest().version().value(), 2);
+
+    let fork = network.version(1, None, 1001);
+    let mut unsigned = network.version(2, Some(Digest::of(b"first")), 2000);
+    unsigned.0.signature[0] ^= 1;
+    for wrong in [fork, unsigned] {
+        let (_held, keeper) = keeper(&network);
+        let replies = vec![Reply::Current, Reply::whole(wrong)];
+        let (refused, _) = synced(&Arc::new(keeper), replies).await;
+        let refusal = refused.unwrap_err();
+        assert_eq!(refusal.code(), ErrorCode::SignatureInvalid, "{refusal}");
+    }
 }
