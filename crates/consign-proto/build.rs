@@ -1,10 +1,13 @@
 //! Compiles `proto/` without an installed `protoc`.
 
+use std::env;
 use std::error::Error;
-use std::path::Path;
+use std::path::PathBuf;
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
+    // Of the checkout that is built now: several may share what was compiled of this.
+    let here = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names no directory")?;
+    let root = PathBuf::from(here).join("../../proto");
     let files = [
         "consign/v1/authority.proto",
         "consign/v1/hub.proto",

@@ -4,7 +4,8 @@ use consign_domain::directory::{
     AgencyEntry, AuthorityEntry, Entry, EntryState, GroupEntry, HubEntry, NodeEntry, Validity,
 };
 use consign_domain::{
-    AgencyCode, AgencyId, DirectoryVersion, HubId, NetworkId, NodeId, PartyCode, PartyId, Timestamp,
+    AgencyCode, AgencyId, DirectoryVersion, End, HubId, NetworkId, NodeId, PartyCode, PartyId,
+    Timestamp,
 };
 use consign_pki::certificate::CertificateDetails;
 use consign_verify::directory::Directory;
@@ -13,16 +14,7 @@ use serde::Serialize;
 use crate::error::AuthorityError;
 use crate::publication;
 use crate::register::{Record, Register};
-use crate::settings::{DAY, Settings};
-
-/// An end in time and how far away it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct End {
-    /// The moment.
-    pub at: Timestamp,
-    /// Whole days until then; negative after it.
-    pub days_left: i64,
-}
+use crate::settings::Settings;
 
 /// The newest published head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -160,11 +152,11 @@ impl Inspection {
         now: Timestamp,
     ) -> Self {
         let certificate_end = |details: &CertificateDetails| {
-            end(Timestamp::from_unix_saturating(details.not_after), now)
+            End::new(Timestamp::from_unix_saturating(details.not_after), now)
         };
         let published = newest.map(Directory::entries).unwrap_or_default();
         let (root_list, root_list_fault) = match root_list {
-            Ok(until) => (until.map(|until| end(until, now)), None),
+            Ok(until) => (until.map(|until| End::new(until, now)), None),
             Err(fault) => (None, Some(fault.to_string())),
         };
         let mut inspection = Self {
@@ -189,7 +181,10 @@ impl Inspection {
                 Entry::Agency(one) => inspection.agencies.push(agency(one, now)),
                 Entry::Node(one) => inspection.nodes.push(node(one, now)),
                 Entry::Hub(one) => inspection.hubs.push(HubSummary {
-                    time_stamp: record.time_stamps.last().map(|one| end(one.until, now)),
+                    time_stamp: record
+                        .time_stamps
+                        .last()
+                        .map(|one| End::new(one.until, now)),
                     ..hub(one, now)
                 }),
                 Entry::Authority(one) => inspection.service = service(one, record),
@@ -223,7 +218,7 @@ fn head(directory: &Directory, now: Timestamp) -> HeadSummary {
     HeadSummary {
         version: head.version(),
         issued: head.time,
-        expires: end(head.expires, now),
+        expires: End::new(head.expires, now),
         entries: head.entries,
     }
 }
@@ -281,11 +276,5 @@ fn group(group: &GroupEntry, register: &Register, now: Timestamp) -> GroupSummar
 /// When the last of a party's certificates ends.
 fn last_end(spans: impl Iterator<Item = Validity>, now: Timestamp) -> Option<End> {
     let ends = spans.filter_map(|span| span.until);
-    ends.max().map(|until| end(until, now))
-}
-
-fn end(at: Timestamp, now: Timestamp) -> End {
-    let days = i64::try_from(at.distance(now) / DAY).unwrap_or(i64::MAX);
-    let days_left = if at >= now { days } else { -days - 1 };
-    End { at, days_left }
+    ends.max().map(|until| End::new(until, now))
 }

@@ -29,4 +29,4 @@ pub use id::{
     NetworkId, NodeId, PartyId, Sequence,
 };
 pub use statement::SignedStatement;
-pub use time::{Date, Timestamp};
+pub use time::{Date, End, Timestamp};

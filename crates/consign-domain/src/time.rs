@@ -4,6 +4,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::Serialize;
+
 use crate::text::serde_as_text;
 
 /// Why a text is not a time or a date.
@@ -122,6 +124,24 @@ impl FromStr for Timestamp {
             return Err(TimeError::NotATimestamp);
         }
         Ok(Self(date.days() * DAY + hour * 3600 + minute * 60 + second))
+    }
+}
+
+/// A moment at which something ends, and how far away it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct End {
+    /// The moment.
+    pub at: Timestamp,
+    /// Whole days until then; negative after it.
+    pub days_left: i64,
+}
+
+impl End {
+    /// A moment as seen from now.
+    pub fn new(at: Timestamp, now: Timestamp) -> Self {
+        let days = i64::try_from(at.distance(now) / DAY).unwrap_or(i64::MAX);
+        let days_left = if at >= now { days } else { -days - 1 };
+        Self { at, days_left }
     }
 }
 
@@ -284,6 +304,17 @@ mod tests {
             assert_eq!(date.days(), days);
             assert_eq!(date.to_string().parse(), Ok(date));
         }
+    }
+
+    #[test]
+    fn an_end_is_so_many_whole_days_away() {
+        let now: Timestamp = "2026-11-23T02:30:00Z".parse().unwrap();
+        let left = |at| End::new(at, now).days_left;
+        assert_eq!(left(now.plus_seconds(2 * DAY)), 2);
+        assert_eq!(left(now.plus_seconds(2 * DAY - 1)), 1);
+        assert_eq!(left(now), 0);
+        assert_eq!(left(now.minus_seconds(1)), -1, "it is over");
+        assert_eq!(left(now.minus_seconds(DAY)), -2);
     }
 
     #[test]

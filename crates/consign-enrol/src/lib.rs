@@ -3,10 +3,12 @@
 //!
 //! Nothing here decides what counts. A bundle is checked where it is installed, a directory
 //! where it is taken; the authority is known by the key that an invitation names, or by the
-//! certificate that the directory lists.
+//! certificate that the directory lists. When people are to be told that what it issued runs out is
+//! said here too, for nodes and hubs alike.
 
 mod due;
 mod fault;
+mod reminder;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +30,7 @@ use tonic::transport::Channel;
 
 pub use due::{Life, is_due};
 pub use fault::EnrolFault;
+pub use reminder::{HeadAge, HeadReminder, HeadWarning, Reminder, step_to};
 
 /// Longest that the authority may take for an answer: it may wait for its operator's command.
 const DEADLINE: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@
 //! `previous`. Whoever needs the directory takes the [`Arc`] that is current and decides
 //! one message by it.
 
+mod ends;
 mod files;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use tracing::{error, info};
 
 use crate::error::{file_code, io_code};
 
+pub(crate) use ends::watch_end;
 pub(crate) use files::{FILES, keep_lists, newest_place, publish, read_newest};
 pub(crate) use update::{Asked, Messages, Update};
 

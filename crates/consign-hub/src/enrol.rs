@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
-use consign_enrol::{Answer, Authority, EnrolFault, Offer};
+use consign_enrol::{Answer, Authority, EnrolFault, Offer, Reminder};
 use consign_keys::Keyring;
 use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
@@ -27,6 +27,11 @@ const AGAIN: Duration = Duration::from_secs(15);
 /// How long one connection is used: the authority knows a caller by the certificate that it was
 /// made with.
 const CONNECTION: Duration = Duration::from_secs(3_600);
+
+const DAY: u64 = 86_400;
+/// What to do about an authority that gives nothing.
+const FIX: &str = "look whether consign authority serve runs, and whether this hub reaches it: the \
+                   directory runs out";
 
 /// Why a hub is not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -101,13 +106,33 @@ pub async fn enrol(
     }
 }
 
+/// How long the authority has given nothing.
+#[derive(Debug, Default)]
+pub(crate) struct Silence {
+    since: Option<Timestamp>,
+    reminder: Reminder,
+}
+
+impl Silence {
+    /// It gives nothing, still: since when, if that is to be told now, at first and then daily.
+    fn lasts(&mut self, now: Timestamp) -> Option<Timestamp> {
+        let since = *self.since.get_or_insert(now);
+        let days = i64::try_from(now.distance(since) / DAY).ok();
+        self.reminder.is_due(days).then_some(since)
+    }
+
+    /// It gives what it has.
+    fn ends(&mut self) {
+        *self = Self::default();
+    }
+}
+
 /// Brings the authority's newer directories to where the hub looks for them.
 #[derive(Debug)]
 pub(crate) struct Follower {
     pub(crate) directories: Arc<Directories>,
     pub(crate) renewal: Renewal,
-    /// Whether it was said that the authority does not answer.
-    pub(crate) told: bool,
+    pub(crate) silence: Silence,
     pub(crate) trust: TrustStore,
     pub(crate) clock: Clock,
     /// The hub's own place for directories.
@@ -128,9 +153,12 @@ impl Follower {
                 asked = self.ask() => asked,
             };
             let Err(fault) = asked else { continue };
+            let now = Timestamp::from_unix_saturating(self.clock.now());
             // Without a service of the authority the operator brings directories.
-            if !matches!(fault, EnrolFault::NoService) && !std::mem::replace(&mut self.told, true) {
-                warn!(%fault, "the authority gives no directory, asking again");
+            if !matches!(fault, EnrolFault::NoService)
+                && let Some(since) = self.silence.lasts(now)
+            {
+                warn!(%fault, %since, fix = FIX, "the authority gives no directory, asking again");
             }
             tokio::select! {
                 () = shutdown.wait() => return,
@@ -152,7 +180,7 @@ impl Follower {
             {
                 return Err(EnrolFault::Protocol);
             }
-            self.told = false;
+            self.silence.ends();
             let now = Timestamp::from_unix_saturating(self.clock.now());
             let current = self.directories.current();
             let renewal = &mut self.renewal;
@@ -192,5 +220,29 @@ impl Follower {
                 false
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_authority_that_stays_silent_is_told_of_daily() {
+        let clock = Clock::fixed(1_800_000_000);
+        let now = || Timestamp::from_unix_saturating(clock.now());
+        let (began, mut silence, mut told) = (now(), Silence::default(), 0);
+        // Asked every fifteen minutes for three days.
+        for _ in 0..3 * 96 {
+            if let Some(since) = silence.lasts(now()) {
+                assert_eq!(since, began);
+                told += 1;
+            }
+            assert!(clock.advance(900));
+        }
+        assert_eq!(told, 3);
+        silence.ends();
+        assert_eq!(silence.lasts(now()), Some(now()), "it began anew");
+        assert_eq!(silence.lasts(now()), None);
     }
 }

@@ -26,8 +26,8 @@ use tracing::{error, info, warn};
 use crate::admit::{self, Admission, Parts};
 use crate::behind::Behind;
 use crate::config::Config;
-use crate::directory::{Directories, watch_directory};
-use crate::enrol::Follower;
+use crate::directory::{Directories, watch_directory, watch_end};
+use crate::enrol::{Follower, Silence};
 use crate::error::HubError;
 use crate::fences::Fences;
 use crate::flow::Calls;
@@ -162,7 +162,7 @@ impl Prepared {
             .starts_with(&config.home)
             .then(|| Follower {
                 directories: Arc::clone(&directories),
-                told: false,
+                silence: Silence::default(),
                 renewal: Renewal {
                     identity,
                     signer: Arc::clone(&signer),
@@ -359,6 +359,9 @@ impl Relay {
             noted,
         );
         self.tasks.spawn("directory", watch);
+        let directories = Arc::clone(&self.directories);
+        let end = watch_end(directories, self.clock.clone(), self.shutdown().clone());
+        self.tasks.spawn("directory's end", end);
         self.tasks.spawn("lapses", Arc::clone(self).watch_lapses());
         self.tasks.spawn("retention", Arc::clone(self).watch_age());
         let stamps = Arc::clone(self).watch_time_stamps();

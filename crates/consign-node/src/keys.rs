@@ -226,6 +226,8 @@ pub struct AgencyKeys {
     pub seal: Arc<dyn SealSigner>,
     /// The seal's certificate, DER.
     pub certificate: Vec<u8>,
+    /// When that certificate ends.
+    pub certificate_ends: Timestamp,
     /// Its issuers, DER.
     pub chain: Vec<Vec<u8>>,
     /// The statement key.
@@ -253,6 +255,7 @@ impl AgencyKeys {
             enrolled_code: home.code().clone(),
             seal,
             certificate: chain.own,
+            certificate_ends: Timestamp::from_unix_saturating(chain.ends),
             chain: chain.issuers,
             statement: read_statement_key(&directory.join(STATEMENT_KEY), keyring)?,
             encryption: read_identities(&directory.join(ENCRYPTION_KEY), keyring)?,
@@ -353,8 +356,9 @@ struct Chain {
     issuers: Vec<Vec<u8>>,
     /// The certificate's key, DER `SubjectPublicKeyInfo`.
     public: Vec<u8>,
-    /// When the certificate begins, Unix time.
+    /// When the certificate begins and ends, Unix time.
     begins: u64,
+    ends: u64,
     serial: String,
 }
 
@@ -368,6 +372,7 @@ impl Chain {
             issuers: certificates.collect(),
             public: details.public_key_der,
             begins: details.not_before,
+            ends: details.not_after,
             serial: details.serial_hex,
         })
     }

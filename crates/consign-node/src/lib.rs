@@ -5,6 +5,7 @@ mod board;
 pub mod client;
 pub mod config;
 pub mod directory_files;
+mod ends;
 pub mod enrol;
 pub mod link;
 mod office;

@@ -5,7 +5,8 @@
 //! does. Until then, and if the authority is away, it works with what it has. A renewal whose
 //! answer was lost is asked for again, with the same keys; also when the certificate that it was
 //! asked under has ended since, as anybody may ask for what is listed. Seals do not renew
-//! themselves; how long they last is said by `consign status`.
+//! themselves; how long they last is said by `consign status`, and people are told in time
+//! ([`crate::ends`]).
 
 use std::sync::Arc;
 use std::time::Duration;

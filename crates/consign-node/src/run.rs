@@ -35,7 +35,7 @@ use crate::link::{Keeper, hub_policy, keep_connected};
 use crate::office::{Desk, Office, Parts, blocking};
 use crate::revocation_lists::RevocationLists;
 use crate::service::Service;
-use crate::{archiving, renewal, stamps, tokens, work};
+use crate::{archiving, ends, renewal, stamps, tokens, work};
 
 /// Largest file of certificates, in bytes.
 const MAX_PEM: usize = 256 * 1024;
@@ -176,6 +176,7 @@ pub async fn run_with(
         Box::pin(keep_connected(Arc::clone(&office), tls, stop())),
     );
     tasks.spawn("tokens", tokens::watch(Arc::clone(&office), stop()));
+    tasks.spawn("ends", ends::watch(Arc::clone(&office), stop()));
     tasks.spawn("renewal", renewal::keep_fresh(Arc::clone(&office), stop()));
     tasks.spawn(
         "service",

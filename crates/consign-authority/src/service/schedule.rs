@@ -4,14 +4,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use consign_domain::Timestamp;
+use consign_domain::directory::EntryState;
+use consign_domain::{End, Timestamp};
 use consign_runtime::blocking;
 use consign_runtime::shutdown::Shutdown;
 use tracing::{error, warn};
 
 use super::Place;
 use super::work::Desk;
-use crate::inspection::{End, Inspection};
+use crate::inspection::Inspection;
 
 /// How often it is looked after; a head lives for days.
 const PULSE: Duration = Duration::from_secs(600);
@@ -19,8 +20,11 @@ const PULSE: Duration = Duration::from_secs(600);
 const LOOK: Duration = Duration::from_secs(1);
 /// How often it is looked whether something runs out.
 const DAILY: Duration = Duration::from_secs(86_400);
-/// Seconds of life left of an authority's certificate or list at which operators are warned.
+/// Seconds of life left of an authority's certificate or list, or of a seal, at which operators
+/// are warned.
 const WARN_SECONDS: u64 = 90 * 86_400;
+/// How many agencies whose seals end are named.
+const NAMED: usize = 5;
 
 /// Looks after the authority until the service stops.
 pub(super) async fn keep(place: Arc<Place>, desk: Desk, shutdown: Shutdown) {
@@ -46,7 +50,7 @@ pub(super) async fn keep(place: Arc<Place>, desk: Desk, shutdown: Shutdown) {
     }
 }
 
-/// Warns, long before a certificate of the authority or its root's list runs out.
+/// Warns, long before a certificate of the authority, its root's list or agencies' seals run out.
 async fn warn_of_ends(place: &Arc<Place>) {
     let (dir, now) = (place.dir.clone(), place.now());
     let inspection = match blocking(move || crate::inspect(&dir, now)).await {
@@ -60,6 +64,15 @@ async fn warn_of_ends(place: &Arc<Place>) {
         };
         let days = ends.days_left;
         warn!(what, ends = %ends.at, days, fix, "what the authority stands on runs out");
+    }
+    if let Some(SealsDue {
+        count,
+        first,
+        codes,
+    }) = seals_due(&inspection, now)
+    {
+        let (days, fix) = (first.days_left, SEALS_FIX);
+        warn!(count, codes, first = %first.at, days, fix, "seals end, which do not renew themselves");
     }
 }
 
@@ -101,9 +114,53 @@ fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
     known.chain(unreadable).collect()
 }
 
+/// What agencies need whose seals end; their nodes are told the same.
+const SEALS_FIX: &str = "for each: consign authority invite CODE, then at its node: consign node \
+                         enrol, with the token; or by files: consign authority issue REQUEST \
+                         --publish, then at its node: consign node install";
+
+/// Agencies whose seals end soon.
+#[derive(Debug, PartialEq, Eq)]
+struct SealsDue {
+    count: usize,
+    /// The end of the first.
+    first: End,
+    /// The first codes.
+    codes: String,
+}
+
+/// Which agencies' seals end soon or have ended. One that is closed or was revoked needs none, or
+/// another key besides.
+fn seals_due(inspection: &Inspection, now: Timestamp) -> Option<SealsDue> {
+    let soon = now.plus_seconds(WARN_SECONDS);
+    let agencies = inspection.agencies.iter();
+    let agencies = agencies.filter(|one| one.state != EntryState::Closed && !one.revoked);
+    let mut due: Vec<_> = agencies
+        .filter_map(|one| Some((one.seal.filter(|seal| seal.at < soon)?, one.code.as_ref()?)))
+        .collect();
+    due.sort_by_key(|(seal, _)| seal.at);
+    let (first, _) = *due.first()?;
+    let mut codes: Vec<&str> = due
+        .iter()
+        .map(|(_, code)| code.as_str())
+        .take(NAMED)
+        .collect();
+    if due.len() > NAMED {
+        codes.push("…");
+    }
+    Some(SealsDue {
+        count: due.len(),
+        first,
+        codes: codes.join(", "),
+    })
+}
+
 #[cfg(test)]
 mod tests {
+    use consign_domain::{AgencyId, HubId, NodeId};
+
     use super::*;
+    use crate::inspection::AgencySummary;
 
     #[test]
     fn what_runs_out_is_told_90_days_before() {
@@ -126,5 +183,46 @@ mod tests {
         std::fs::write(dir.join("trust/crl/root.crl"), "no list").unwrap();
         assert_eq!(told(0), ["root revocation list"]);
         assert_eq!(told(3650 - 89), issuing);
+    }
+
+    #[test]
+    fn seals_are_counted_90_days_before_they_end_and_the_first_are_named() {
+        let place = tempfile::tempdir().unwrap();
+        let dir = place.path().join("authority");
+        let now: Timestamp = "2026-11-23T02:30:00Z".parse().unwrap();
+        crate::init(&dir, "Quảng Ninh", crate::Lives::default(), now).unwrap();
+        let mut inspection = crate::inspect(&dir, now).unwrap();
+        assert_eq!(seals_due(&inspection, now), None);
+        // The last of them first: they are named as they end.
+        inspection.agencies = (1..=8).rev().map(|number| agency(number, now)).collect();
+        inspection.agencies[0].state = EntryState::Closed;
+        inspection.agencies[1].revoked = true;
+        inspection.agencies.push(agency(91, now));
+        let due = seals_due(&inspection, now).unwrap();
+        assert_eq!((due.count, due.first.days_left), (6, 1));
+        assert_eq!(due.codes, "H49.01, H49.02, H49.03, H49.04, H49.05, …");
+        let later = now.plus_seconds(100 * 86_400);
+        assert_eq!(
+            seals_due(&inspection, later).unwrap().count,
+            7,
+            "also once they are over"
+        );
+        inspection.agencies = vec![agency(89, now)];
+        assert_eq!(seals_due(&inspection, now).unwrap().codes, "H49.89");
+    }
+
+    /// An agency whose seal ends in so many days.
+    fn agency(days: u8, now: Timestamp) -> AgencySummary {
+        AgencySummary {
+            id: AgencyId::from_bytes([days; 16]).unwrap(),
+            code: Some(format!("H49.{days:02}").parse().unwrap()),
+            name: None,
+            parent: None,
+            node: NodeId::from_bytes([1; 16]).unwrap(),
+            hub: HubId::from_bytes([2; 16]).unwrap(),
+            state: EntryState::Active,
+            revoked: false,
+            seal: Some(End::new(now.plus_seconds(u64::from(days) * 86_400), now)),
+        }
     }
 }

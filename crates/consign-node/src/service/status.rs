@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use consign_domain::Digest;
+use consign_domain::{Digest, Timestamp};
+use consign_enrol::HeadAge;
 use consign_proto::v1;
 
 use super::select;
+use crate::ends::KeyEnds;
 use crate::index::ArchiveReason;
 use crate::office::{Desk, Office, blocking};
 
@@ -37,15 +39,22 @@ pub(super) async fn status(office: &Arc<Office>) -> v1::StatusReply {
         clock_skew_ms: link.clock_skew_ms,
         directory_version: directory.version().value(),
         directory_expires: directory.head().expires.to_string(),
-        last_contact: link
-            .last_contact
-            .map_or_else(String::new, |at| at.to_string()),
+        last_contact: text(link.last_contact),
         free_disk_bytes: free.unwrap_or(0),
         time_stamps: office.stamps.source(),
-        time_stamps_until: until.map_or_else(String::new, |at| at.to_string()),
+        time_stamps_until: text(until),
         time_stamps_reason: why.unwrap_or_default(),
         archive_reason: unarchived.as_ref().map_or_else(String::new, in_words),
+        tls_until: Timestamp::from_unix_saturating(office.identity.validity().1).to_string(),
+        directory_age: HeadAge::of(directory.head(), office.now())
+            .as_str()
+            .to_owned(),
     }
+}
+
+/// A time in text; nothing where there is none.
+fn text(at: Option<Timestamp>) -> String {
+    at.map_or_else(String::new, |at| at.to_string())
 }
 
 fn in_words(unarchived: &ArchiveReason) -> String {
@@ -79,12 +88,13 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
     let name = entry.and_then(|entry| entry.name_at(office.now()));
     let home = desk.agency.home();
     let (keys, waits) = (desk.keys.load(), desk.seal_waits());
+    let ends = KeyEnds::of(&keys, &directory, office.now());
     v1::AgencyView {
         code: select::code(office, desk),
         name: name.unwrap_or(home.file().name.as_str()).to_owned(),
         id: desk.id().to_string(),
         outbox_waiting: pending.len() as u64,
-        oldest_waiting: oldest.map_or_else(String::new, |at| at.to_string()),
+        oldest_waiting: text(oldest),
         inbox_cursor: cursor.map_or(0, |(sequence, _): (_, Digest)| sequence.value()),
         inbox_held: counts.held,
         payloads_to_fetch: counts.to_fetch,
@@ -93,9 +103,10 @@ async fn agency(office: &Arc<Office>, desk: &Arc<Desk>) -> v1::AgencyView {
         seal_reason: waits.map_or_else(String::new, |cause| cause.text),
         archived: archives.kept,
         archives_awaited: archives.awaited,
-        archives_until: archives
-            .first_end
-            .map_or_else(String::new, |at| at.to_string()),
+        archives_until: text(archives.first_end),
+        seal_until: ends.seal.to_string(),
+        statement_key_until: text(ends.statement),
+        encryption_key_until: text(ends.encryption),
     }
 }
 
