@@ -62,13 +62,12 @@ fn openssl_accepts_the_stamps_of_the_hub_in_the_seal_and_beside_it() -> Result<(
         let status = network.ask("status --node node-a")?;
         ensure!(status["time_stamps_until"].is_string(), "{status}");
         ensure!(status["agencies"][0]["stamps_awaited"] == 0, "{status}");
-        stamps_with_rsa(&mut network)
+        stamps_with_rsa(scratch, &mut network)
     })
 }
 
 /// As the help of `hub init` says; the authority has an arc of its own by now.
-fn stamps_with_rsa(network: &mut Network<'_>) -> Result<()> {
-    let scratch = network.scratch();
+fn stamps_with_rsa(scratch: &Scratch, network: &mut Network<'_>) -> Result<()> {
     let path = scratch.join("authority/authority.json");
     let mut settings: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
     settings["certificates"]["policy_arc"] = ARC.into();
