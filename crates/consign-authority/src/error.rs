@@ -442,6 +442,18 @@ pub enum AuthorityError {
         /// When.
         ended: Timestamp,
     },
+    /// The issuing certificate was revoked.
+    #[error(
+        "the issuing certificate is revoked from {since} on, and issues nothing more; found a new \
+         authority in another directory and have everybody enrol with it: see docs/NETWORK.md"
+    )]
+    IssuingRevoked {
+        /// From when on.
+        since: Timestamp,
+    },
+    /// Only the root's key can say it.
+    #[error("the root key is not at hand; bring keys/root.key back, or plug its token in")]
+    RootAway,
     /// The clock is behind what was already published.
     #[error("the clock says {now}, but the newest head was issued at {issued}; set the clock")]
     ClockBehind {
@@ -508,7 +520,9 @@ impl AuthorityError {
             Self::InvitationUnknown => ErrorCode::InvitationUnknown,
             Self::InvitationUsed { .. } => ErrorCode::InvitationUsed,
             Self::InvitationExpired { .. } => ErrorCode::InvitationExpired,
-            Self::NotInvited { .. } | Self::RenewalRefused { .. } => ErrorCode::EnrolmentRefused,
+            Self::NotInvited { .. } | Self::RenewalRefused { .. } | Self::IssuingRevoked { .. } => {
+                ErrorCode::EnrolmentRefused
+            }
             Self::NotPublished => ErrorCode::StorageFailed,
             Self::PendingUnknown { .. } => ErrorCode::NotFound,
             Self::PendingFull { .. } | Self::PendingOfSource { .. } => ErrorCode::QuotaExceeded,
