@@ -98,6 +98,15 @@ pub enum AuthorityError {
     /// A kind of request that this version does not know.
     #[error("this kind of request is not known; use the version of consign that made it")]
     RequestKind,
+    /// No code of the older form.
+    #[error("{old} is no code of the older form; write it as 000.05.13.H49")]
+    OldCodeGrammar {
+        /// What was given.
+        old: String,
+        /// What is wrong with it.
+        #[source]
+        source: CodeError,
+    },
     /// The code does not follow the grammar for new agencies.
     #[error("{code} cannot be registered as an agency code; correct the code in the request")]
     CodeGrammar {
