@@ -48,6 +48,69 @@ fn a_revoked_agency_is_refused_and_what_it_sealed_before_stays_good() -> Result<
     })
 }
 
+#[test]
+fn a_stolen_issuing_key_is_revoked_and_what_is_proven_to_be_older_stays_good() -> Result<()> {
+    in_scratch("revocation-issuing", |scratch| {
+        scratch.write("letter.pdf", material::pdf("revocation of the issuing key"))?;
+        let network = Network::found(scratch, README)?;
+        let first = id(&network.ask(&format!("{SEND} --wait handover"))?)?;
+        let row = network.wait_until_received("node-b", "H49.20", &first)?;
+        let accepted = text(&row["received_at"])?;
+        network.ask(&format!("export --node node-b {first} -o first.asice"))?;
+        until("a second goes by", Duration::from_secs(5), || {
+            let now = outside::now()?;
+            Ok((now > accepted).then_some(()))
+        })?;
+        let revoke = "authority revoke --issuing --reason key-compromise --dir authority";
+        let announced = scratch.consign(revoke)?.good()?.text();
+        ensure!(announced.contains("--yes"), "{announced}");
+        ensure!(
+            !scratch.join("authority/revoked.json").exists(),
+            "{announced}"
+        );
+        let (key, safe) = (
+            scratch.join("authority/keys/root.key"),
+            scratch.join("safe"),
+        );
+        fs::rename(&key, &safe)?;
+        let away = scratch.consign(&format!("{revoke} --yes --json"))?;
+        let away = away.refused(2, "usage")?;
+        ensure!(text(&away["message"])?.contains("root key"), "{away}");
+        fs::rename(&safe, &key)?;
+        let revoked = network.ask(&format!("{revoke} --yes"))?;
+        let revoked = text(&revoked["since"])?;
+
+        let by_lists = "authority/trust/trust.pem --crl authority/trust/crl/issuing.crl \
+                        --crl authority/trust/crl/root.crl";
+        for trust in ["authority/trust/trust.json", by_lists] {
+            for (at, expected) in [
+                (format!("--at {accepted}"), "TOTAL-PASSED"),
+                (format!("--at {revoked}"), "TOTAL-FAILED"),
+                // The hub's stamp is one that the thief could have made, too.
+                (String::new(), "INDETERMINATE"),
+            ] {
+                let line = format!("verify first.asice --trust {trust} {at} --json");
+                let verdict = scratch.consign(&line)?.json()?;
+                ensure!(verdict["verdict"] == expected, "{line}: {verdict}");
+            }
+        }
+        let init = "node init --node node-c --agency 'H49.30=Sở Tư pháp'";
+        scratch.consign(init)?.good()?;
+        let issue = "authority issue node-c/request.json --dir authority --json";
+        let refused = scratch.consign(issue)?.refused(1, "enrolment-refused")?;
+        ensure!(
+            text(&refused["message"])?.contains("is revoked"),
+            "{refused}"
+        );
+        let invite = "authority invite H49.31 --name 'Sở Y tế' --dir authority --json";
+        scratch.consign(invite)?.refused(1, "enrolment-refused")?;
+        // The directory has another key, and goes on.
+        let published = network.ask("authority publish --force --dir authority")?;
+        ensure!(published["root_list"] == "signed", "{published}");
+        Ok(())
+    })
+}
+
 /// One document that arrives, and two that are sealed and still wait when their sender is
 /// revoked, one of them to be uploaded.
 fn sealed_before(scratch: &Scratch, network: &mut Network<'_>) -> Result<(Sealed, [String; 2])> {

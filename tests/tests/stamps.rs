@@ -18,6 +18,8 @@ use consign_tests::{Network, Scratch, material, outside};
 use serde_json::Value;
 
 const SEND: &str = "send letter.pdf --node node-a --from H49 --to H49.20 --subject Giờ";
+/// The arc of the authority's policies.
+const ARC: &str = "1.3.6.1.4.1.32473.7";
 /// Answers `application/timestamp-query` with what `openssl ts -reply` says; writes its port.
 const WEB: &str = include_str!("../python/time_stamps.py");
 
@@ -61,8 +63,58 @@ fn openssl_accepts_the_stamps_of_the_hub_in_the_seal_and_beside_it() -> Result<(
         let status = network.ask("status --node node-a")?;
         ensure!(status["time_stamps_until"].is_string(), "{status}");
         ensure!(status["agencies"][0]["stamps_awaited"] == 0, "{status}");
-        Ok(())
+        stamps_with_rsa(scratch, &mut network)
     })
+}
+
+/// As the help of `hub init` says; the authority has an arc of its own by now.
+fn stamps_with_rsa(scratch: &Scratch, network: &mut Network<'_>) -> Result<()> {
+    let path = scratch.join("authority/authority.json");
+    let mut settings: Value = serde_json::from_slice(&std::fs::read(&path)?)?;
+    settings["certificates"]["policy_arc"] = ARC.into();
+    std::fs::write(&path, settings.to_string())?;
+    network.hub.stop()?;
+    let init = format!(
+        "hub init --dir hub --address {} --time-stamp-key rsa --json",
+        network.address
+    );
+    let there = scratch.consign(&init)?.refused(2, "usage")?;
+    ensure!(text(&there["fix"])?.contains("rename"), "{there}");
+    let key = scratch.join("hub/keys/time-stamp.key");
+    std::fs::rename(&key, key.with_extension("key.old"))?;
+    scratch.consign(&init)?.good()?;
+    let issue = "authority issue hub/request.json --dir authority -o rsa.json --replace";
+    scratch.consign(issue)?.good()?;
+    scratch.consign("hub install rsa.json --dir hub")?.good()?;
+    network.hub.start_again()?;
+    network.wait_until_connected("node-a")?;
+    let sent = network.ask(&format!("{SEND} --wait handover"))?;
+    ensure!(sent["time_stamp"]["state"] == "sealed", "{sent}");
+    let container = exported(network, &text(&sent["id"])?, "rsa.asice")?;
+    openssl_accepts(scratch, &container)?;
+    let token = format!("{}.tst", container.display());
+    let said = outside::openssl([
+        "ts",
+        "-reply",
+        "-token_in",
+        "-token_out",
+        "-text",
+        "-in",
+        &token,
+    ])?;
+    let policy = format!("Policy OID: {ARC}.3");
+    ensure!(said.text().contains(&policy), "{said}");
+    let said = outside::openssl([
+        "pkcs7",
+        "-inform",
+        "DER",
+        "-print_certs",
+        "-text",
+        "-in",
+        &token,
+    ])?;
+    ensure!(said.text().contains("(3072 bit)"), "{said}");
+    Ok(())
 }
 
 #[test]

@@ -154,7 +154,7 @@ pub(crate) fn agency(
     entry
 }
 
-/// A code's older form, where it has one.
+/// A code's older form, where it has one and no other was named.
 pub(crate) fn old_form(code: &AgencyCode) -> Option<Line<35>> {
     let old = code.to_old().ok()?;
     Line::new(old).ok()

@@ -98,6 +98,15 @@ pub enum AuthorityError {
     /// A kind of request that this version does not know.
     #[error("this kind of request is not known; use the version of consign that made it")]
     RequestKind,
+    /// No code of the older form.
+    #[error("{old} is no code of the older form; write it as 000.05.13.H49")]
+    OldCodeGrammar {
+        /// What was given.
+        old: String,
+        /// What is wrong with it.
+        #[source]
+        source: CodeError,
+    },
     /// The code does not follow the grammar for new agencies.
     #[error("{code} cannot be registered as an agency code; correct the code in the request")]
     CodeGrammar {
@@ -453,6 +462,18 @@ pub enum AuthorityError {
         /// When.
         ended: Timestamp,
     },
+    /// The issuing certificate was revoked.
+    #[error(
+        "the issuing certificate is revoked from {since} on, and issues nothing more; found a new \
+         authority in another directory and have everybody enrol with it: see docs/NETWORK.md"
+    )]
+    IssuingRevoked {
+        /// From when on.
+        since: Timestamp,
+    },
+    /// Only the root's key can say it.
+    #[error("the root key is not at hand; bring keys/root.key back, or plug its token in")]
+    RootAway,
     /// The clock is behind what was already published.
     #[error("the clock says {now}, but the newest head was issued at {issued}; set the clock")]
     ClockBehind {
@@ -519,7 +540,9 @@ impl AuthorityError {
             Self::InvitationUnknown => ErrorCode::InvitationUnknown,
             Self::InvitationUsed { .. } => ErrorCode::InvitationUsed,
             Self::InvitationExpired { .. } => ErrorCode::InvitationExpired,
-            Self::NotInvited { .. } | Self::RenewalRefused { .. } => ErrorCode::EnrolmentRefused,
+            Self::NotInvited { .. } | Self::RenewalRefused { .. } | Self::IssuingRevoked { .. } => {
+                ErrorCode::EnrolmentRefused
+            }
             Self::NotPublished => ErrorCode::StorageFailed,
             Self::PendingUnknown { .. } => ErrorCode::NotFound,
             Self::PendingFull { .. } | Self::PendingOfSource { .. } => ErrorCode::QuotaExceeded,

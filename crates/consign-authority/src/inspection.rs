@@ -121,6 +121,9 @@ pub struct Inspection {
     pub root: End,
     /// When the issuing certificate ends.
     pub issuing: End,
+    /// From when on the issuing certificate counts for nothing, if the root has revoked it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issuing_revoked: Option<Timestamp>,
     /// When the root's revocation list runs out, if one was signed; the issuing authority's does
     /// so with the head.
     pub root_list: Option<End>,
@@ -166,6 +169,7 @@ impl Inspection {
             code: settings.code.clone(),
             root: certificate_end(root),
             issuing: certificate_end(issuing),
+            issuing_revoked: None,
             root_list,
             root_list_fault,
             head: newest.map(|directory| head(directory, now)),

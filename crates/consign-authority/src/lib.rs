@@ -50,8 +50,8 @@ pub use error::AuthorityError;
 pub use files::{
     Authority, Enrolment, Founded, Founding, Invitation, InvitationSummary, InviteOptions, Invited,
     Invitee, Known, NewKeys, PendingRequest, PublishOptions, Published, Rename, RenewalProof,
-    RootError, RootList, RootUse, init, init_with, inspect, issue, protect, publish, revoke,
-    set_state,
+    RevokedIssuing, RootError, RootList, RootUse, init, init_with, inspect, issue, protect,
+    publish, revoke, set_state,
 };
 pub use inspection::Inspection;
 pub use issuance::IssueOptions;

@@ -264,6 +264,18 @@ impl Register {
         self.codes.get(code).copied()
     }
 
+    /// Whose code of the older form it is or once was.
+    pub(crate) fn old_code_holder(&self, old: &str) -> Option<[u8; 16]> {
+        let has = |record: &&Record| match &record.entry {
+            Entry::Agency(agency) => {
+                let mut listed = agency.codes.iter().filter_map(|one| one.old.as_ref());
+                listed.any(|one| one.as_str() == old)
+            }
+            _ => false,
+        };
+        self.records().find(has).map(|record| record.entry.id())
+    }
+
     /// The agency whose code it is at a moment.
     pub(crate) fn agency_by_code(&self, code: &AgencyCode, at: Timestamp) -> Option<&AgencyEntry> {
         match &self.get(self.code_holder(&code.clone().into())?)?.entry {

@@ -9,7 +9,7 @@ use consign_pki::issue::Revocation;
 use consign_pki::path::revocation::RevocationReason;
 use serde::{Deserialize, Serialize};
 
-use crate::error::DamageError;
+use crate::error::{AuthorityError, DamageError};
 use crate::register::{CertificateRecord, Record, Register};
 
 /// Why and since when a party's keys no longer count.
@@ -47,6 +47,19 @@ pub(crate) struct RevocationRecord {
 }
 
 impl RevocationRecord {
+    /// A revocation from now, or from earlier.
+    pub(crate) fn new(options: RevokeOptions, now: Timestamp) -> Result<Self, AuthorityError> {
+        let at = options.at.unwrap_or(now);
+        if at > now || options.invalid_from.is_some_and(|from| from > now) {
+            return Err(AuthorityError::RevokedLater { now });
+        }
+        Ok(Self {
+            at,
+            reason: options.reason,
+            invalid_from: options.invalid_from,
+        })
+    }
+
     /// From when on nothing counts.
     pub(crate) fn since(&self) -> Timestamp {
         let invalid = self.invalid_from.unwrap_or(self.at);
@@ -55,7 +68,7 @@ impl RevocationRecord {
 
     /// Both revocations of one certificate: a compromise outweighs every other reason, and the
     /// earlier time counts.
-    fn with(self, other: Self) -> Self {
+    pub(crate) fn with(self, other: Self) -> Self {
         let is_graver = other.reason.is_compromise() && !self.reason.is_compromise();
         let invalid = [self.invalid_from, other.invalid_from];
         Self {
@@ -152,11 +165,17 @@ fn end(validity: &mut Validity, at: Timestamp) {
     validity.until = Some(validity.until.map_or(at, |until| until.min(at)));
 }
 
-/// Every certificate that was ever revoked: an entry stays also when the certificate has
-/// expired.
+/// Every certificate of a party that was ever revoked: an entry stays also when the certificate
+/// has expired.
 pub(crate) fn revoked(register: &Register) -> Result<Vec<Revocation>, DamageError> {
-    let all = register.records().flat_map(Record::all_certificates);
-    let revoked = all.filter_map(|certificate| Some((certificate, certificate.revoked?)));
+    listed(register.records().flat_map(Record::all_certificates))
+}
+
+/// What a list says of certificates: of those that are revoked.
+pub(crate) fn listed<'a>(
+    certificates: impl Iterator<Item = &'a CertificateRecord>,
+) -> Result<Vec<Revocation>, DamageError> {
+    let revoked = certificates.filter_map(|certificate| Some((certificate, certificate.revoked?)));
     revoked
         .map(|(certificate, revocation)| {
             Ok(Revocation {

@@ -408,7 +408,10 @@ fn renewals_leave_room_for_what_people_decide() {
 
     let (code, now) = ("H49.13".parse().unwrap(), days(361));
     let name = Some(agency("H49.14", None).name);
-    let renamed = Rename { code: None, name };
+    let renamed = Rename {
+        name,
+        ..Rename::default()
+    };
     assert!(desk.authority.rename(&code, &renamed, now).unwrap());
     let compromised = RevokeOptions {
         reason: RevocationReason::KeyCompromise,
@@ -442,7 +445,10 @@ fn an_entry_that_would_be_too_large_is_refused_before_it_is_written() {
     let refused = (0..400).find_map(|number| {
         let name = format!("{} {number}", "Sở ".repeat(60));
         let name = Some(consign_domain::text::Line::new(name.trim()).unwrap());
-        let renamed = Rename { code: None, name };
+        let renamed = Rename {
+            name,
+            ..Rename::default()
+        };
         desk.authority.rename(&code, &renamed, days(number)).err()
     });
     assert!(

@@ -50,6 +50,7 @@ fn an_agency_is_renamed_and_its_old_code_stays_its_own() {
     let rename = Rename {
         code: Some(new.clone()),
         name: Some(Line::new("Sở Nội vụ và Lao động").unwrap()),
+        ..Rename::default()
     };
     let directory = after(&ceremony, |authority| {
         assert!(authority.rename(&old, &rename, days(1)).unwrap());
@@ -78,7 +79,7 @@ fn an_agency_is_renamed_and_its_old_code_stays_its_own() {
     // Nobody else gets the old code, by whatever way.
     let taken = Rename {
         code: Some(old.clone()),
-        name: None,
+        ..Rename::default()
     };
     let mut authority = Authority::open(&ceremony.dir()).unwrap();
     let refused = authority.rename(&code("H49.14"), &taken, days(2));
@@ -87,10 +88,42 @@ fn an_agency_is_renamed_and_its_old_code_stays_its_own() {
     assert!(matches!(unknown, Err(AuthorityError::PartyUnknown { .. })));
     let odd = Rename {
         code: Some(code("QQ")),
-        name: None,
+        ..Rename::default()
     };
     let refused = authority.rename(&new, &odd, days(2));
     assert!(matches!(refused, Err(AuthorityError::CodeGrammar { .. })));
+}
+
+#[test]
+fn a_code_of_the_older_form_is_the_one_that_was_named() {
+    let (ceremony, _) = enrolled();
+    let own = code("H49.13");
+    let named = |old: &str| Rename {
+        old: Some(Line::new(old).unwrap()),
+        ..Rename::default()
+    };
+    // One that no conversion gives.
+    let old = "007.00.13.H49";
+    let directory = after(&ceremony, |authority| {
+        assert!(authority.rename(&own, &named(old), days(1)).unwrap());
+        assert!(!authority.rename(&own, &named(old), days(1)).unwrap());
+    });
+    let agency = directory.agency_by_code(&own);
+    assert!(agency.is_some());
+    assert_eq!(directory.agency_by_old_code(old), agency);
+    assert_eq!(directory.agency_by_old_code("000.00.13.H49"), None);
+    let other = directory.agency_by_old_code("000.00.14.H49");
+    assert_eq!(other, directory.agency_by_code(&code("H49.14")));
+    let mut authority = Authority::open(&ceremony.dir()).unwrap();
+    let taken = authority.rename(&code("H49.14"), &named(old), days(2));
+    assert!(matches!(taken, Err(AuthorityError::CodeTaken { .. })));
+    for odd in ["H49.13", "0.00.13.H49", "000.00.13.h49", "000.00.13.449"] {
+        let refused = authority.rename(&own, &named(odd), days(2));
+        assert!(
+            matches!(refused, Err(AuthorityError::OldCodeGrammar { .. })),
+            "{odd}"
+        );
+    }
 }
 
 /// A node that has not heard of it does not ask for the old code and name back.
@@ -103,6 +136,7 @@ fn a_request_by_a_code_that_was_given_up_is_one_by_the_new() {
     let rename = Rename {
         code: Some(new.clone()),
         name: Some(name.clone()),
+        ..Rename::default()
     };
     after(&ceremony, |authority| {
         assert!(authority.rename(&code("H49.13"), &rename, days(1)).unwrap());

@@ -11,12 +11,15 @@ mod support;
 use std::path::Path;
 use std::process::Command;
 
-use consign_authority::{Authority, AuthorityError, RevokeOptions, revoke};
+use consign_authority::ceremony::check as check_record;
+use consign_authority::{
+    Authority, AuthorityError, PublishOptions, RevokeOptions, RootList, inspect, publish, revoke,
+};
 use consign_domain::directory::KeyState;
 use consign_domain::enrolment::Request;
 use consign_domain::{AgencyCode, Digest, ErrorCode, PartyCode, Timestamp};
 use consign_pki::certificate::{fingerprint, read_bundle};
-use consign_pki::path::revocation::RevocationReason;
+use consign_pki::path::revocation::{self as list, RevocationReason};
 use support::{Ceremony, DAY, agency, certificate_request, days, node_of, now};
 
 const SUPERSEDED: RevokeOptions = RevokeOptions {
@@ -24,6 +27,8 @@ const SUPERSEDED: RevokeOptions = RevokeOptions {
     at: None,
     invalid_from: None,
 };
+
+const CA_COMPROMISE: RevocationReason = RevocationReason::CaCompromise;
 
 fn party(code: &str) -> PartyCode {
     code.parse::<AgencyCode>().unwrap().into()
@@ -176,6 +181,83 @@ fn a_compromise_takes_what_was_replaced_too_and_the_key_is_certified_no_more() {
 }
 
 #[test]
+fn a_stolen_issuing_key_is_revoked_by_the_root_and_issues_nothing_more() {
+    let (ceremony, seal) = enrolled();
+    let (dir, at) = (ceremony.dir(), days(10));
+    let stolen = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        ..SUPERSEDED
+    };
+    let revoke = |options, at| {
+        let mut authority = Authority::open(&dir).unwrap();
+        authority.revoke_issuing(options, at)
+    };
+    // The root key is in a safe.
+    let (key, safe) = (dir.join("keys/root.key"), dir.join("safe"));
+    std::fs::rename(&key, &safe).unwrap();
+    let away = revoke(stolen, at).unwrap_err();
+    assert!(matches!(away, AuthorityError::RootAway), "{away}");
+    std::fs::rename(&safe, &key).unwrap();
+    assert!(openssl_accepts(&ceremony, &seal, at), "nothing was changed");
+    ceremony.issue(&Request::Node(node_of(vec![agency("H49.14", None)])));
+    assert!(!dir.join("revoked.json").exists());
+
+    let lists = dir.join("trust/crl");
+    let before = std::fs::read(lists.join("issuing.crl")).unwrap();
+    let revoked = revoke(stolen, at).unwrap();
+    assert_eq!(revoked.since, at);
+    assert_eq!(revoked.published.root_list, RootList::Signed);
+    assert!(revoked.published.is_new, "the list travels with it");
+    assert!(!openssl_accepts(&ceremony, &seal, at));
+    let version = revoked.published.version;
+    let mut records = std::fs::read_dir(dir.join("ceremonies")).unwrap().flatten();
+    let record = records.find(|item| {
+        let name = item.file_name().to_string_lossy().into_owned();
+        name.ends_with(&format!("-root-list-{version}.txt"))
+    });
+    let record = record.unwrap().path();
+    let text = std::fs::read_to_string(&record).unwrap();
+    assert!(text.contains(&revoked.serial), "{text}");
+    let agreement = check_record(&dir, &record).unwrap();
+    assert!(agreement.differences.is_empty(), "{agreement:?}");
+
+    // Every list from then on says so, and none is signed with the key.
+    std::fs::rename(&key, &safe).unwrap();
+    assert!(ceremony.publish(days(30)).is_new, "the directory goes on");
+    std::fs::rename(&safe, &key).unwrap();
+    let forced = PublishOptions {
+        force: true,
+        ..PublishOptions::default()
+    };
+    publish(&dir, forced, days(300)).unwrap();
+    let root_list = std::fs::read(lists.join("root.crl")).unwrap();
+    let said: Vec<_> = list::listed(&root_list).unwrap().into_values().collect();
+    let [said] = said.as_slice() else {
+        panic!("{said:?}")
+    };
+    assert_eq!((said.since, said.reason), (at.as_unix(), CA_COMPROMISE));
+    assert_eq!(std::fs::read(lists.join("issuing.crl")).unwrap(), before);
+
+    let request = Request::Node(node_of(vec![agency("H49.15", None)]));
+    let refused = ceremony.try_issue(&request, false, days(300)).unwrap_err();
+    assert!(
+        matches!(refused, AuthorityError::IssuingRevoked { since } if since == at),
+        "{refused}"
+    );
+    assert!(refused.to_string().contains("found a new authority"));
+    let shown = inspect(&dir, days(300)).unwrap();
+    assert_eq!(shown.issuing_revoked, Some(at));
+    // That it was stolen earlier is said too; the same again says nothing.
+    let again = revoke(stolen, days(300));
+    assert!(matches!(again, Err(AuthorityError::NothingToRevoke { .. })));
+    let earlier = RevokeOptions {
+        invalid_from: Some(days(2)),
+        ..stolen
+    };
+    assert_eq!(revoke(earlier, days(301)).unwrap().since, days(2));
+}
+
+#[test]
 fn a_hub_is_revoked_by_its_name() {
     let ceremony = Ceremony::with_hub();
     let hub: PartyCode = PartyCode::service("hub-1").unwrap();
@@ -315,6 +397,6 @@ fn a_revocation_is_raised_to_a_compromise_of_all_that_was_revoked() {
 }
 
 fn publishes(authority: &mut Authority, at: Timestamp) {
-    let options = consign_authority::PublishOptions::default();
+    let options = PublishOptions::default();
     assert!(authority.publish(options, at).unwrap().is_new);
 }

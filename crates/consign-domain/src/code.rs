@@ -94,17 +94,7 @@ impl AgencyCode {
     /// # Errors
     /// [`CodeError`] if the text is not of that form or has a zero group between others.
     pub fn from_old(text: &str) -> Result<Self, CodeError> {
-        let groups: Vec<&str> = text.split('.').collect();
-        let [unit, office, department, root] = groups.as_slice() else {
-            return Err(CodeError::OldGrammar);
-        };
-        let digits = |group: &str, width| {
-            group.len() == width && group.bytes().all(|byte| byte.is_ascii_digit())
-        };
-        if !(digits(unit, 3) && digits(office, 2) && digits(department, 2)) || root.len() != 3 {
-            return Err(CodeError::OldGrammar);
-        }
-        let mut levels = vec![*root, *department, *office, *unit];
+        let mut levels = old_levels(text)?.to_vec();
         while levels.last().is_some_and(|group| is_zero(group)) {
             levels.pop();
         }
@@ -112,6 +102,17 @@ impl AgencyCode {
             return Err(CodeError::InnerZero);
         }
         Self::strict(&levels.join(".")).map_err(|_| CodeError::OldGrammar)
+    }
+
+    /// Whether a text has the old form, also where it cannot be converted.
+    ///
+    /// # Errors
+    /// [`CodeError::OldGrammar`].
+    pub fn check_old(text: &str) -> Result<(), CodeError> {
+        let [root, ..] = old_levels(text)?;
+        Self::strict(root)
+            .map(drop)
+            .map_err(|_| CodeError::OldGrammar)
     }
 
     /// The old form: `H49.13.05` is `000.05.13.H49`.
@@ -154,6 +155,22 @@ impl AgencyCode {
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// The four groups of a code of the old form, the highest first.
+fn old_levels(text: &str) -> Result<[&str; 4], CodeError> {
+    let groups: Vec<&str> = text.split('.').collect();
+    let [unit, office, department, root] = groups.as_slice() else {
+        return Err(CodeError::OldGrammar);
+    };
+    let digits = |group: &str, width| {
+        group.len() == width && group.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    if digits(unit, 3) && digits(office, 2) && digits(department, 2) && root.len() == 3 {
+        Ok([root, department, office, unit])
+    } else {
+        Err(CodeError::OldGrammar)
     }
 }
 

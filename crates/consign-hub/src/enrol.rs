@@ -7,7 +7,6 @@ use std::time::Duration;
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
 use consign_enrol::{Answer, Authority, EnrolFault, Offer, Reminder};
-use consign_keys::Keyring;
 use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
@@ -18,7 +17,7 @@ use tracing::{info, warn};
 
 use crate::directory::{self, Directories, DirectoryFault};
 use crate::renewal::Renewal;
-use crate::setup::{Installed, SetupError, init_as, install_with};
+use crate::setup::{Installed, NewKeys, SetupError, init_as, install_with};
 
 /// How often the authority is asked for a newer directory.
 const ASK: Duration = Duration::from_secs(2);
@@ -68,7 +67,7 @@ impl From<FileError> for EnrolError {
     }
 }
 
-/// Makes a hub's keys in `dir` by `keyring`, asks the authority at `address` with an invitation, and puts
+/// Makes a hub's keys in `dir` as `new` says, asks the authority at `address` with an invitation, and puts
 /// the answer in place. It can be repeated: the same request gets the same answer.
 ///
 /// # Errors
@@ -77,7 +76,7 @@ pub async fn enrol(
     dir: &Path,
     address: &str,
     token: &InvitationToken,
-    keyring: &Arc<Keyring>,
+    new: &NewKeys,
     clock: &Clock,
 ) -> Result<Installed, EnrolError> {
     let mut authority = Authority::invited(address, token, clock).await?;
@@ -89,7 +88,7 @@ pub async fn enrol(
         return Err(EnrolError::NotAHub { code });
     }
     let dir = dir.to_owned();
-    let (place, making) = (dir.clone(), Arc::clone(keyring));
+    let (place, making) = (dir.clone(), new.clone());
     let request = blocking(move || {
         let id = invitation.id;
         let (address, code) = (&invitation.address, &invitation.code);
@@ -99,7 +98,7 @@ pub async fn enrol(
     .await?;
     match authority.enrol(&request, &secrets).await? {
         Answer::Bundle(bundle) => {
-            let keyring = Arc::clone(keyring);
+            let keyring = Arc::clone(&new.keyring);
             Ok(blocking(move || install_with(&dir, &bundle, &keyring)).await?)
         }
         Answer::Waiting(_) => Err(EnrolFault::Protocol.into()),

@@ -23,6 +23,8 @@ use crate::error::file_code;
 
 /// A key or a certificate chain in PEM.
 const MAX_PEM: usize = 256 * 1024;
+/// Stands for every policy (RFC 5280 §4.2.1.4), and so for none to stamp under.
+const ANY_POLICY: &str = "2.5.29.32.0";
 
 pub(crate) const TLS_KEY: &str = "tls.key";
 pub(crate) const TLS_CERTIFICATE: &str = "tls.pem";
@@ -155,6 +157,8 @@ pub(crate) struct TimeStampKey {
     pub(crate) chain: Vec<Vec<u8>>,
     /// Its first and last second, Unix time.
     pub(crate) validity: (u64, u64),
+    /// The policy that it was issued under, dotted: that of its stamps. `None` where it names none.
+    pub(crate) policy: Option<String>,
 }
 
 impl TimeStampKey {
@@ -193,10 +197,13 @@ impl TimeStampKey {
         if details.public_key_der != key.public_key_der() {
             return Err(KeyFault::TimeStampMismatch);
         }
+        let policies = certificate::policies(&certificate).map_err(unreadable)?;
+        let policy = policies.into_iter().find(|policy| policy != ANY_POLICY);
         Ok(Self {
             key,
             certificate,
             chain,
+            policy,
             validity: (details.not_before, details.not_after),
         })
     }

@@ -61,5 +61,5 @@ pub use hub::{Hub, StatusHandle, bind, bind_with};
 pub use identity::KeyFault;
 pub use relay::HubStatus;
 pub use resume::{ResumeError, resume, standing};
-pub use setup::{Installed, SetupError, init, init_with, install, install_with, protect};
+pub use setup::{Installed, NewKeys, SetupError, init, init_with, install, install_with, protect};
 pub use storage::Storage;

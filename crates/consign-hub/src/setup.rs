@@ -47,6 +47,15 @@ pub(crate) const PUBLIC: u32 = 0o644;
 pub use error::SetupError;
 pub use protect::protect;
 
+/// How keys are made.
+#[derive(Debug, Clone, Default)]
+pub struct NewKeys {
+    /// The kind of the time-stamp key; where none is named, the one that is there, or P-256.
+    pub time_stamp: Option<KeyKind>,
+    /// What opens keys that are there and writes new ones.
+    pub keyring: Arc<Keyring>,
+}
+
 /// What [`install`] put in place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
@@ -68,20 +77,20 @@ pub struct Installed {
 /// # Errors
 /// The address or name is malformed, another hub lives there, or a file cannot be written.
 pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError> {
-    init_with(dir, address, name, &Keyring::default())
+    init_with(dir, address, name, &NewKeys::default())
 }
 
-/// [`init`] with what opens keys that are there and writes new ones.
+/// [`init`] with how keys are made. A time-stamp key that was put aside gives way to a new one.
 ///
 /// # Errors
-/// As there.
+/// As there; or the time-stamp key that is there is of another kind than the one named.
 pub fn init_with(
     dir: &Path,
     address: &str,
     name: &str,
-    keyring: &Keyring,
+    new: &NewKeys,
 ) -> Result<PathBuf, SetupError> {
-    init_as(dir, address, name, None, keyring)
+    init_as(dir, address, name, None, new)
 }
 
 /// [`init_with`] for a hub that is registered already under an id, and lost its keys.
@@ -90,8 +99,9 @@ pub(crate) fn init_as(
     address: &str,
     name: &str,
     id: Option<[u8; 16]>,
-    keyring: &Keyring,
+    new: &NewKeys,
 ) -> Result<PathBuf, SetupError> {
+    let keyring = &*new.keyring;
     let listen = listen_on(address)?;
     let line = address_line(address)?;
     let code = PartyCode::service(name).map_err(|_| SetupError::Name {
@@ -103,9 +113,14 @@ pub(crate) fn init_as(
     keyring.join(&keys.join(TLS_KEY))?;
     if let Some(mut existing) = read_request(dir)? {
         if existing.code == code && existing.address == line {
-            if existing.time_stamp.is_none() {
-                // Made by a version that knew no time-stamps.
-                existing.time_stamp = Some(time_stamp_request(&keys, name, keyring)?);
+            let has_key = |key| keys.join(key).exists();
+            let put_aside = has_key(TLS_KEY) && !has_key(TIME_STAMP_KEY);
+            if !put_aside {
+                check_kind(&keys, new)?;
+            }
+            // Made by a version that knew no time-stamps, or with another key.
+            if existing.time_stamp.is_none() || put_aside {
+                existing.time_stamp = Some(time_stamp_request(&keys, name, new)?);
                 let request = Request::Hub(existing);
                 files::publish(&path, &request.to_bytes(), PUBLIC)?;
             }
@@ -119,7 +134,7 @@ pub(crate) fn init_as(
     }
     write_config(dir, listen, address)?;
     files::create_dir_durable(&keys, PRIVATE_DIRECTORY)?;
-    let tls = certified_key(&keys.join(TLS_KEY), keyring)?;
+    let tls = certified_key(&keys.join(TLS_KEY), KeyKind::EcdsaP256, keyring)?;
     let statement = statement_key(&keys.join(STATEMENT_KEY), keyring)?;
     let tls = create_request(&*tls, name).map_err(|source| SetupError::Request { source })?;
     let request = Request::Hub(HubRequest {
@@ -131,7 +146,7 @@ pub(crate) fn init_as(
         address: line,
         tls: STANDARD.encode(tls),
         statement: Digest::from_bytes(statement.public().to_bytes()),
-        time_stamp: Some(time_stamp_request(&keys, name, keyring)?),
+        time_stamp: Some(time_stamp_request(&keys, name, new)?),
     });
     files::publish(&path, &request.to_bytes(), PUBLIC)?;
     Ok(path)
@@ -266,8 +281,10 @@ fn write_config(dir: &Path, listen: SocketAddr, address: &str) -> Result<(), Set
 }
 
 /// Makes the key of the time-stamp authority, unless it is there, and asks for its certificate.
-fn time_stamp_request(keys: &Path, name: &str, keyring: &Keyring) -> Result<String, SetupError> {
-    let key = certified_key(&keys.join(TIME_STAMP_KEY), keyring)?;
+fn time_stamp_request(keys: &Path, name: &str, new: &NewKeys) -> Result<String, SetupError> {
+    let path = keys.join(TIME_STAMP_KEY);
+    let key = certified_key(&path, new.time_stamp.unwrap_or_default(), &new.keyring)?;
+    check_kind(keys, new)?;
     let request = create_request(&*key, name).map_err(|source| SetupError::Request { source })?;
     Ok(STANDARD.encode(request))
 }
@@ -288,11 +305,28 @@ pub(crate) fn check_time_stamp(
     Ok(held)
 }
 
-/// A P-256 key for which the authority is asked for a certificate: the one that is there, or a
-/// new one.
-fn certified_key(path: &Path, keyring: &Keyring) -> Result<Arc<dyn SealSigner>, SetupError> {
+/// Refuses a kind of time-stamp key that the one that is there is not of: it is never replaced.
+fn check_kind(keys: &Path, new: &NewKeys) -> Result<(), SetupError> {
+    let path = keys.join(TIME_STAMP_KEY);
+    let Some(wanted) = new.time_stamp else {
+        return Ok(());
+    };
+    match new.keyring.signer(&path) {
+        Err(missing) if missing.is_not_found() => Ok(()),
+        Ok(key) if wanted.is_of(key.public_key_der()) => Ok(()),
+        Ok(_) => Err(SetupError::OtherKind { path }),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// A key for which the authority is asked for a certificate: the one that is there, or a new one.
+fn certified_key(
+    path: &Path,
+    kind: KeyKind,
+    keyring: &Keyring,
+) -> Result<Arc<dyn SealSigner>, SetupError> {
     match keyring.signer(path) {
-        Err(missing) if missing.is_not_found() => Ok(keyring.make(path, KeyKind::EcdsaP256)?),
+        Err(missing) if missing.is_not_found() => Ok(keyring.make(path, kind)?),
         found => Ok(found?),
     }
 }

@@ -58,7 +58,8 @@ struct Held {
 impl Held {
     fn new(key: TimeStampKey) -> Option<Self> {
         let (from, until) = key.validity;
-        let authority = Authority::new(key.key, key.certificate, key.chain, PLACEHOLDER_POLICY);
+        let policy = key.policy.as_deref().unwrap_or(PLACEHOLDER_POLICY);
+        let authority = Authority::new(key.key, key.certificate, key.chain, policy);
         Some(Self {
             authority: Arc::new(authority.ok()?),
             from: Timestamp::from_unix_saturating(from),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use consign_authority::{Authority, IssueOptions, Lives, PublishOptions};
+use consign_authority::{Authority, Founding, IssueOptions, Lives, PublishOptions};
 use consign_domain::directory::KeyState;
 use consign_domain::document::Urgency;
 use consign_domain::enrolment::{AgencyRequest, NodeRequest, Request};
@@ -51,7 +51,7 @@ use crate::directory::Directories;
 use crate::error::HubError;
 use crate::identity::{HubSigner, Keys};
 use crate::storage::Storage;
-use crate::{StatusHandle, bind_with, init, install};
+use crate::{NewKeys, StatusHandle, bind_with, init_with, install};
 
 /// 2026-11-23T02:30:00Z.
 pub(crate) const NOW: u64 = 1_795_401_000;
@@ -122,12 +122,22 @@ impl World {
     }
 
     pub(crate) fn with_lives(lives: Lives) -> Self {
+        let founding = Founding {
+            name: "Tỉnh Quảng Ninh".to_owned(),
+            lives,
+            ..Founding::default()
+        };
+        Self::founded(&founding, &NewKeys::default())
+    }
+
+    pub(crate) fn founded(founding: &Founding, hub_keys: &NewKeys) -> Self {
         let place = TempDir::new().unwrap();
         let now = Timestamp::from_unix(NOW).unwrap();
         let authority = place.path().join("authority");
         let home = place.path().join("hub");
-        consign_authority::init(&authority, "Tỉnh Quảng Ninh", lives, now).unwrap();
-        let request = std::fs::read(init(&home, "127.0.0.1:4433", "hub-1").unwrap()).unwrap();
+        consign_authority::init_with(&authority, founding, &Clock::fixed(NOW)).unwrap();
+        let request = init_with(&home, "127.0.0.1:4433", "hub-1", hub_keys).unwrap();
+        let request = std::fs::read(request).unwrap();
         let mut open = Authority::open(&authority).unwrap();
         let options = IssueOptions::default();
         let bundle = open.issue(&request, &options, now).unwrap();

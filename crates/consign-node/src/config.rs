@@ -176,7 +176,7 @@ fn read_time_stamps(stamps: &mut Reader<'_>) -> TimeStamps {
         |key, range, default| Duration::from_secs(stamps.u64_in(key, range).or(default));
     TimeStamps {
         patience: seconds("patience_seconds", 1..=120, 10),
-        answer: seconds("answer_seconds", 1..=600, 120),
+        answer: seconds("answer_seconds", 1..=600, 180),
         source: stamps
             .parsed("source", expected, stamp_source)
             .or(StampSource::Hub),
@@ -258,6 +258,8 @@ mod tests {
         let defaults = parse("").unwrap();
         assert_eq!(defaults.expire_days, 30);
         assert_eq!(defaults.hub, None);
+        // Authorities are known that take two minutes.
+        assert_eq!(defaults.time_stamps.answer, Duration::from_secs(180));
         assert_eq!(parse(EXAMPLE).unwrap(), defaults);
         let named = parse(&uncommented()).unwrap();
         assert_eq!(named.hub.as_deref(), Some("hub.example:7443"));

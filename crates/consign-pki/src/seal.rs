@@ -23,8 +23,8 @@ use ed25519_dalek::{Signer, SigningKey};
 use zeroize::Zeroizing;
 
 use crate::algorithm::{
-    AlgorithmIdentifier, ID_EC_PUBLIC_KEY, ID_ED25519, PRIME256V1, PublicKey, RSA_ENCRYPTION,
-    SignatureAlgorithm,
+    AlgorithmIdentifier, ID_EC_PUBLIC_KEY, ID_ED25519, PRIME256V1, PublicKey, PublicKeyKind,
+    RSA_ENCRYPTION, SignatureAlgorithm,
 };
 use crate::asn1::{self, DerError, Element};
 use crate::pem::{self, PemError};
@@ -73,6 +73,20 @@ pub enum KeyKind {
     Rsa4096,
     /// Ed25519.
     Ed25519,
+}
+
+impl KeyKind {
+    /// Whether a key, DER `SubjectPublicKeyInfo`, is of this kind.
+    pub fn is_of(self, spki: &[u8]) -> bool {
+        let kind = match self {
+            Self::EcdsaP256 => PublicKeyKind::EcdsaP256,
+            Self::Rsa2048 => PublicKeyKind::Rsa { bits: 2048 },
+            Self::Rsa3072 => PublicKeyKind::Rsa { bits: 3072 },
+            Self::Rsa4096 => PublicKeyKind::Rsa { bits: 4096 },
+            Self::Ed25519 => PublicKeyKind::Ed25519,
+        };
+        PublicKey::from_spki(spki).is_ok_and(|key| key.kind() == kind)
+    }
 }
 
 /// Why a seal key cannot be made, read or used.

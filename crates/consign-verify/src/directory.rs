@@ -13,8 +13,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 
 use consign_domain::directory::{
-    AgencyEntry, AuthorityEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry, EntryState,
-    GroupEntry, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
+    AgencyEntry, AuthorityEntry, CodeEntry, EncryptionKeyEntry, EncryptionKeyKind, Entry,
+    EntryState, GroupEntry, HubEntry, KeyState, NodeEntry, StatementKeyEntry,
 };
 use consign_domain::limits::{MAX_DIRECTORY, MAX_ENTRIES};
 use consign_domain::statement::{DirectoryHead, Statement};
@@ -284,6 +284,12 @@ impl Directory {
     /// The agency that has, or once had, a code.
     pub fn agency_by_code(&self, code: &AgencyCode) -> Option<&AgencyEntry> {
         self.codes.get(code).and_then(|id| self.agencies.get(id))
+    }
+
+    /// The agency whose entry has, or once had, a code of the older form beside its own.
+    pub fn agency_by_old_code(&self, old: &str) -> Option<&AgencyEntry> {
+        let has = |one: &CodeEntry| one.old.as_ref().is_some_and(|own| own.as_str() == old);
+        self.agencies().find(|agency| agency.codes.iter().any(has))
     }
 
     /// Whether a certificate (SHA-256 of its DER) is, or once was, an agency's seal.

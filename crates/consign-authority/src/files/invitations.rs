@@ -141,6 +141,10 @@ pub(super) fn invite(
     now: Timestamp,
 ) -> Result<Invited, AuthorityError> {
     store::settings(layout)?;
+    if let Some(revoked) = store::issuing_revoked(layout)? {
+        let since = revoked.since();
+        return Err(AuthorityError::IssuingRevoked { since });
+    }
     let mut register = Register::default();
     store::load_records(layout, &mut register)?;
     let (invitee, is_registered) = invitee(&register, options, now)?;

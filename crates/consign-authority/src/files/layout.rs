@@ -59,6 +59,10 @@ impl Layout {
         self.dir.join("issuing.pem")
     }
 
+    pub(crate) fn revoked_authorities(&self) -> PathBuf {
+        self.dir.join("revoked.json")
+    }
+
     pub(crate) fn entries(&self) -> PathBuf {
         self.dir.join("entries")
     }

@@ -7,6 +7,7 @@
 //! root.pem, issuing.pem   the authority's certificates
 //! entries/<id>.json       one party each: what the next directory says, certificates issued
 //! issued/<serial>.pem     every certificate ever issued
+//! revoked.json            issuing certificates that the root has revoked
 //! invitations/            one invitation each, known by the digest of its secret; 0600
 //! ceremonies/             records of what was done with the root's key; only added to
 //! pending/                requests without an invitation, for an operator to decide
@@ -23,6 +24,7 @@ mod enrolment;
 mod founding;
 mod groups;
 mod invitations;
+mod issuing;
 pub(crate) mod layout;
 mod once;
 pub(crate) mod pending;
@@ -62,6 +64,7 @@ use layout::Layout;
 pub use enrolment::{Enrolment, Known};
 pub use founding::{Founded, Founding, NewKeys, init, init_with};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
+pub use issuing::RevokedIssuing;
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
 pub use publishing::{PublishOptions, Published, RootList};
@@ -104,14 +107,18 @@ pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError>
         store::certificate(&layout.root_pem())?,
         store::certificate(&layout.issuing_pem())?,
     );
-    Ok(Inspection::new(
+    let inspection = Inspection::new(
         &settings,
         (&root, &issuing),
         store::root_list_until(&layout),
         &register,
         newest.as_ref(),
         now,
-    ))
+    );
+    Ok(Inspection {
+        issuing_revoked: store::issuing_revoked(&layout)?.map(|revoked| revoked.since()),
+        ..inspection
+    })
 }
 
 /// An authority at work: its directory locked, its register and keys in memory.
@@ -125,6 +132,8 @@ pub struct Authority {
     directory_key: StatementKey,
     trust: TrustStore,
     register: Register,
+    /// Issuing certificates that the root has revoked.
+    revoked: Vec<CertificateRecord>,
     keyring: Arc<Keyring>,
     _lock: DirectoryLock,
 }
@@ -154,6 +163,7 @@ impl Authority {
         let lock = DirectoryLock::wait(dir)?;
         let register = store::register(&layout, &settings, &directory_key)?;
         Ok(Self {
+            revoked: store::revoked_authorities(&layout)?,
             trust: store::trust(&layout)?,
             issuing_validity: Validity {
                 not_before: details.not_before,
@@ -247,6 +257,7 @@ impl Authority {
             register: &self.register,
             authority: &self.issuing,
             authority_validity: self.issuing_validity,
+            authority_revoked: self.issuing_revoked().map(|revoked| revoked.since()),
             options,
             for_agencies,
             purpose,

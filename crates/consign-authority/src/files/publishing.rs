@@ -79,9 +79,11 @@ impl Authority {
         if let Some(before) = &before
             && !options.force
             && publication::suffices(as_before(before), &entries, now)
+            // A list that says more comes with a version of its own: nodes ask for nothing else.
+            && (self.root_says_all()? || !self.is_root_here())
         {
-            match store::issuing_list(&self.layout)? {
-                Some(list) if says(&list, &revoked) => {
+            match store::list(&self.layout.issuing_list())? {
+                Some(list) if self.issuing_revoked().is_some() || says(&list, &revoked) => {
                     let number = before.version().value();
                     let root_list = self.keep_root_list(number, false, now)?;
                     return Ok(self.published(before, false, root_list));
@@ -113,7 +115,7 @@ impl Authority {
     }
 
     /// Signs the revocation lists, which have the number of the directory's version. The issuing
-    /// authority's runs out with the head.
+    /// authority's runs out with the head, and stays as it is once that authority was revoked.
     fn publish_lists(
         &self,
         directory: &Directory,
@@ -126,9 +128,11 @@ impl Authority {
             not_after: directory.head().expires.as_unix(),
         };
         let number = directory.version().value();
-        let list = self.issuing.revocation_list(revoked, number, validity);
-        let list = list.map_err(|source| AuthorityError::List { source })?;
-        store::keep_list(&self.layout.issuing_list(), &list)?;
+        if self.issuing_revoked().is_none() {
+            let list = self.issuing.revocation_list(revoked, number, validity);
+            let list = list.map_err(|source| AuthorityError::List { source })?;
+            store::keep_list(&self.layout.issuing_list(), &list)?;
+        }
         self.keep_root_list(number, force, now)
     }
 
@@ -151,7 +155,8 @@ impl Authority {
     }
 
     /// The root's list is good for longer and leaves a record. It is signed where the root's key
-    /// is at hand and half of its life is over, or where an operator wants it.
+    /// is at hand and half of its life is over, where it does not say all, or where an operator
+    /// wants it.
     fn publish_root_list(
         &self,
         number: u64,
@@ -164,7 +169,7 @@ impl Authority {
             warn!(%fault, cause = ?fault.source(), "the root's revocation list cannot be read");
             None
         });
-        if !force && until.is_some_and(|until| until > half) {
+        if !force && until.is_some_and(|until| until > half) && self.root_says_all()? {
             return Ok(RootList::Stands);
         }
         let Some(root) = store::root_authority(&self.layout, &self.keyring)? else {
@@ -174,11 +179,31 @@ impl Authority {
             not_before: now.as_unix(),
             not_after: now.plus_seconds(ROOT_LIST_SECONDS).as_unix(),
         };
-        let list = root.revocation_list(&[], number, validity);
+        let revoked = self.revoked_by_root()?;
+        let list = root.revocation_list(&revoked, number, validity);
         let list = list.map_err(|source| AuthorityError::List { source })?;
         ceremony::root_list(&self.layout, &self.settings, &list, number, now)?;
         store::keep_list(&self.layout.root_list(), &list)?;
         Ok(RootList::Signed)
+    }
+
+    /// Whether the root's list says of each issuing certificate what is to be said.
+    pub(super) fn root_says_all(&self) -> Result<bool, AuthorityError> {
+        let revoked = self.revoked_by_root()?;
+        let list = store::list(&self.layout.root_list())?;
+        Ok(revoked.is_empty() || list.is_some_and(|list| says(&list, &revoked)))
+    }
+
+    fn revoked_by_root(&self) -> Result<Vec<Revocation>, AuthorityError> {
+        let revoked = revocation::listed(self.revoked.iter());
+        revoked.map_err(|source| damaged(&self.layout.revoked_authorities(), source))
+    }
+
+    fn is_root_here(&self) -> bool {
+        matches!(
+            store::root_authority(&self.layout, &self.keyring),
+            Ok(Some(_))
+        )
     }
 
     fn published(&self, directory: &Directory, is_new: bool, root_list: RootList) -> Published {

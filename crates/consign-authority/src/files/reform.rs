@@ -9,6 +9,7 @@ use consign_domain::directory::{AgencyEntry, CodeEntry, Entry, EntryState, NameE
 use consign_domain::limits::MAX_LIFE_SECONDS;
 use consign_domain::text::Line;
 use consign_domain::{AgencyCode, NodeId, Timestamp};
+use uuid::Uuid;
 
 use super::Authority;
 use crate::entries::{end_all, old_form, validity};
@@ -22,11 +23,13 @@ pub struct Rename {
     pub code: Option<AgencyCode>,
     /// Its new name.
     pub name: Option<Line<200>>,
+    /// Its code of the older form, where that is not the one that its code is converted to.
+    pub old: Option<Line<35>>,
 }
 
 impl Authority {
-    /// Gives an agency another code, another name, or both, for the next directory; says whether
-    /// that changed anything. What was sealed and sent under the old ones stays its own, and what
+    /// Gives an agency another code, name or code of the older form, for the next directory; says
+    /// whether that changed anything. What was sealed and sent under the old ones stays its own, and what
     /// it signs under its old code counts as long as an envelope may be on its way. Its seal
     /// certificate names the old ones until it is renewed; within the network the directory counts.
     ///
@@ -69,6 +72,25 @@ impl Authority {
                 name: new.clone(),
                 validity: validity(false, now),
             });
+        }
+        if let Some(old) = &rename.old {
+            let own = AgencyCode::lenient(old.as_str());
+            let own = own.and_then(|own| AgencyCode::check_old(old.as_str()).map(|()| own));
+            let own = own.map_err(|source| AuthorityError::OldCodeGrammar {
+                old: old.to_string(),
+                source,
+            })?;
+            let holder = self.register.old_code_holder(old.as_str());
+            if let Some(holder) = holder.filter(|holder| *holder != agency.id.to_bytes()) {
+                return Err(AuthorityError::CodeTaken {
+                    code: own.into(),
+                    holder: Uuid::from_bytes(holder),
+                });
+            }
+            let mut codes = agency.codes.iter_mut();
+            if let Some(current) = codes.find(|one| one.validity.contains(now)) {
+                current.old = Some(old.clone());
+            }
         }
         let changed = *agency != before;
         self.enter_if(changed, record)

@@ -63,7 +63,18 @@ impl Authority {
         let (options, none) = (IssueOptions::default(), BTreeMap::new());
         let mut serials = entropy::serial_number;
         let issuance = self.issuance((&options, &none), Purpose::Enrol, now, &mut serials);
-        let outcome = issuance.service(&proven, address)?;
+        let outcome = match issuance.service(&proven, address) {
+            // The directory is handed on under the one that is here, as long as it lasts.
+            Err(fault @ AuthorityError::IssuingRevoked { .. }) => {
+                let known = self.known_certificate(proven.key, now);
+                let known = known.ok_or(fault)?;
+                return Ok(ServiceIdentity {
+                    chain: self.chain(&known)?,
+                    key: key.to_pkcs8_pem(),
+                });
+            }
+            outcome => outcome?,
+        };
         let bundle = self.carry_out(outcome)?;
         Ok(ServiceIdentity {
             chain: match self.known_certificate(proven.key, now) {

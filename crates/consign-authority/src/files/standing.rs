@@ -52,15 +52,7 @@ impl Authority {
         let Some(mut record) = record else {
             return Err(AuthorityError::PartyUnknown { party: party() });
         };
-        let at = options.at.unwrap_or(now);
-        if at > now || options.invalid_from.is_some_and(|from| from > now) {
-            return Err(AuthorityError::RevokedLater { now });
-        }
-        let revocation = RevocationRecord {
-            at,
-            reason: options.reason,
-            invalid_from: options.invalid_from,
-        };
+        let revocation = RevocationRecord::new(options, now)?;
         let Some(revoked) = revocation::revoke(&mut record, revocation) else {
             return Err(AuthorityError::NothingToRevoke { party: party() });
         };

@@ -27,7 +27,8 @@ use crate::applicant::key_digest;
 use crate::ceremony::{self, Minutes};
 use crate::error::{AuthorityError, DamageError};
 use crate::issuance::Issued;
-use crate::register::{Record, Register};
+use crate::register::{CertificateRecord, Record, Register};
+use crate::revocation::RevocationRecord;
 use crate::settings::{AUTHORITY_CODE, DAY, Settings, SettingsTag};
 
 /// Largest settings, key or certificate file, in bytes.
@@ -155,6 +156,27 @@ pub(super) fn root_authority(
     root.map(Some).map_err(|source| damaged(&path, source))
 }
 
+/// The issuing certificates that the root has revoked.
+pub(crate) fn revoked_authorities(
+    layout: &Layout,
+) -> Result<Vec<CertificateRecord>, AuthorityError> {
+    let path = layout.revoked_authorities();
+    match files::read_bounded(&path, MAX_SMALL) {
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|source| damaged(&path, source)),
+        Err(fault) if fault.is_not_found() => Ok(Vec::new()),
+        Err(fault) => Err(fault.into()),
+    }
+}
+
+/// How the issuing certificate was revoked, if it was.
+pub(super) fn issuing_revoked(layout: &Layout) -> Result<Option<RevocationRecord>, AuthorityError> {
+    let own = certificate(&layout.issuing_pem())?.fingerprint;
+    let revoked = revoked_authorities(layout)?;
+    let mut revoked = revoked.iter();
+    let own = revoked.find(|one| *one.sha256.as_bytes() == own);
+    Ok(own.and_then(|one| one.revoked))
+}
+
 /// Until when the root's revocation list answers, if there is one.
 pub(super) fn root_list_until(layout: &Layout) -> Result<Option<Timestamp>, AuthorityError> {
     let path = layout.root_list();
@@ -169,9 +191,9 @@ pub(super) fn root_list_until(layout: &Layout) -> Result<Option<Timestamp>, Auth
     }
 }
 
-/// The issuing authority's revocation list, if there is one.
-pub(super) fn issuing_list(layout: &Layout) -> Result<Option<Vec<u8>>, AuthorityError> {
-    match files::read_bounded(&layout.issuing_list(), MAX_REVOCATION_LIST) {
+/// A revocation list, if there is one.
+pub(super) fn list(path: &Path) -> Result<Option<Vec<u8>>, AuthorityError> {
+    match files::read_bounded(path, MAX_REVOCATION_LIST) {
         Ok(list) => Ok(Some(list)),
         Err(fault) if fault.is_not_found() => Ok(None),
         Err(fault) => Err(fault.into()),

@@ -110,7 +110,7 @@ impl<'a> Issuance<'a> {
     }
 
     /// The newest of those issued if it is for this key and subject and has more than a third of
-    /// its life left, else a new one.
+    /// its life left, else a new one, if the issuing certificate was not revoked.
     fn certificate(
         &mut self,
         issued: &[CertificateRecord],
@@ -133,6 +133,9 @@ impl<'a> Issuance<'a> {
                 certificate: newest.clone(),
                 renewal: true,
             });
+        }
+        if let Some(since) = self.authority_revoked {
+            return Err(AuthorityError::IssuingRevoked { since });
         }
         let from = self.now.minus_seconds(BACKDATE_SECONDS).as_unix();
         let until = self.now.plus_seconds(days.saturating_mul(DAY)).as_unix();

@@ -90,6 +90,8 @@ pub(crate) struct Issuance<'a> {
     pub(crate) authority: &'a CertificateAuthority,
     /// The issuing certificate's dates.
     pub(crate) authority_validity: Validity,
+    /// From when on it counts for nothing, if it was revoked.
+    pub(crate) authority_revoked: Option<Timestamp>,
     pub(crate) options: &'a IssueOptions,
     /// What holds for single agencies in the place of `options`.
     pub(crate) for_agencies: &'a BTreeMap<AgencyId, IssueOptions>,

@@ -6,15 +6,16 @@ use std::sync::{Mutex, PoisonError};
 use clap::{Args, Subcommand};
 use consign_domain::ErrorCode;
 use consign_domain::enrolment::MAX_BUNDLE;
-use consign_hub::{Config, HubError, KeyFault, SetupError};
+use consign_hub::{Config, HubError, KeyFault, NewKeys, SetupError};
 use consign_keys::Keyring;
+use consign_pki::seal::KeyKind;
 use consign_runtime::files;
 use consign_runtime::shutdown::{Shutdown, Tasks};
 use consign_runtime::telemetry;
 use indicatif::ProgressBar;
 use serde::Serialize;
 
-use super::keys::{self, Protection, Unlock};
+use super::keys::{self, Kind, Protection, Unlock};
 use super::{Outcome, absolute, check_home, quoted, serve};
 use crate::cli::chosen;
 use crate::failure::{Failure, exit};
@@ -92,7 +93,11 @@ impl Home {
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   consign hub init HUB --address hub.example.vn:4433
-  consign hub init HUB --address 127.0.0.1:4433 --directory AUTHORITY/trust/directory")]
+  consign hub init HUB --address 127.0.0.1:4433 --directory AUTHORITY/trust/directory
+
+Keys that are here are never replaced. A time-stamp key of another kind: stop the hub, rename
+keys/time-stamp.key to time-stamp.key.old, run this again with --time-stamp-key, give the authority
+request.json (authority issue --replace), and install what it answers.")]
 pub(crate) struct Init {
     #[command(flatten)]
     home: Home,
@@ -107,7 +112,27 @@ pub(crate) struct Init {
     #[arg(long = "directory", id = "published", value_name = "DIR")]
     published: Option<PathBuf>,
     #[command(flatten)]
+    making: Making,
+}
+
+/// How the keys are made.
+#[derive(Debug, Args)]
+struct Making {
+    /// The kind of the key that signs time-stamps; where none is named, the one that is there, or
+    /// ecdsa-p256
+    #[arg(long, value_name = "KIND")]
+    time_stamp_key: Option<Kind>,
+    #[command(flatten)]
     unlock: Unlock,
+}
+
+impl Making {
+    fn keys(&self, hub: &Path) -> Result<NewKeys, Failure> {
+        Ok(NewKeys {
+            time_stamp: self.time_stamp_key.map(KeyKind::from),
+            keyring: self.unlock.making(&hub.join(FIRST_KEY))?,
+        })
+    }
 }
 
 /// Put the authority's answer in place.
@@ -188,9 +213,9 @@ pub(crate) fn run(hub: Hub, output: Output) -> Outcome {
 
 fn init(arguments: &Init, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
-    let keyring = arguments.unlock.making(&path.join(FIRST_KEY))?;
+    let new = arguments.making.keys(&path)?;
     let (address, code) = (&arguments.address, &arguments.code);
-    let request = consign_hub::init_with(&path, address, code, &keyring)?;
+    let request = consign_hub::init_with(&path, address, code, &new)?;
     if let Some(directory) = &arguments.published {
         let followed = consign_lab::follow_directory(&path, &absolute(directory));
         followed.map_err(|error| Failure::of(ErrorCode::Usage, &error))?;
@@ -314,6 +339,10 @@ impl From<SetupError> for Failure {
     fn from(error: SetupError) -> Self {
         match &error {
             SetupError::Keyring(fault) => Self::of(fault.code(), &error).fix(keys::fix(fault)),
+            SetupError::OtherKind { .. } => Self::of(ErrorCode::Usage, &error).fix(
+                "leave --time-stamp-key out, or rename the key and have another one certified: \
+                 consign hub init --help",
+            ),
             SetupError::Lock { .. } => {
                 Self::of(ErrorCode::Usage, &error).fix("stop the process that runs there")
             }

@@ -7,10 +7,11 @@ use std::sync::Arc;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Args, Command};
+use clap::{Arg, Args, Command, ValueEnum};
 use consign_domain::ErrorCode;
 use consign_keys::keyring::is_protected;
 use consign_keys::{Keyring, KeyringError, SecretSource, TokenPlace};
+use consign_pki::seal::KeyKind;
 use serde::Serialize;
 
 use super::Outcome;
@@ -55,6 +56,27 @@ impl Unlock {
             self.protecting()?.unwrap_or_default()
         };
         Ok(Arc::new(keyring))
+    }
+}
+
+/// Kinds of certified keys that stock tools verify.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// ECDSA on P-256 with SHA-256
+    EcdsaP256,
+    /// RSA of 3072 bits with SHA-256
+    Rsa,
+    /// RSA of 4096 bits with SHA-256
+    Rsa4096,
+}
+
+impl From<Kind> for KeyKind {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::EcdsaP256 => Self::EcdsaP256,
+            Kind::Rsa => Self::Rsa3072,
+            Kind::Rsa4096 => Self::Rsa4096,
+        }
     }
 }
 

@@ -2,18 +2,17 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use consign_domain::AgencyCode;
 use consign_domain::enrolment::MAX_BUNDLE;
 use consign_domain::text::Line;
 use consign_keys::Keyring;
 use consign_node::keys::{self, KeysError, NewAgency, NewKeys};
 use consign_node::layout::NodeDirectory;
-use consign_pki::seal::KeyKind;
 use consign_runtime::files;
 use serde::Serialize;
 
-use super::keys::{Protection, Unlock, token};
+use super::keys::{Kind, Protection, Unlock, token};
 use super::{Outcome, absolute, call, quoted, serve};
 use crate::cli::{NodeChoice, NodeHome, agency_code};
 use crate::failure::{Failure, exit};
@@ -82,7 +81,7 @@ pub(crate) struct Init {
     parent: Option<AgencyCode>,
     /// The kind of the agencies' seal keys
     #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
-    seal: Seal,
+    seal: Kind,
     #[command(flatten)]
     making: Making,
 }
@@ -100,33 +99,12 @@ pub(super) struct Making {
 
 impl Making {
     /// How keys are made for a node.
-    pub(super) fn keys(&self, node: &NodeDirectory, seal: Seal) -> Result<NewKeys, Failure> {
+    pub(super) fn keys(&self, node: &NodeDirectory, seal: Kind) -> Result<NewKeys, Failure> {
         Ok(NewKeys {
             seal: seal.into(),
             token: token(self.key_token.as_ref())?,
             keyring: self.unlock.making(&node.tls_key_file())?,
         })
-    }
-}
-
-/// Kinds of seal keys that stock tools verify.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum Seal {
-    /// ECDSA on P-256 with SHA-256
-    EcdsaP256,
-    /// RSA of 3072 bits with SHA-256
-    Rsa,
-    /// RSA of 4096 bits with SHA-256
-    Rsa4096,
-}
-
-impl From<Seal> for KeyKind {
-    fn from(seal: Seal) -> Self {
-        match seal {
-            Seal::EcdsaP256 => Self::EcdsaP256,
-            Seal::Rsa => Self::Rsa3072,
-            Seal::Rsa4096 => Self::Rsa4096,
-        }
     }
 }
 

@@ -3,12 +3,15 @@
 
 use std::fs;
 
-use consign_authority::Lives;
 use consign_authority::service::{AuthorityService, ServeOptions};
+use consign_authority::{Founding, Lives};
+use consign_pki::certificate::{self, CertificateDetails};
+use consign_pki::seal::KeyKind;
 use consign_runtime::shutdown::Shutdown;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::NewKeys;
 use crate::directory::Directories;
 use crate::identity::{Keys, TimeStampKey};
 use crate::testing::World;
@@ -150,7 +153,16 @@ async fn a_time_stamp_certificate_is_renewed_with_the_others() {
         head_days: 60,
         ..Lives::default()
     };
-    let year = Year::of(World::with_lives(lives)).await;
+    let founding = Founding {
+        name: "Tỉnh Quảng Ninh".to_owned(),
+        lives,
+        ..Founding::default()
+    };
+    let keys = NewKeys {
+        time_stamp: Some(KeyKind::Rsa2048),
+        ..NewKeys::default()
+    };
+    let year = Year::of(World::founded(&founding, &keys)).await;
     let mut renewal = year.renewal();
     let first = renewal.stamping.life().unwrap();
     year.pass(24);
@@ -162,5 +174,10 @@ async fn a_time_stamp_certificate_is_renewed_with_the_others() {
     // The next start has it too.
     let kept = year.renewal().stamping.life();
     assert_eq!(kept, Some(second));
+    let chain = fs::read_to_string(year.file(TIME_STAMP_CERTIFICATE)).unwrap();
+    let newest = certificate::read_bundle(&chain).unwrap().remove(0);
+    let newest = CertificateDetails::from_der(&newest).unwrap();
+    assert_eq!(newest.not_after, second.until.as_unix());
+    assert!(KeyKind::Rsa2048.is_of(&newest.public_key_der));
     year.end().await;
 }

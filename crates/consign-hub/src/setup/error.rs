@@ -70,6 +70,12 @@ pub enum SetupError {
     /// A key cannot be opened or kept.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The time-stamp key is of another kind than the one asked for.
+    #[error("{} is there and of another kind; keys are never replaced", path.display())]
+    OtherKind {
+        /// The key.
+        path: PathBuf,
+    },
     /// Another process has the hub.
     #[error(transparent)]
     Lock {

@@ -56,6 +56,42 @@ fn init_may_be_repeated_and_keeps_what_is_there() {
 }
 
 #[test]
+fn a_time_stamp_key_is_of_the_kind_named_and_gives_way_only_when_put_aside() {
+    let place = Place::new();
+    let hub = place.path("hub");
+    let of = |kind| NewKeys {
+        time_stamp: Some(kind),
+        ..NewKeys::default()
+    };
+    let make = |kind| init_with(&hub, "127.0.0.1:7001", "hub-1", &of(kind));
+    let path = hub.join("keys").join(TIME_STAMP_KEY);
+    let is_of = |kind: KeyKind| {
+        let key = Keyring::default().signer(&path).unwrap();
+        kind.is_of(key.public_key_der())
+    };
+    make(KeyKind::EcdsaP256).unwrap();
+    assert!(is_of(KeyKind::EcdsaP256));
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    let refused = make(KeyKind::Rsa2048);
+    assert!(matches!(refused, Err(SetupError::OtherKind { .. })));
+    // As the advice says.
+    std::fs::rename(&path, path.with_extension("key.old")).unwrap();
+    let request = std::fs::read(make(KeyKind::Rsa2048).unwrap()).unwrap();
+    assert!(is_of(KeyKind::Rsa2048));
+    let replace = IssueOptions {
+        replace: true,
+        ..IssueOptions::default()
+    };
+    let authority = place.path("authority");
+    let bundle = consign_authority::issue(&authority, &request, &replace, now()).unwrap();
+    install(&hub, &bundle.to_bytes()).unwrap();
+    // Whoever names no kind keeps what is there.
+    init(&hub, "127.0.0.1:7001", "hub-1").unwrap();
+    assert!(is_of(KeyKind::Rsa2048));
+    assert_eq!(std::fs::read(hub.join(REQUEST)).unwrap(), request);
+}
+
+#[test]
 fn addresses_and_names_are_checked() {
     let place = Place::new();
     for (address, listen) in [

@@ -72,7 +72,7 @@ async fn what_was_addressed_before_an_agency_was_renamed_is_delivered() {
     published(&world, &hub, |authority| {
         let rename = Rename {
             code: Some(code("H49.30")),
-            name: None,
+            ..Rename::default()
         };
         let now = world.now();
         assert!(authority.rename(&code("H49.03"), &rename, now).unwrap());

@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
+use consign_authority::{Founding, Naming};
 use consign_domain::ErrorCode;
+use consign_domain::text::Line;
+use consign_pki::issue::PLACEHOLDER_POLICY_ARC;
 use consign_pki::timestamp::{Failure, Request, TimeStampError, token_of, verify};
 use consign_proto::v1::{self, hub_client::HubClient};
 use consign_runtime::clock::Clock;
@@ -10,6 +13,7 @@ use consign_verify::container::SealTrust;
 use consign_verify::time_stamp;
 use tonic::transport::Channel;
 
+use crate::NewKeys;
 use crate::testing::{NOW, World};
 
 const SEAL: &[u8] = b"the value of a seal";
@@ -49,6 +53,33 @@ async fn its_stamps_count_by_the_root_of_the_network() {
     let trust = SealTrust::by_roots(stranger.trust.roots());
     assert!(time_stamp::judge(&token, SEAL, &trust, world.now()).is_err());
     hub.stop().await.unwrap();
+}
+
+/// Readers of tokens and of certificates know the authority's time-stamps by one policy.
+#[tokio::test]
+async fn its_stamps_have_the_policy_of_its_certificate() {
+    let arc = "1.3.6.1.4.1.32473.7";
+    for (policy_arc, policy) in [
+        (Some(arc), format!("{arc}.3")),
+        (None, format!("{PLACEHOLDER_POLICY_ARC}.3")),
+    ] {
+        let founding = Founding {
+            name: "Tỉnh Quảng Ninh".to_owned(),
+            certificates: Naming {
+                policy_arc: policy_arc.map(|arc| Line::new(arc).unwrap()),
+                lists: None,
+            },
+            ..Founding::default()
+        };
+        let world = World::founded(&founding, &NewKeys::default());
+        let hub = world.start(world.memory_store()).await;
+        let mut client = world.connect(0, &hub).await;
+        let request = Request::over(SEAL, [1; 8]);
+        let answer = ask(&mut client, request.to_der()).await.unwrap();
+        let token = token_of(&answer, &request).unwrap();
+        assert_eq!(verify(&token, SEAL).unwrap().policy, policy);
+        hub.stop().await.unwrap();
+    }
 }
 
 #[tokio::test]

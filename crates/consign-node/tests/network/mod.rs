@@ -18,12 +18,13 @@ use std::path::{Path, PathBuf};
 
 use consign_authority::{IssueOptions, Lives, PublishOptions};
 use consign_domain::text::Line;
-use consign_domain::{AgencyCode, Timestamp};
+use consign_domain::{AgencyCode, SignedStatement, Timestamp};
 use consign_node::keys::{self, NewAgency};
 use consign_node::layout::NodeDirectory;
 use consign_pki::seal::KeyKind;
 use consign_runtime::clock::Clock;
 use consign_runtime::shutdown::Shutdown;
+use consign_verify::{Directory, TrustStore};
 use tokio::task::JoinHandle;
 
 pub use node::{Node, Outgoing};
@@ -52,27 +53,39 @@ fn now() -> Timestamp {
 impl Network {
     /// Enrols a hub and one node for each list of agency codes, and publishes the directory.
     pub fn build(nodes: &[&[&str]]) -> Self {
+        Self::build_aged(0, nodes)
+    }
+
+    /// [`build`](Self::build), with the nodes enrolled so many days ago; their seals live three
+    /// years, and all else longer.
+    pub fn build_aged(days: u64, nodes: &[&[&str]]) -> Self {
         let root = tempfile::tempdir().unwrap();
         let network = Self { root };
         let authority = network.authority();
-        consign_authority::init(&authority, "Tỉnh Quảng Ninh", Lives::default(), now()).unwrap();
+        let made = now().minus_seconds(days * 86_400);
+        let lives = Lives {
+            tls_days: 3_000,
+            key_days: 3_000,
+            ..Lives::default()
+        };
+        consign_authority::init(&authority, "Tỉnh Quảng Ninh", lives, made).unwrap();
         let port = TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
             .unwrap()
             .port();
         let hub = network.hub();
         let request = consign_hub::init(&hub, &format!("127.0.0.1:{port}"), "hub-1").unwrap();
-        let mut requests = vec![(hub, std::fs::read(request).unwrap())];
-        network.issue(&requests[0].1);
+        let mut requests = vec![(hub, std::fs::read(request).unwrap(), now())];
+        network.issue(&requests[0].1, now());
         for (number, codes) in nodes.iter().enumerate() {
             let directory = network.node(number);
             let request = init_node(&directory, codes);
-            network.issue(&request);
-            requests.push((directory, request));
+            network.issue(&request, made);
+            requests.push((directory, request, made));
         }
         network.publish();
-        for (place, (directory, request)) in requests.iter().enumerate() {
-            let bundle = network.issue(request);
+        for (place, (directory, request, at)) in requests.iter().enumerate() {
+            let bundle = network.issue(request, *at);
             if place == 0 {
                 consign_hub::install(directory, &bundle).unwrap();
                 network.watch_authority(directory);
@@ -98,8 +111,39 @@ impl Network {
     pub fn enrol(&self, number: usize, codes: &[&str]) {
         let directory = self.node(number);
         let request = init_node(&directory, codes);
-        let bundle = self.issue(&request);
+        let bundle = self.issue(&request, now());
         keys::install(&NodeDirectory::new(directory), &bundle).unwrap();
+    }
+
+    /// Has the authority answer a stopped node's request once more, as the guide says.
+    pub fn issue_again(&self, number: usize) {
+        let directory = NodeDirectory::new(self.node(number));
+        let request = std::fs::read(directory.request_file()).unwrap();
+        self.issue(&request, now());
+        self.publish();
+        let bundle = self.issue(&request, now());
+        keys::install(&directory, &bundle).unwrap();
+    }
+
+    /// What verifiers take on faith.
+    pub fn trust(&self) -> TrustStore {
+        let trust = std::fs::read(self.authority().join("trust/trust.json")).unwrap();
+        TrustStore::parse(&trust).unwrap()
+    }
+
+    /// The newest published directory.
+    pub fn directory(&self) -> Directory {
+        let versions = std::fs::read_dir(self.authority().join("trust/directory")).unwrap();
+        let newest = versions
+            .map(|version| version.unwrap().path())
+            .max()
+            .unwrap();
+        let read = |name: &str| std::fs::read(newest.join(name)).unwrap();
+        let head = SignedStatement {
+            statement: read("head.json").into(),
+            signature: read("head.sig").try_into().unwrap(),
+        };
+        Directory::verify(head, read("entries.jsonl"), &self.trust()).unwrap()
     }
 
     fn authority(&self) -> PathBuf {
@@ -114,9 +158,9 @@ impl Network {
         self.root.path().join(format!("node-{number}"))
     }
 
-    fn issue(&self, request: &[u8]) -> Vec<u8> {
+    fn issue(&self, request: &[u8], at: Timestamp) -> Vec<u8> {
         let options = IssueOptions::default();
-        consign_authority::issue(&self.authority(), request, &options, now())
+        consign_authority::issue(&self.authority(), request, &options, at)
             .unwrap()
             .to_bytes()
     }

@@ -216,6 +216,16 @@ impl Node {
             .rows
     }
 
+    pub async fn sent(&self, agency: &str) -> Vec<v1::SentRow> {
+        let request = v1::ListRequest {
+            agency: agency.to_owned(),
+            limit: 200,
+            ..v1::ListRequest::default()
+        };
+        let reply = self.client().sent(request).await.unwrap();
+        reply.into_inner().rows
+    }
+
     /// The row of an envelope, once it has a verdict.
     pub async fn opened(&self, agency: &str, envelope: &str) -> v1::InboxRow {
         until(|| async {

@@ -4,7 +4,7 @@
 mod parts;
 
 use sha2::{Digest, Sha256};
-use x509_parser::prelude::{FromDer, KeyUsage, X509Certificate, X509Name};
+use x509_parser::prelude::{FromDer, KeyUsage, ParsedExtension, X509Certificate, X509Name};
 
 use crate::algorithm::{PublicKey, PublicKeyKind, SignatureError};
 use crate::asn1::{DerError, ScanLimits};
@@ -171,6 +171,21 @@ pub fn read_bundle(text: &str) -> Result<Vec<Vec<u8>>, CertificateError> {
         CertificateParts::parse(der)?;
     }
     Ok(certificates)
+}
+
+/// The policies under which a certificate was issued (RFC 5280 §4.2.1.4), dotted, in their order;
+/// none where it names none.
+pub fn policies(der: &[u8]) -> Result<Vec<String>, CertificateError> {
+    let malformed = |_| CertificateError::NotACertificate;
+    let (_, certificate) = X509Certificate::from_der(der).map_err(malformed)?;
+    let mut extensions = certificate.extensions().iter();
+    let policies = extensions.find_map(|extension| match extension.parsed_extension() {
+        ParsedExtension::CertificatePolicies(policies) => Some(policies),
+        _ => None,
+    });
+    let policies = policies.map(|policies| policies.iter());
+    let named = policies.into_iter().flatten();
+    Ok(named.map(|one| one.policy_id.to_id_string()).collect())
 }
 
 /// Certificates as one PEM bundle, in the order given.

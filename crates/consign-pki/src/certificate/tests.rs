@@ -44,6 +44,17 @@ fn details_are_those_that_were_issued() {
 }
 
 #[test]
+fn policies_are_those_that_were_issued() {
+    let hierarchy = Hierarchy::new();
+    let (_, certificate) = hierarchy.seal(KeyKind::EcdsaP256);
+    let issued = format!("{}.1", crate::issue::PLACEHOLDER_POLICY_ARC);
+    assert_eq!(policies(&certificate).unwrap(), [issued]);
+    let root = hierarchy.roots().remove(0);
+    assert_eq!(policies(&root).unwrap(), Vec::<String>::new());
+    assert!(policies(b"not a certificate").is_err());
+}
+
+#[test]
 fn bundles_survive_and_are_bounded() {
     let hierarchy = Hierarchy::new();
     let certificates = [hierarchy.intermediates(), hierarchy.roots()].concat();

@@ -27,11 +27,14 @@ pub(crate) struct Rename {
     #[arg(value_name = "CODE")]
     agency: AgencyCode,
     /// Its new code
-    #[arg(long, value_name = "CODE", required_unless_present = "name")]
+    #[arg(long, value_name = "CODE", required_unless_present_any = ["name", "old_code"])]
     code: Option<AgencyCode>,
     /// Its new name
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+    /// Its code of the older form, where that is another than the one its code is converted to
+    #[arg(long, value_name = "CODE")]
+    old_code: Option<String>,
     #[command(flatten)]
     then: Then,
 }
@@ -97,9 +100,11 @@ struct Answer {
 
 pub(super) fn rename(arguments: Rename, output: Output) -> Outcome {
     let name = arguments.name.as_deref().map(Line::tidy).transpose()?;
+    let old = arguments.old_code.as_deref().map(Line::tidy);
     let rename = consign_authority::Rename {
         code: arguments.code,
         name,
+        old: old.transpose()?,
     };
     let code = rename.code.clone().unwrap_or(arguments.agency.clone());
     let (mut authority, dir) = arguments.then.open()?;

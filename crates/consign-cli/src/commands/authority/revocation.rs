@@ -1,5 +1,8 @@
 //! `consign authority revoke`.
 
+use std::path::Path;
+
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
 use consign_authority::{AuthorityError, PublishOptions, RevokeOptions, RevokedParty};
 use consign_domain::{NodeId, Timestamp};
@@ -9,7 +12,7 @@ use serde::Serialize;
 use super::{Place, party_code};
 use crate::commands::{Outcome, now, quoted};
 use crate::failure::exit;
-use crate::output::Output;
+use crate::output::{Output, Tone};
 
 /// Revoke the keys and certificates of an agency, hub or node.
 #[derive(Debug, Args)]
@@ -24,11 +27,22 @@ then on, nor do keys that were replaced earlier. New keys are enrolled as ever: 
 init, and authority issue --replace.
 
 A node is named by its id, which `authority show` lists: its TLS certificates are revoked, and its
-connections end. If its machine was stolen, revoke its agencies too, whose keys lay there.")]
+connections end. If its machine was stolen, revoke its agencies too, whose keys lay there.
+
+If the issuing key itself was stolen, and with the root key at hand:
+  consign authority revoke --issuing --reason key-compromise --dir AUTHORITY           what it means
+  consign authority revoke --issuing --reason key-compromise --yes --dir AUTHORITY     decide
+Nothing that it issued counts from then on, and it issues nothing more; there is no way back.")]
 pub(crate) struct Revoke {
     /// An agency's code, a hub's name, or a node's id
-    #[arg(value_name = "PARTY")]
-    party: String,
+    #[arg(value_name = "PARTY", required_unless_present = "issuing")]
+    party: Option<String>,
+    /// The issuing certificate of the authority, by the root key
+    #[arg(long, conflicts_with = "party")]
+    issuing: bool,
+    /// Revoke the issuing certificate, and publish that
+    #[arg(long, requires = "issuing")]
+    yes: bool,
     #[command(flatten)]
     place: Place,
     /// Why
@@ -84,16 +98,99 @@ struct Revoked {
     version: Option<u64>,
 }
 
+#[derive(Serialize)]
+struct RevokedIssuing {
+    /// Whether it was decided.
+    revoked: bool,
+    serial: Option<String>,
+    since: Option<Timestamp>,
+    /// The directory with which the list travels.
+    version: Option<u64>,
+}
+
 /// Revokes.
 pub(super) fn run(arguments: &Revoke, output: Output) -> Outcome {
     let dir = arguments.place.directory()?;
-    let code = &arguments.party;
     let options = RevokeOptions {
         reason: arguments.reason.into(),
         at: arguments.at,
         invalid_from: arguments.invalid_from,
     };
-    let mut authority = arguments.place.open(&dir)?;
+    match &arguments.party {
+        Some(party) => party_keys(arguments, (&dir, party), options, output),
+        None if arguments.yes => issuing(arguments, &dir, options, output),
+        None => Ok(announce(&dir, arguments, output)),
+    }
+}
+
+/// What it would mean to revoke the issuing certificate.
+fn announce(dir: &Path, arguments: &Revoke, output: Output) -> u8 {
+    output.line("The issuing certificate would be revoked in the root's list, for good:");
+    output.line("- no seal, time-stamp or TLS certificate is issued any more, nor renewed;");
+    output.line("- nothing sealed from then on counts; what is proven to be older stays good;");
+    output.line("- documents go on only in a network that is founded anew.");
+    let reason = arguments.reason.to_possible_value();
+    let reason = reason
+        .as_ref()
+        .map_or("key-compromise", PossibleValue::get_name);
+    let time = |name, time: Option<Timestamp>| {
+        time.map_or(String::new(), |time| format!(" --{name} {time}"))
+    };
+    output.line(format_args!(
+        "To decide, with the root key at hand: consign authority revoke --issuing \\\n    \
+         --reason {reason}{}{} --yes --dir {}",
+        time("at", arguments.at),
+        time("invalid-from", arguments.invalid_from),
+        quoted(dir)
+    ));
+    output.object(
+        true,
+        &RevokedIssuing {
+            revoked: false,
+            serial: None,
+            since: None,
+            version: None,
+        },
+    );
+    exit::DONE
+}
+
+fn issuing(arguments: &Revoke, dir: &Path, options: RevokeOptions, output: Output) -> Outcome {
+    let mut authority = arguments.place.open(dir)?;
+    let revoked = authority.revoke_issuing(options, now())?;
+    let word = output.paint(Tone::Bad, "revoked");
+    output.line(format_args!(
+        "{word}: the issuing certificate {}; what it issued counts for nothing from {} on",
+        revoked.serial, revoked.since
+    ));
+    output.line(format_args!(
+        "published: directory version {}, with the root's list in {}",
+        revoked.published.version,
+        quoted(&dir.join("trust/crl"))
+    ));
+    output.line(format_args!(
+        "The record, to be printed and signed by those present, is the newest in {}",
+        quoted(&dir.join("ceremonies"))
+    ));
+    output.line("Give trust/crl/root.crl to everybody who judges documents without this network.");
+    output.line("Next, a new network: consign authority init NEW-AUTHORITY --name NAME");
+    let answer = RevokedIssuing {
+        revoked: true,
+        serial: Some(revoked.serial),
+        since: Some(revoked.since),
+        version: Some(revoked.published.version.value()),
+    };
+    output.object(true, &answer);
+    Ok(exit::DONE)
+}
+
+fn party_keys(
+    arguments: &Revoke,
+    (dir, code): (&Path, &str),
+    options: RevokeOptions,
+    output: Output,
+) -> Outcome {
+    let mut authority = arguments.place.open(dir)?;
     let revoked = match code.parse::<NodeId>() {
         Ok(node) => authority.revoke_node(node, options, now()),
         Err(_) => authority.revoke(&party_code(code)?, options, now()),
@@ -122,12 +219,12 @@ pub(super) fn run(arguments: &Revoke, output: Output) -> Outcome {
     } else {
         output.line(format_args!(
             "It counts once it is published: consign authority publish --dir {}",
-            quoted(&dir)
+            quoted(dir)
         ));
         None
     };
     let answer = Revoked {
-        code: code.to_string(),
+        code: code.to_owned(),
         revoked,
         version,
     };

@@ -39,6 +39,12 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         "issuing certificate  {}",
         end(inspection.issuing, output)
     ));
+    if let Some(since) = inspection.issuing_revoked {
+        let word = output.paint(Tone::Bad, "revoked");
+        output.line(format_args!(
+            "                     {word} from {since} on: it issues nothing more"
+        ));
+    }
     if let Some(list) = inspection.root_list {
         output.line(format_args!("root's list          {}", end(list, output)));
     }

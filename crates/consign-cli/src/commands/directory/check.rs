@@ -107,10 +107,11 @@ impl Answer {
     }
 }
 
-/// The id of the agency, hub or group that has, or once had, a code.
+/// The id of the agency, hub or group that has, or once had, a code, also one of the older form.
 pub(super) fn id_of(code: &str, directory: &Directory, place: &Path) -> Result<[u8; 16], Failure> {
     let agency = code.parse::<AgencyCode>().ok();
     let agency = agency.and_then(|code| directory.agency_by_code(&code));
+    let agency = agency.or_else(|| directory.agency_by_old_code(code));
     let hub = || directory.hubs().find(|hub| hub.code.as_str() == code);
     let group = || directory.groups().find(|group| group.code.as_str() == code);
     agency

@@ -7,10 +7,9 @@ use consign_hub::SetupError;
 use consign_hub::enrol::EnrolError;
 use consign_runtime::clock::Clock;
 
-use super::{FIRST_KEY, Home, answer};
+use super::{Home, Making, answer};
 use crate::cli::invitation;
 use crate::commands::Outcome;
-use crate::commands::keys::Unlock;
 use crate::failure::Failure;
 use crate::output::Output;
 
@@ -21,7 +20,8 @@ use crate::output::Output;
 
 The token says the hub's name and where it is reached. The keys are made here and never leave
 this machine. Newer directories are fetched from the authority while the hub runs. After an
-interruption, run it again.")]
+interruption, run it again. Keys that are here are used again; a time-stamp key of another kind:
+rename keys/time-stamp.key to time-stamp.key.old before, with a new token.")]
 pub(crate) struct Enrol {
     #[command(flatten)]
     home: Home,
@@ -32,23 +32,25 @@ pub(crate) struct Enrol {
     #[arg(long, value_name = "TOKEN", value_parser = invitation)]
     token: InvitationToken,
     #[command(flatten)]
-    unlock: Unlock,
+    making: Making,
 }
 
 /// Enrols.
 pub(super) async fn run(arguments: Enrol, output: Output) -> Outcome {
     let path = arguments.home.directory()?;
-    let keyring = arguments.unlock.making(&path.join(FIRST_KEY))?;
+    let new = arguments.making.keys(&path)?;
     let (address, token, clock) = (&arguments.authority, &arguments.token, Clock::system());
-    let enrolled = consign_hub::enrol::enrol(&path, address, token, &keyring, &clock);
+    let enrolled = consign_hub::enrol::enrol(&path, address, token, &new, &clock);
     let installed = Box::pin(enrolled).await?;
     answer("enrolled", path, installed, output)
 }
 
 impl From<EnrolError> for Failure {
     fn from(error: EnrolError) -> Self {
-        if let EnrolError::Setup(SetupError::Keyring(fault)) = error {
-            return fault.into();
+        match error {
+            EnrolError::Setup(SetupError::Keyring(fault)) => return fault.into(),
+            EnrolError::Setup(fault @ SetupError::OtherKind { .. }) => return fault.into(),
+            _ => {}
         }
         let fix = match error.code() {
             ErrorCode::Unreachable => "check the address, and that the authority serves there",

@@ -11,8 +11,9 @@ use consign_proto::v1::RenewKeysRequest;
 use consign_runtime::clock::Clock;
 use serde::Serialize;
 
-use super::{Making, Seal, named_agency};
+use super::{Making, named_agency};
 use crate::cli::{NodeChoice, NodeHome, agency_code, invitation};
+use crate::commands::keys::Kind;
 use crate::commands::{Outcome, connect, quoted};
 use crate::failure::{Failure, exit};
 use crate::output::Output;
@@ -57,7 +58,7 @@ pub(crate) struct Enrol {
     name: Option<String>,
     /// The kind of the agencies' seal keys
     #[arg(long, value_name = "KIND", default_value = "ecdsa-p256")]
-    seal: Seal,
+    seal: Kind,
     #[command(flatten)]
     making: Making,
 }
