@@ -25,7 +25,6 @@ from pyhanko.sign.fields import MDPPerm, SigSeedSubFilter
 from pyhanko.sign.general import as_signing_certificate_v2, simple_cms_attribute
 from pyhanko.sign.timestamps import DummyTimeStamper
 from pyhanko.sign.validation import validate_pdf_signature
-from pyhanko.sign.validation.dss import DocumentSecurityStore
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko_certvalidator import ValidationContext
 from pyhanko_certvalidator.registry import SimpleCertificateStore
@@ -284,38 +283,18 @@ def sign(
 def added(file):
     """With a revision that replaces what the page says, and that nobody signs."""
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
-    replace_text(writer)
-    out = io.BytesIO()
-    writer.write(out)
-    return out.getvalue()
-
-
-def replace_text(writer):
     page = writer.root["/Pages"]["/Kids"][0]
     text = b"BT /F1 24 Tf 72 720 Td (Cong van so 46) Tj ET"
     page[generic.pdf_name("/Contents")] = writer.add_object(generic.StreamObject(stream_data=text))
     writer.update_container(page)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
 
 
 def document_stamp(file, by=tsa):
     writer = IncrementalPdfFileWriter(io.BytesIO(file))
     out = signers.PdfTimeStamper(by).timestamp_pdf(writer, "sha256", None)
-    return out.getvalue()
-
-
-def validation_data(file, changes=False):
-    """With a certificate and a list for validation; and with another text, in the same revision."""
-    writer = IncrementalPdfFileWriter(io.BytesIO(file))
-    DocumentSecurityStore.supply_dss_in_writer(
-        writer,
-        None,
-        certs=[pyhankos(root)],
-        crls=[asn1_crl.CertificateList.load(der(crl))],
-    )
-    if changes:
-        replace_text(writer)
-    out = io.BytesIO()
-    writer.write(out)
     return out.getvalue()
 
 
@@ -371,10 +350,6 @@ files["added"] = added(files["original"])
 files["added-between"] = sign(added(person), "agency", "Agency")
 files["added-and-stamped"] = document_stamp(added(files["original"]))
 files["document-stamp"] = document_stamp(files["original"])
-files["data"] = validation_data(files["original"])
-files["data-and-stamp"] = document_stamp(files["data"])
-files["data-and-change"] = validation_data(files["original"], changes=True)
-files["data-then-change"] = document_stamp(added(files["data"]))
 files["server-document-stamp"] = document_stamp(files["original"], server_tsa)
 files["old-document-stamp"] = document_stamp(files["original"], old_tsa)
 files["early-document-stamp"] = document_stamp(files["early"])

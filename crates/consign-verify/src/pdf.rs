@@ -11,11 +11,10 @@
 //! **What came after a signature.** Each revision must be closed by a signature that passes.
 //! So whoever signed last vouches for the whole file: between the leader's signature and the
 //! agency's, clerks add number, date and seal to the page, and what was added is told with its
-//! size. Bytes after the last signature are nobody's. Where they are validation data and time-stamps
-//! in the open, seen to be nothing else ([`pdf::Addition::ValidationDataAlone`]), it is noted.
-//! Otherwise, whatever they seem to be, the verdict is INDETERMINATE (`SIG_CONSTRAINTS_FAILURE`):
-//! the file is not what was signed, and the signature itself holds for what was. Time-stamps over
-//! the document prove times and close nothing.
+//! size. Bytes after the last signature are nobody's. Whatever they seem to be, validation data
+//! included, the verdict is INDETERMINATE then (`SIG_CONSTRAINTS_FAILURE`): the file is not
+//! what was signed, and the signature itself holds for what was. Time-stamps over the document
+//! prove times and close nothing.
 //!
 //! Whoever certifies a file says what may be changed after (`/DocMDP`), and what was changed is
 //! compared with it, so far as it stands in the open. A signature that a later revision takes

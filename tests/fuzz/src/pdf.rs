@@ -25,7 +25,7 @@ const ROOM: usize = 6_000;
 
 /// All that was ever signed here.
 static SIGNED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
-    let files = [signed_twice(), stamped(), with_tables()];
+    let files = [signed_twice(), stamped()];
     let signed = |file: &Vec<u8>| {
         let found = find(file).expect("ours");
         let all = found.signatures().iter().map(|one| one.signed(file));
@@ -35,7 +35,7 @@ static SIGNED: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 
 /// What is found has its place in the file; a signature that passes is over bytes that were
-/// signed; and a file that passes ends where they do, but for validation data.
+/// signed; and a file that passes ends where they do.
 pub fn judge(bytes: &[u8]) -> bool {
     let file = laid_out(bytes);
     let found = find(&file);
@@ -60,13 +60,13 @@ pub fn judge(bytes: &[u8]) -> bool {
         }
     }
     if judgement.report.is_passed() {
-        let mut signers = found.signatures().iter().rev();
-        let last = signers.find(|one| one.kind != SignatureKind::TimeStamp);
-        let addition = found.addition_after(last.expect("somebody signed").end);
-        assert!(
-            matches!(addition, Addition::Nothing | Addition::ValidationDataAlone),
+        let last = found.signatures().last().expect("somebody signed");
+        assert_ne!(
+            last.kind,
+            SignatureKind::TimeStamp,
             "nobody vouches for the end"
         );
+        assert_eq!(found.addition_after(last.end), Addition::Nothing);
         assert_ne!(judgement.standing, Standing::None);
     }
     judgement.report.is_passed()
@@ -156,39 +156,6 @@ fn stamped() -> Vec<u8> {
     signed(&signed_once(), 7, "ETSI.RFC3161", stamp)
 }
 
-/// A file with a table of cross-references, where [`END`] says, and the agency's signature.
-fn with_tables() -> Vec<u8> {
-    let objects = [
-        "1 0 obj\n<< /Type /Catalog /Pages 2 0 R >>\nendobj\n",
-        "2 0 obj\n<< /Type /Pages /Kids [ ] /Count 0 >>\nendobj\n",
-    ];
-    let table = |[first, second, signature]: [usize; 3]| {
-        format!(
-            "%PDF-1.7\nxref\n0 3\n0000000000 65535 f \n{first:010} 00000 n \n{second:010} 00000 n \n\
-             5 1\n{signature:010} 00000 n \ntrailer\n<< /Size 6 /Root 1 0 R >>\n{END}"
-        )
-    };
-    let first = table([0; 3]).len();
-    let second = first + objects[0].len();
-    let file = table([first, second, second + objects[1].len()]) + &objects.concat();
-    by_agency(file.as_bytes(), 5)
-}
-
-/// The same with validation data after it, and a catalog with these pages.
-fn with_validation_data(pages: &str) -> Vec<u8> {
-    let file = with_tables();
-    let catalog = format!("1 0 obj\n<< /Type /Catalog /Pages {pages} /DSS 6 0 R >>\nendobj\n");
-    let data = "6 0 obj\n<< /Type /DSS >>\nendobj\n";
-    let first = file.len();
-    let second = first + catalog.len();
-    let table = second + data.len();
-    let added = format!(
-        "{catalog}{data}xref\n1 1\n{first:010} 00000 n \n6 1\n{second:010} 00000 n \n\
-         trailer\n<< /Size 7 /Root 1 0 R /Prev 9 >>\nstartxref\n{table}\n%%EOF\n"
-    );
-    [file, added.into_bytes()].concat()
-}
-
 /// Signed once, twice and with a time-stamp; with something after; open, to be laid out.
 pub fn seeds() -> Vec<Seed> {
     let open = |parts: &[String]| [BEGIN.as_bytes(), parts.concat().as_bytes()].concat();
@@ -198,8 +165,6 @@ pub fn seeds() -> Vec<Seed> {
         Seed::good("twice", signed_twice()),
         Seed::bad("stamped", stamped()),
         Seed::bad("added", [&*signed_once(), added.as_bytes()].concat()),
-        Seed::good("validation-data", with_validation_data("2 0 R")),
-        Seed::bad("other-pages", with_validation_data("6 0 R")),
         Seed::bad("plain", BEGIN),
         Seed::bad("open", open(&[revision(5, "ETSI.CAdES.detached")])),
         Seed::bad(

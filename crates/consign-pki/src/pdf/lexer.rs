@@ -236,16 +236,6 @@ impl<'a> Lexer<'a> {
     }
 }
 
-/// How a value is written, token by token.
-pub(super) fn words<'f>(file: &'f [u8], value: &Range<usize>) -> Vec<&'f [u8]> {
-    let mut lexer = Lexer::new(file.get(..value.end).unwrap_or(file), value.start);
-    let mut words = Vec::new();
-    while let Ok((_, span)) = lexer.token() {
-        words.push(file.get(span).unwrap_or_default());
-    }
-    words
-}
-
 /// The value of a hexadecimal digit.
 pub(super) fn digit(byte: &u8) -> Option<u8> {
     match byte {

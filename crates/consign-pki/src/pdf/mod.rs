@@ -32,7 +32,6 @@ mod dictionary;
 mod history;
 mod lexer;
 mod objects;
-mod validation;
 
 use std::ops::Range;
 
@@ -130,16 +129,13 @@ impl Certification {
     }
 }
 
-/// What follows the end of a signature. But for [`Self::ValidationDataAlone`] it is by a look at
-/// its names, which says what to expect and proves nothing.
+/// What follows the end of a signature, by a look at its names. It says what to expect, and
+/// proves nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Addition {
     /// Nothing but white space.
     Nothing,
-    /// Validation data and time-stamps over the file in the open, which were seen to be all that
-    /// there is, and to show nothing.
-    ValidationDataAlone,
     /// It names validation data or a time-stamp, and neither pages, fields nor packed objects.
     ValidationData,
     /// Anything.
@@ -302,13 +298,9 @@ impl Pdf<'_> {
         self.file.len().saturating_sub(end)
     }
 
-    /// What the bytes that follow an end are, or seem to be.
+    /// What the bytes that follow an end seem to be.
     pub fn addition_after(&self, end: usize) -> Addition {
-        match objects::addition(self.file.get(end..).unwrap_or_default()) {
-            Addition::Nothing => Addition::Nothing,
-            _ if validation::is_all_that_follows(self.file, end) => Addition::ValidationDataAlone,
-            seems => seems,
-        }
+        objects::addition(self.file.get(end..).unwrap_or_default())
     }
 
     /// Its objects, and what later revisions do to them.

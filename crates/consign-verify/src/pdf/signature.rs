@@ -264,13 +264,12 @@ impl PdfSignatureJudgement {
         self.report.push(check.with(Evidence::Role { role }));
     }
 
-    /// For the last signer: what follows is nobody's, and may be validation data that anybody adds.
+    /// For the last signer: what follows is nobody's.
     pub(super) fn check_end(&mut self, later: usize, addition: Addition) {
         self.later_bytes = later;
         let name = CheckName::PdfCoverage;
         let check = match addition {
             Addition::Nothing => Check::passed(name),
-            Addition::ValidationDataAlone => Check::noted(name, Reason::ValidationDataAdded),
             Addition::ValidationData => Check::undecided(name, Reason::ValidationDataUnsigned),
             _ => Check::undecided(name, Reason::AddedUnsigned),
         };

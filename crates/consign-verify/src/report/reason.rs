@@ -111,8 +111,6 @@ words! {
         AddedUnsigned = "added-unsigned",
         /// The same, and it seems to be validation data.
         ValidationDataUnsigned = "validation-data-unsigned",
-        /// Validation data and time-stamps were added at the end, and nothing that shows.
-        ValidationDataAdded = "validation-data-added",
         /// A later signature covers what was added.
         AddedCovered = "added-covered",
         /// A later signature covers what was added, and is itself not passed.
@@ -208,7 +206,6 @@ impl Reason {
             | Self::RoleNotSaid
             | Self::AddedUnsigned
             | Self::ValidationDataUnsigned
-            | Self::ValidationDataAdded
             | Self::AddedCovered
             | Self::AddedInDoubt
             | Self::OtherOrganizationLast

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use clap::Args;
-use consign_authority::inspection::{End, Inspection};
+use consign_authority::inspection::Inspection;
 
 use super::Home;
 use crate::commands::directory::{agency_state, state};

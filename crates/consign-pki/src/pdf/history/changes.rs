@@ -10,7 +10,7 @@ use std::cell::Cell;
 use std::collections::{HashMap, HashSet};
 
 use super::super::dictionary::find;
-use super::super::lexer::{Entry, Lexer, Token, words};
+use super::super::lexer::{Entry, Lexer, Token};
 use super::{History, Object, REREAD, has};
 use forms::gained;
 
@@ -349,7 +349,12 @@ impl History<'_> {
 
     /// How a value is written, token by token.
     fn tokens(&self, entry: &Entry) -> Vec<&[u8]> {
-        words(self.file, &entry.value)
+        let mut lexer = Lexer::new(self.until(entry.value.end), entry.value.start);
+        let mut spans = Vec::new();
+        while let Ok((_, span)) = lexer.token() {
+            spans.push(self.file.get(span).unwrap_or_default());
+        }
+        spans
     }
 }
 

@@ -180,10 +180,6 @@ pub(crate) const fn reason(reason: Reason) -> Text {
             "có phần thêm vào sau khi ký, có vẻ là dữ liệu xác thực, không được chữ ký nào bao phủ",
             "bytes were added that no signature covers; they seem to be validation data",
         ),
-        Reason::ValidationDataAdded => text(
-            "sau khi ký chỉ có dữ liệu xác thực và dấu thời gian được thêm vào, không làm thay đổi nội dung hiển thị",
-            "validation data and time-stamps alone were added after signing, which change nothing that is seen",
-        ),
         Reason::AddedCovered => text(
             "chữ ký sau bao phủ phần thêm vào sau chữ ký này",
             "a later signature covers what was added after this one",
