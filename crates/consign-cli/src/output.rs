@@ -56,6 +56,15 @@ impl Output {
         }
     }
 
+    /// Text for people, in colours or without, whoever looks.
+    #[cfg(test)]
+    pub(crate) const fn in_colours(colour: bool) -> Self {
+        Self {
+            json: false,
+            colour,
+        }
+    }
+
     /// Whether one JSON object is wanted.
     pub(crate) const fn is_json(self) -> bool {
         self.json

@@ -1,6 +1,7 @@
 //! What the node says, as `--json` shows it: stable names, absent where not known.
 
 use consign_domain::document::Urgency;
+use consign_domain::{End, Timestamp};
 use consign_proto::v1;
 use serde::Serialize;
 
@@ -9,6 +10,21 @@ use crate::output::{Output, Tone};
 /// A text, or nothing where the message has an empty one.
 pub(crate) fn known(text: &str) -> Option<String> {
     (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The end that a text names, as seen from now; nothing where it names none.
+pub(crate) fn ends(text: &str, now: Timestamp) -> Option<End> {
+    Some(End::new(text.parse().ok()?, now))
+}
+
+/// Until when something lasts, and doubtful where fewer than so many days are left.
+pub(crate) fn until(end: End, few: i64, output: Output) -> String {
+    let text = format!("until {} ({} days)", end.at, end.days_left);
+    match end.days_left {
+        days if days < 0 => output.paint(Tone::Bad, text),
+        days if days < few => output.paint(Tone::Doubtful, text),
+        _ => text,
+    }
 }
 
 /// A document received.

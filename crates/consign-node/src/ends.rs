@@ -87,9 +87,10 @@ impl Reminders {
         let warning = |desk: &Arc<Desk>| {
             let keys = desk.keys.load();
             let end = End::new(KeyEnds::of(&keys, &directory, now).seal, now);
-            // One that was closed seals nothing more.
+            // One that was closed seals nothing more, and one that was revoked needs other keys.
             let entry = directory.agency(desk.id());
-            let seals = entry.is_none_or(|agency| agency.state != EntryState::Closed);
+            let seals = entry
+                .is_none_or(|agency| agency.state != EntryState::Closed && !agency.is_revoked());
             let reminder = self.seals.entry(desk.id()).or_default();
             let told = reminder.is_due(step_to(end).filter(|_| seals));
             told.then(|| SealWarning {
@@ -159,12 +160,14 @@ mod tests {
     use std::io;
     use std::path::Path;
 
-    use consign_authority::{IssueOptions, PublishOptions};
+    use consign_authority::{IssueOptions, PublishOptions, RevokeOptions};
     use consign_keys::Keyring;
+    use consign_pki::path::revocation::RevocationReason;
     use consign_runtime::clock::Clock;
     use tokio::sync::watch;
 
     use super::*;
+    use crate::directory_files;
     use crate::testing::{NOW, Network};
 
     const DAY: u64 = 86_400;
@@ -235,6 +238,34 @@ mod tests {
         assert_eq!(ends.encryption, None, "nor this: there is none now");
         let at_first = KeyEnds::of(&keys, &directory, at(0));
         assert_eq!(at_first.encryption, Some(at(365)));
+    }
+
+    #[test]
+    fn of_a_seal_that_was_revoked_no_end_is_told() {
+        let network = Network::new();
+        let (authority, now) = (network.authority(), at(1));
+        let options = RevokeOptions {
+            reason: RevocationReason::Superseded,
+            at: None,
+            invalid_from: None,
+        };
+        let agency = "H49.13".parse().unwrap();
+        consign_authority::revoke(&authority, &agency, options, now).unwrap();
+        consign_authority::publish(&authority, PublishOptions::default(), now).unwrap();
+        let published = authority.join("trust/directory");
+        let newest = directory_files::newest(&published, &network.trust).unwrap();
+        let here = network.node(0).trust_dir().join("directory");
+        directory_files::publish(&here, &newest.unwrap()).unwrap();
+
+        let (office, mut reminders) = (network.office(0), Reminders::default());
+        assert!(office.clock.set(now.as_unix() + DAY));
+        let (keys, directory) = (office.desks()[0].keys.load(), office.keeper.newest());
+        assert_eq!(
+            KeyEnds::of(&keys, &directory, now).seal,
+            now,
+            "it has ended"
+        );
+        assert_eq!(reminders.seals(&office), []);
     }
 
     #[test]

@@ -180,7 +180,10 @@ pub(crate) struct Protect {
 /// Answer a request.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  consign authority issue NODE/request.json --out bundle.json --dir AUTHORITY")]
+  consign authority issue NODE/request.json --out bundle.json --dir AUTHORITY
+
+The same request again gets the same certificates; within the last third of their life, others for
+the same keys.")]
 pub(crate) struct Issue {
     /// The request.json of a node or hub
     #[arg(value_name = "REQUEST")]

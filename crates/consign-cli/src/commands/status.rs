@@ -1,14 +1,19 @@
 //! `consign status`.
 
 use clap::Args;
+use consign_domain::Timestamp;
 use consign_proto::v1::{AgencyView, StatusReply, StatusRequest};
 use serde::Serialize;
 
-use super::{Outcome, connect};
+use super::{Outcome, connect, now};
 use crate::cli::NodeChoice;
 use crate::failure::exit;
 use crate::output::{Output, Tone};
-use crate::views::known;
+use crate::views::{ends, known, until};
+
+/// With fewer days left of a seal or key it is shown as doubtful: seals are renewed by people, and
+/// keys should have renewed themselves long before.
+const FEW_DAYS: i64 = 60;
 
 /// Show the node's connection, queues, clock and directory.
 #[derive(Debug, Args)]
@@ -32,6 +37,10 @@ struct Answer {
     clock_skew_ms: Option<i64>,
     directory_version: u64,
     directory_expires: Option<String>,
+    /// `young`, `old`, `ending` or `expired`.
+    directory_age: Option<String>,
+    /// When the node's TLS certificate ends.
+    tls_until: Option<String>,
     last_contact: Option<String>,
     free_disk_bytes: u64,
     /// `hub`, `none` or a URL.
@@ -63,19 +72,25 @@ struct Agency {
     archives_awaited: u64,
     /// When the first of the archives' time-stamps ends; null where there are none.
     archives_until: Option<String>,
+    seal_until: Option<String>,
+    /// Whole days until then; negative after it.
+    seal_days_left: Option<i64>,
+    statement_key_until: Option<String>,
+    encryption_key_until: Option<String>,
 }
 
 /// Asks the node and prints how it is.
 pub(crate) async fn run(status: Status, output: Output) -> Outcome {
     let mut node = connect(&status.node)?;
     let reply = node.status(StatusRequest {}).await?.into_inner();
-    print(&reply, output);
-    output.object(true, &Answer::from(&reply));
+    print(&reply, now(), output);
+    output.object(true, &Answer::new(&reply, now()));
     Ok(exit::DONE)
 }
 
-impl From<&StatusReply> for Answer {
-    fn from(reply: &StatusReply) -> Self {
+impl Answer {
+    fn new(reply: &StatusReply, now: Timestamp) -> Self {
+        let agencies = reply.agencies.iter();
         Self {
             node: reply.node.clone(),
             connection: reply.connection.clone(),
@@ -86,19 +101,21 @@ impl From<&StatusReply> for Answer {
             clock_skew_ms: reply.clock_skew_ms,
             directory_version: reply.directory_version,
             directory_expires: known(&reply.directory_expires),
+            directory_age: known(&reply.directory_age),
+            tls_until: known(&reply.tls_until),
             last_contact: known(&reply.last_contact),
             free_disk_bytes: reply.free_disk_bytes,
             time_stamps: known(&reply.time_stamps),
             time_stamps_until: known(&reply.time_stamps_until),
             time_stamps_reason: known(&reply.time_stamps_reason),
             archive_reason: known(&reply.archive_reason),
-            agencies: reply.agencies.iter().map(Agency::from).collect(),
+            agencies: agencies.map(|view| Agency::new(view, now)).collect(),
         }
     }
 }
 
-impl From<&AgencyView> for Agency {
-    fn from(view: &AgencyView) -> Self {
+impl Agency {
+    fn new(view: &AgencyView, now: Timestamp) -> Self {
         Self {
             code: view.code.clone(),
             name: view.name.clone(),
@@ -114,11 +131,15 @@ impl From<&AgencyView> for Agency {
             archived: view.archived,
             archives_awaited: view.archives_awaited,
             archives_until: known(&view.archives_until),
+            seal_until: known(&view.seal_until),
+            seal_days_left: ends(&view.seal_until, now).map(|end| end.days_left),
+            statement_key_until: known(&view.statement_key_until),
+            encryption_key_until: known(&view.encryption_key_until),
         }
     }
 }
 
-fn print(reply: &StatusReply, output: Output) {
+fn print(reply: &StatusReply, now: Timestamp, output: Output) {
     let tone = match reply.connection.as_str() {
         "connected" => Tone::Good,
         "refused" => Tone::Bad,
@@ -149,11 +170,8 @@ fn print(reply: &StatusReply, output: Output) {
             Some(skew) => format!("the hub's is {skew} ms ahead of this one"),
         },
     );
-    let (version, expires) = (
-        reply.directory_version,
-        or_unknown(&reply.directory_expires),
-    );
-    field("directory", format!("version {version}, expires {expires}"));
+    field("directory", directory(reply, now, output));
+    field("keys", keys(reply, now, output));
     field("disk", format!("{} MiB free", reply.free_disk_bytes >> 20));
     field("time-stamps", time_stamps(reply));
     let kept = reply.agencies.iter();
@@ -170,7 +188,8 @@ fn print(reply: &StatusReply, output: Output) {
     }
     field("archive", archive(reply));
     output.line("");
-    let rows: Vec<Vec<String>> = reply.agencies.iter().map(row).collect();
+    let rows = reply.agencies.iter();
+    let rows: Vec<Vec<String>> = rows.map(|view| row(view, now, output)).collect();
     let headings = [
         "AGENCY",
         "NAME",
@@ -179,8 +198,43 @@ fn print(reply: &StatusReply, output: Output) {
         "ITEMS STORED",
         "HELD",
         "TO FETCH",
+        "SEAL",
     ];
     output.table(&headings, &rows, "No agencies.");
+}
+
+/// Which version, and how long it decides: the node says how old that is for its life.
+fn directory(reply: &StatusReply, now: Timestamp, output: Output) -> String {
+    let expires = match ends(&reply.directory_expires, now) {
+        Some(end) => format!("expires {} ({} days)", end.at, end.days_left),
+        None => "expires unknown".to_owned(),
+    };
+    let expires = match reply.directory_age.as_str() {
+        "old" => output.paint(Tone::Doubtful, expires),
+        "ending" | "expired" => output.paint(Tone::Bad, expires),
+        _ => expires,
+    };
+    format!("version {}, {expires}", reply.directory_version)
+}
+
+/// How long the keys last that renew themselves; of several agencies', those that end first.
+fn keys(reply: &StatusReply, now: Timestamp, output: Output) -> String {
+    let first = |until: fn(&AgencyView) -> &String| {
+        let all = reply.agencies.iter().map(until);
+        let first = all.filter(|until| !until.is_empty()).min();
+        lasts(first.map_or("", String::as_str), now, output)
+    };
+    format!(
+        "TLS {}, statements {}, encryption {}",
+        lasts(&reply.tls_until, now, output),
+        first(|view| &view.statement_key_until),
+        first(|view| &view.encryption_key_until)
+    )
+}
+
+fn lasts(text: &str, now: Timestamp, output: Output) -> String {
+    let end = ends(text, now).map(|end| until(end, FEW_DAYS, output));
+    end.unwrap_or_else(|| "until unknown".to_owned())
 }
 
 /// Who gives time-stamps, how long its certificate is good, and what it owes.
@@ -221,7 +275,7 @@ fn archive(reply: &StatusReply) -> String {
     text
 }
 
-fn row(view: &AgencyView) -> Vec<String> {
+fn row(view: &AgencyView, now: Timestamp, output: Output) -> Vec<String> {
     vec![
         view.code.clone(),
         view.name.clone(),
@@ -230,9 +284,103 @@ fn row(view: &AgencyView) -> Vec<String> {
         view.inbox_cursor.to_string(),
         view.inbox_held.to_string(),
         view.payloads_to_fetch.to_string(),
+        lasts(&view.seal_until, now, output),
     ]
 }
 
 fn or_unknown(text: &str) -> &str {
     if text.is_empty() { "unknown" } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn now() -> Timestamp {
+        "2026-11-23T02:30:00Z".parse().unwrap()
+    }
+
+    fn in_days(days: u64) -> String {
+        now().plus_seconds(days * 86_400).to_string()
+    }
+
+    #[test]
+    fn a_seal_is_doubtful_when_fewer_than_60_days_are_left_and_bad_once_it_is_over() {
+        let of = |seal_until| {
+            let view = AgencyView {
+                seal_until,
+                ..AgencyView::default()
+            };
+            row(&view, now(), Output::in_colours(true)).pop().unwrap()
+        };
+        assert_eq!(of(in_days(60)), "until 2027-01-22T02:30:00Z (60 days)");
+        let few = "\u{1b}[33muntil 2027-01-21T02:30:00Z (59 days)\u{1b}[0m";
+        assert_eq!(of(in_days(59)), few);
+        let over = "\u{1b}[31muntil 2026-11-22T02:30:00Z (-2 days)\u{1b}[0m";
+        assert_eq!(of("2026-11-22T02:30:00Z".to_owned()), over);
+        assert_eq!(of(String::new()), "until unknown");
+    }
+
+    #[test]
+    fn the_directory_is_coloured_by_its_age() {
+        let of = |age: &str| {
+            let reply = StatusReply {
+                directory_version: 7,
+                directory_expires: in_days(10),
+                directory_age: age.to_owned(),
+                ..StatusReply::default()
+            };
+            directory(&reply, now(), Output::in_colours(true))
+        };
+        let text = "expires 2026-12-03T02:30:00Z (10 days)";
+        assert_eq!(of("young"), format!("version 7, {text}"));
+        assert_eq!(of("old"), format!("version 7, \u{1b}[33m{text}\u{1b}[0m"));
+        assert_eq!(of("ending"), of("expired"));
+        assert_eq!(
+            of("ending"),
+            format!("version 7, \u{1b}[31m{text}\u{1b}[0m")
+        );
+    }
+
+    #[test]
+    fn of_several_agencies_keys_those_are_shown_that_end_first() {
+        let agency = |days| AgencyView {
+            statement_key_until: in_days(days),
+            ..AgencyView::default()
+        };
+        let reply = StatusReply {
+            tls_until: in_days(300),
+            agencies: vec![agency(200), agency(100)],
+            ..StatusReply::default()
+        };
+        let plain = Output::in_colours(false);
+        assert_eq!(
+            keys(&reply, now(), plain),
+            format!(
+                "TLS until {} (300 days), statements until {} (100 days), encryption until unknown",
+                in_days(300),
+                in_days(100)
+            )
+        );
+    }
+
+    #[test]
+    fn json_has_the_ends_and_the_days_that_a_seal_has_left() {
+        let reply = StatusReply {
+            directory_age: "old".to_owned(),
+            tls_until: in_days(300),
+            agencies: vec![AgencyView {
+                seal_until: in_days(41),
+                ..AgencyView::default()
+            }],
+            ..StatusReply::default()
+        };
+        let answer = serde_json::to_value(Answer::new(&reply, now())).unwrap();
+        assert_eq!(answer["directory_age"], "old");
+        assert_eq!(answer["tls_until"], in_days(300));
+        let agency = &answer["agencies"][0];
+        assert_eq!(agency["seal_until"], in_days(41));
+        assert_eq!(agency["seal_days_left"], 41);
+        assert!(agency["statement_key_until"].is_null());
+    }
 }

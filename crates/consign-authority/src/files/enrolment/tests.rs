@@ -3,11 +3,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use consign_domain::enrolment::{HubRequest, NodeRequest};
+use consign_domain::enrolment::{HubRequest, NodeRequest, SealBundle};
 use consign_domain::statement::AgeRecipient;
 use consign_domain::text::Line;
 use consign_domain::{HubId, NodeId};
 use consign_pki::algorithm::SignatureAlgorithm;
+use consign_pki::certificate::{self, CertificateDetails};
 use consign_pki::encryption::EncryptionIdentity;
 use consign_pki::issue::{CertificateAuthority, create_request};
 use consign_pki::seal::{FileSealKey, KeyKind, SealError, SealSigner};
@@ -133,6 +134,53 @@ fn strangers_have_nothing_signed_whether_there_is_room_or_not() {
     let asked = authority.enrol(&known, &[], day(300)).unwrap();
     assert!(matches!(asked, Enrolment::Waiting(_)));
     assert_eq!(signed(), before);
+}
+
+#[test]
+fn an_invitation_gives_all_old_seals_of_a_node_other_certificates_for_their_keys() {
+    let place = tempfile::tempdir().unwrap();
+    let dir = place.path().join("authority");
+    let (mut authority, _) = counted(&dir);
+    let (Request::Node(mut node), Request::Node(other)) = (node("H49.13"), node("H49.14")) else {
+        panic!("nodes")
+    };
+    node.agencies.extend(other.agencies);
+    let request = Request::Node(node).to_bytes();
+    let options = IssueOptions::default();
+    let first = authority.issue(&request, &options, now()).unwrap();
+    let mut enrolled_on = |day: u64| {
+        let at = now().plus_seconds(day * DAY);
+        let options = InviteOptions {
+            code: "H49.13".parse().unwrap(),
+            name: None,
+            parent: None,
+            hub: None,
+            address: None,
+            days: 14,
+        };
+        let invited = Authority::invite(&dir, &Keyring::default(), &options, at).unwrap();
+        match authority.enrol(&request, &[invited.token.secret], at) {
+            Ok(Enrolment::Answered(bundle)) => bundle.seals,
+            refused => panic!("{refused:?}"),
+        }
+    };
+    assert_eq!(
+        enrolled_on(15),
+        first.seals,
+        "they have more than a third of their life left"
+    );
+    let renewed = enrolled_on(25);
+    assert_eq!(renewed.len(), 2);
+    for (before, now) in first.seals.iter().zip(&renewed) {
+        assert_eq!(before.agency, now.agency);
+        let own = |seal: &SealBundle| {
+            let chain = certificate::read_bundle(&seal.certificates).unwrap();
+            CertificateDetails::from_der(&chain[0]).unwrap()
+        };
+        let (before, now) = (own(before), own(now));
+        assert_eq!(now.public_key_der, before.public_key_der);
+        assert_eq!(now.not_after, before.not_after + 25 * DAY);
+    }
 }
 
 #[test]

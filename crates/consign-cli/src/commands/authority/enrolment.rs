@@ -23,7 +23,8 @@ use crate::output::Output;
 
 The token counts once, for the keys that are made with it. Give it to the invited party by a way
 that nobody else reads. For a party that is registered already it lets new keys take the place
-of those that it has: after a loss or a revocation.")]
+of those that it has, after a loss or a revocation; and where its seal is about to end, the seal's
+key gets another certificate.")]
 pub(crate) struct Invite {
     /// An agency's code, or a hub's name
     #[arg(value_name = "CODE")]

@@ -4,12 +4,14 @@ use std::path::Path;
 
 use clap::Args;
 use consign_authority::inspection::Inspection;
+use consign_domain::End;
 
 use super::Home;
 use crate::commands::directory::{agency_state, state};
 use crate::commands::{Outcome, now, quoted};
 use crate::failure::exit;
 use crate::output::{Output, Tone};
+use crate::views::until;
 
 /// Show the authority.
 #[derive(Debug, Args)]
@@ -122,10 +124,5 @@ fn with(cells: &[&str], last: String) -> Vec<String> {
 }
 
 fn end(end: End, output: Output) -> String {
-    let text = format!("until {} ({} days)", end.at, end.days_left);
-    match end.days_left {
-        days if days < 0 => output.paint(Tone::Bad, text),
-        days if days < 30 => output.paint(Tone::Doubtful, text),
-        _ => text,
-    }
+    until(end, 30, output)
 }

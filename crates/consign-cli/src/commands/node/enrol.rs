@@ -33,7 +33,10 @@ The keys are made here and never leave this machine. After an interruption, run 
 
 Keys that are here are never replaced. New ones for an agency whose keys were revoked: stop the
 node, rename seal.key (or seal.toml), statement.key and encryption.key in agencies/CODE/keys to
-NAME.old, have the authority invite the agency again, and run this with the token.")]
+NAME.old, have the authority invite the agency again, and run this with the token.
+
+Another certificate for a seal that ends: stop the node, have the authority invite the agency again,
+and run this with the token; the key stays. Within the last third of the seal's life, not before.")]
 pub(crate) struct Enrol {
     #[command(flatten)]
     node: NodeHome,
