@@ -6,7 +6,7 @@
 //! answer was lost is asked for again, with the same keys; also when the certificate that it was
 //! asked under has ended since, as anybody may ask for what is listed. Seals do not renew
 //! themselves; how long they last is said by `consign status`, and people are told in time
-//! ([`crate::ends`]).
+//! (`ends`).
 
 use std::sync::Arc;
 use std::time::Duration;
