@@ -21,7 +21,7 @@ pub(crate) fn ends(text: &str, now: Timestamp) -> Option<End> {
 pub(crate) fn until(end: End, few: i64, output: Output) -> String {
     let text = format!("until {} ({} days)", end.at, end.days_left);
     match end.days_left {
-        days if days < 0 => output.paint(Tone::Bad, text),
+        days if days < 0 => output.paint(Tone::Bad, format_args!("ended {}", end.at)),
         days if days < few => output.paint(Tone::Doubtful, text),
         _ => text,
     }

@@ -329,7 +329,10 @@ fn judge_document_stamp(
     match time_stamp::judge(&signature.cms, signed, trust, at.time()) {
         Ok(stamp) => {
             if !stamp.revocation_known {
-                report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
+                report.skip(NotChecked::new(
+                    Aspect::StampRevocation,
+                    trust.why_unknown(),
+                ));
             }
             let counts = stamp.time <= at.time();
             let check = if counts {

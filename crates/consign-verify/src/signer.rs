@@ -115,7 +115,10 @@ pub(crate) fn check_stamps(
         match time_stamp::judge(token, &signature.signature_value, trust, known) {
             Ok(stamp) => {
                 if !stamp.revocation_known {
-                    report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
+                    report.skip(NotChecked::new(
+                        Aspect::StampRevocation,
+                        trust.why_unknown(),
+                    ));
                 }
                 let check = if stamp.time <= at {
                     // It may be a second later than it says, and is no later than what is known.
@@ -194,7 +197,7 @@ pub(crate) fn check_path(
         // The directory says it of the seal, and of nobody above it.
         report.skip(NotChecked::new(
             Aspect::AuthorityRevocation,
-            Why::NothingGiven,
+            trust.why_unknown(),
         ));
     } else {
         report.push(Check::undecided(names.revocation, Reason::NoRevocationData));
@@ -238,7 +241,13 @@ pub(crate) fn path_fault(
         // One signed by another key only shares its issuer's name, and may be of a generation of
         // which nothing is here; whoever lists the certificate knows the authority.
         PathError::BadSignature if !is_listed(signature, trust) => (Reason::NoPath, true),
-        PathError::Untrusted => (Reason::NoPath, trust.directory.is_none()),
+        PathError::Untrusted => (Reason::NoPath, trust.directory_at(at.time()).is_none()),
+        // Of an authority that cannot be read here, others may read more.
+        PathError::Malformed { fingerprint, .. }
+            if *fingerprint != certificate::fingerprint(&signature.signer_certificate) =>
+        {
+            (Reason::NoPath, true)
+        }
         PathError::TooMuch { .. } => (Reason::PathTooLong, true),
         PathError::TooLong => (Reason::PathTooLong, false),
         PathError::BadSignature => (Reason::PathBroken, false),

@@ -76,11 +76,12 @@ pub fn judge(
     let until = path.not_after;
     // What was known of the key when its path ended stays known.
     let last = at.as_unix().min(until);
-    if !trust.lists.is_empty()
-        && let Err(fault @ PathError::Revoked { revoked, .. }) = validate(trust.lists, last)
-        && revoked.reason.is_compromise()
-    {
-        return Err(fault.into());
+    for lists in trust.lists.chunks(path::MAX_REVOCATION_LISTS) {
+        if let Err(fault @ PathError::Revoked { revoked, .. }) = validate(lists, last)
+            && revoked.reason.is_compromise()
+        {
+            return Err(fault.into());
+        }
     }
     let details = CertificateDetails::from_der(own).ok();
     let name = details.and_then(|details| details.common_name);

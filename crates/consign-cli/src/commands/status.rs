@@ -206,6 +206,7 @@ fn print(reply: &StatusReply, now: Timestamp, output: Output) {
 /// Which version, and how long it decides: the node says how old that is for its life.
 fn directory(reply: &StatusReply, now: Timestamp, output: Output) -> String {
     let expires = match ends(&reply.directory_expires, now) {
+        Some(end) if end.days_left < 0 => format!("expired {}", end.at),
         Some(end) => format!("expires {} ({} days)", end.at, end.days_left),
         None => "expires unknown".to_owned(),
     };
@@ -316,7 +317,7 @@ mod tests {
         assert_eq!(of(in_days(60)), "until 2027-01-22T02:30:00Z (60 days)");
         let few = "\u{1b}[33muntil 2027-01-21T02:30:00Z (59 days)\u{1b}[0m";
         assert_eq!(of(in_days(59)), few);
-        let over = "\u{1b}[31muntil 2026-11-22T02:30:00Z (-2 days)\u{1b}[0m";
+        let over = "\u{1b}[31mended 2026-11-22T02:30:00Z\u{1b}[0m";
         assert_eq!(of("2026-11-22T02:30:00Z".to_owned()), over);
         assert_eq!(of(String::new()), "until unknown");
     }

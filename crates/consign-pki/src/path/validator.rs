@@ -42,8 +42,8 @@ pub(super) fn validate(
         dependencies(path, purpose).iter().map(Vec::as_slice),
     );
     if !fact.is_known() {
-        readable(path)?;
         lead_to_root(path, at, purpose)?;
+        readable(path)?;
         fact.remember();
     }
     if purpose.crls.is_empty() {

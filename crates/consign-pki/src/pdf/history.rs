@@ -26,6 +26,9 @@ const MAX_REFERENCE: usize = 64;
 /// How often the whole file may be read again, in tables or to compare objects with what they were.
 const REREAD: usize = 4;
 
+/// Most fields above one another.
+const MAX_PARENTS: usize = 32;
+
 /// Most objects that refer to one signature: a field, and what it was before.
 const MAX_FIELDS: usize = 16;
 
@@ -188,15 +191,15 @@ impl<'f> History<'f> {
             .take(MAX_FIELDS)
             .collect();
         let (freed, is_whole) = self.freed(end);
-        let form = self.later(end).rev().find(|object| object.has_form);
-        let list = form.map(|form| self.field_list(form));
+        let is_form = |object: &Object| object.has_form || object.drops_form;
+        let list = self.later(end).any(is_form).then(|| self.fields_shown());
         let is_gone = |field: &&Object| {
             let numbers = [field.header.number, number];
             numbers.iter().any(|number| freed.contains(number))
                 || self.is_emptied(field, number, end)
                 || matches!(&list, Some(Some(list)) if !self.is_listed(field, list))
         };
-        if fields.iter().any(is_gone) || self.later(end).any(|object| object.drops_form) {
+        if fields.iter().any(is_gone) {
             return Shown::Withdrawn;
         }
         let has_packed = self.objects.iter().any(|object| object.is_packed);
@@ -221,12 +224,45 @@ impl<'f> History<'f> {
         newest.is_some_and(|newest| newest.value != Some(signature))
     }
 
-    /// Whether a form lists a field, or the one that it belongs to.
+    /// Whether a form lists a field, or one that it belongs to, as the file ends.
     fn is_listed(&self, field: &Object, list: &HashSet<u32>) -> bool {
-        let entries = self.entries(field).unwrap_or_default();
-        let parent = find(&entries, b"Parent").and_then(|entry| self.reference(&entry.value));
-        let mut names = [Some(field.header.number), parent].into_iter().flatten();
-        names.any(|number| list.contains(&number))
+        let mut number = field.header.number;
+        for _ in 0..MAX_PARENTS {
+            if list.contains(&number) {
+                return true;
+            }
+            let entries = self.newest(number).and_then(|one| self.entries(one));
+            let parent = entries
+                .as_deref()
+                .and_then(|entries| find(entries, b"Parent"));
+            let Some(parent) = parent.and_then(|entry| self.reference(&entry.value)) else {
+                return false;
+            };
+            let above = self.newest(parent).and_then(|one| self.entries(one));
+            let kids = above
+                .as_deref()
+                .and_then(|above| self.listed_under(above, b"Kids"));
+            if kids.is_none_or(|kids| !kids.contains(&number)) {
+                return false;
+            }
+            number = parent;
+        }
+        false
+    }
+
+    /// The fields of the form that the root names, as the file ends; `None` where they stand
+    /// nowhere in the open.
+    fn fields_shown(&self) -> Option<HashSet<u32>> {
+        let mut all: Option<HashSet<u32>> = None;
+        for root in self.roots(0..self.file.len())? {
+            let fields = self.field_list(self.newest(root)?)?;
+            // Readers may differ in which root they take: only what is in the forms of all.
+            all = Some(match all {
+                None => fields,
+                Some(before) => before.intersection(&fields).copied().collect(),
+            });
+        }
+        all
     }
 
     /// The fields that a form lists, where an object is one, or holds or names one. `None` where
@@ -243,11 +279,17 @@ impl<'f> History<'f> {
                 }
             },
         };
-        let Some(fields) = find(&entries, b"Fields") else {
+        if !has(&entries, b"Fields") {
             return Some(HashSet::new());
-        };
-        let Some(number) = self.reference(&fields.value) else {
-            return Some(self.references(&fields.value));
+        }
+        self.listed_under(&entries, b"Fields")
+    }
+
+    /// What an array lists, that stands under a key or elsewhere.
+    fn listed_under(&self, entries: &[Entry], key: &[u8]) -> Option<HashSet<u32>> {
+        let array = find(entries, key)?;
+        let Some(number) = self.reference(&array.value) else {
+            return Some(self.references(&array.value));
         };
         let list = self.newest(number)?;
         Some(self.references(&(list.header.body..list.end)))
@@ -276,25 +318,27 @@ impl<'f> History<'f> {
     /// Reads one table; gives where it stops, unless that is not its end. No more than so many
     /// bytes.
     fn read_table(&self, begin: usize, most: usize, freed: &mut HashSet<u32>) -> Option<usize> {
-        let mut at = begin;
+        let (mut at, mut follows) = (begin, None::<u32>);
         while let Some(((first, count), next)) = self.two_numbers_at(at) {
+            if at.saturating_sub(begin) > most {
+                return None;
+            }
+            // There may be more entries than were counted.
+            if let Some(number) = follows
+                && let Some(stop) = self.table_entry(at, number, freed)
+            {
+                (at, follows) = (stop, number.checked_add(1));
+                continue;
+            }
             at = next;
             for number in first..first.saturating_add(count) {
                 if at.saturating_sub(begin) > most {
                     return None;
                 }
-                let Some((_, next)) = self.two_numbers_at(at) else {
+                let Some(stop) = self.table_entry(at, number, freed) else {
                     break;
                 };
-                let mut lexer = Lexer::new(self.until(next.saturating_add(MAX_REFERENCE)), next);
-                match lexer.token() {
-                    Ok((Token::Regular(b"f"), _)) if number > 0 => {
-                        freed.insert(number);
-                    }
-                    Ok((Token::Regular(b"f" | b"n"), _)) => {}
-                    _ => return None,
-                }
-                at = lexer.position();
+                (at, follows) = (stop, number.checked_add(1));
             }
         }
         let mut lexer = Lexer::new(self.until(at.saturating_add(MAX_REFERENCE)), at);
@@ -305,6 +349,20 @@ impl<'f> History<'f> {
             Ok(_) if at == begin => Some(at),
             _ => None,
         }
+    }
+
+    /// Notes whether an entry of a table calls its number free; gives where it ends.
+    fn table_entry(&self, at: usize, number: u32, freed: &mut HashSet<u32>) -> Option<usize> {
+        let (_, next) = self.two_numbers_at(at)?;
+        let mut lexer = Lexer::new(self.until(next.saturating_add(MAX_REFERENCE)), next);
+        match lexer.token() {
+            Ok((Token::Regular(b"f"), _)) if number > 0 => {
+                freed.insert(number);
+            }
+            Ok((Token::Regular(b"f" | b"n"), _)) => {}
+            _ => return None,
+        }
+        Some(lexer.position())
     }
 
     /// Two numbers close to a place, and what is behind them.

@@ -9,7 +9,7 @@ use consign_pki::timestamp::TimeStampError;
 use super::ArchiveStamp;
 use crate::container::{JudgedAt, SealTrust};
 use crate::report::{Aspect, Check, CheckName, CheckOutcome, Evidence, NotChecked};
-use crate::report::{Reason, Report, SubIndication, Why};
+use crate::report::{Reason, Report, SubIndication};
 use crate::time_stamp::{self, ProvenTime, TimeStampFault};
 
 const NAME: CheckName = CheckName::ArchiveTimeStamp;
@@ -109,7 +109,10 @@ pub(super) fn check(
                     .with(Evidence::stamp(&counts));
                 report.push(check.with(Evidence::judged_at(known)));
                 if !counts.revocation_known {
-                    report.skip(NotChecked::new(Aspect::StampRevocation, Why::NothingGiven));
+                    report.skip(NotChecked::new(
+                        Aspect::StampRevocation,
+                        trust.why_unknown(),
+                    ));
                 }
                 counts_by = Some(counts.latest.min(known));
                 stamp.time = Some(time);

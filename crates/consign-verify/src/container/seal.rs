@@ -119,6 +119,15 @@ impl<'a> SealTrust<'a> {
         carried.iter().chain(others.take(room)).cloned().collect()
     }
 
+    /// Why it is not known whether somebody was revoked.
+    pub(crate) const fn why_unknown(&self) -> Why {
+        if self.lists.is_empty() {
+            Why::NothingGiven
+        } else {
+            Why::GivenSaysNothing
+        }
+    }
+
     /// The directory, where it says what was revoked as of a time, and who was a member: one that
     /// had expired by then does not know what came since.
     pub(crate) fn directory_at(&self, at: Timestamp) -> Option<&'a Directory> {

@@ -39,6 +39,8 @@ words! {
     Why {
         /// What it would be checked by was not given.
         NothingGiven = "nothing-given",
+        /// What was given to check it by does not say, or does not hold.
+        GivenSaysNothing = "given-says-nothing",
         /// It is a verdict of its own, told apart from this one.
         OwnVerdict = "own-verdict",
         /// This program does not check it.

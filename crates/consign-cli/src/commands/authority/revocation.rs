@@ -128,7 +128,11 @@ fn announce(dir: &Path, arguments: &Revoke, output: Output) -> u8 {
     output.line("The issuing certificate would be revoked in the root's list, for good:");
     output.line("- no seal, time-stamp or TLS certificate is issued any more, nor renewed;");
     output.line("- nothing sealed from then on counts; what is proven to be older stays good;");
+    output.line(
+        "- after a theft the hub's own time-stamps, those of archives too, prove nothing more;",
+    );
     output.line("- documents go on only in a network that is founded anew.");
+    output.line("With --invalid-from TIME it counts from when others may have had the key.");
     let reason = arguments.reason.to_possible_value();
     let reason = reason
         .as_ref()

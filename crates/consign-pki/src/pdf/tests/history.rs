@@ -183,8 +183,12 @@ fn shown(later: &str) -> Shown {
     let mut file = b"%PDF-1.7\n\
           1 0 obj\n<< /Type /Catalog /AcroForm 11 0 R >>\nendobj\n\
           11 0 obj\n<< /Fields [ 12 0 R ] >>\nendobj\n\
-          12 0 obj\n<< /FT /Sig /V 5 0 R >>\nendobj\n\
-          18 0 obj\n<< /Fields [ 13 0 R ] >>\nendobj\n"
+          12 0 obj\n<< /FT /Sig /V 5 0 R /Parent 23 0 R >>\nendobj\n\
+          18 0 obj\n<< /Fields [ 13 0 R ] >>\nendobj\n\
+          21 0 obj\n<< /Fields [ 22 0 R ] >>\nendobj\n\
+          22 0 obj\n<< /T (a) /Kids [ 23 0 R ] >>\nendobj\n\
+          23 0 obj\n<< /T (b) /Parent 22 0 R /Kids [ 12 0 R ] >>\nendobj\n\
+          trailer\n<< /Root 1 0 R >>\n"
         .to_vec();
     Revision::default().add(&mut file);
     file.extend(later.bytes());
@@ -209,6 +213,27 @@ fn a_signature_is_shown_until_it_is_taken_out() {
         ),
         (catalog("/AcroForm 18 0 R"), Shown::Withdrawn),
         (catalog(""), Shown::Withdrawn),
+        // What lies last is not what is shown.
+        (
+            format!(
+                "{}20 0 obj\n<< /Fields [12 0 R] >>\nendobj\n",
+                catalog("/AcroForm 18 0 R")
+            ),
+            Shown::Withdrawn,
+        ),
+        (
+            "20 0 obj\n<< /S /ResetForm /Fields [] >>\nendobj\n".to_owned(),
+            Shown::Yes,
+        ),
+        // Fields below fields.
+        (catalog("/AcroForm 21 0 R"), Shown::Yes),
+        (
+            format!(
+                "{}23 0 obj\n<< /T (b) /Parent 22 0 R /Kids [] >>\nendobj\n",
+                catalog("/AcroForm 21 0 R")
+            ),
+            Shown::Withdrawn,
+        ),
         (catalog("/AcroForm 19 0 R"), Shown::Obscured),
         (
             "11 0 obj\n<< /Fields 19 0 R >>\nendobj\n".to_owned(),

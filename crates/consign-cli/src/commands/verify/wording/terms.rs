@@ -300,6 +300,10 @@ pub(crate) const fn why(why: Why) -> Text {
             "chưa cung cấp dữ liệu để kiểm tra",
             "nothing was given to check it by",
         ),
+        Why::GivenSaysNothing => text(
+            "dữ liệu được cung cấp không cho biết, hoặc không hợp lệ",
+            "what was given to check it by does not say, or does not hold",
+        ),
         Why::OwnVerdict => text("được kết luận riêng", "it is a verdict of its own"),
         Why::NotSupported => text(
             "chương trình này không kiểm tra",
