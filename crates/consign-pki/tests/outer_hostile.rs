@@ -317,7 +317,14 @@ fn manifests() -> Vec<(&'static str, &'static str, Archive)> {
         (
             "a reference to its own token",
             "manifest-order",
-            referring(|all| all + &reference(NEWEST_TOKEN, "text/plain", false, b"token 2")),
+            referring(|all| {
+                all + &reference(
+                    NEWEST_TOKEN,
+                    "application/vnd.etsi.timestamp-token",
+                    false,
+                    b"token 2",
+                )
+            }),
         ),
         (
             "a reference twice",
@@ -352,6 +359,16 @@ fn manifests() -> Vec<(&'static str, &'static str, Archive)> {
             "white space that the form has not",
             "manifest-form",
             referring(|all| all + "\n"),
+        ),
+        (
+            "a container of another media type",
+            "manifest-form",
+            referring(|all| all.replacen("asic-e+zip", "asic-e+zap", 1)),
+        ),
+        (
+            "a manifest of another media type",
+            "manifest-form",
+            referring(|all| all.replacen("application/xml", "text/xml", 1)),
         ),
         (
             "a token named elsewhere",

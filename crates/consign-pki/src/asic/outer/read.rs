@@ -12,6 +12,7 @@ use super::super::layers::{check_mimetype, read_small};
 use super::super::manifest::Manifest;
 use super::super::name::is_media_type;
 use super::super::profile::{Deviation, Judge};
+use super::super::{MANIFEST_MEDIA_TYPE, MIMETYPE, TOKEN_MEDIA_TYPE};
 use super::{
     INNER_NAME, MANIFEST_LIMITS, MAX_LAYERS, NEWEST_MANIFEST, Section, manifest_name, token_name,
 };
@@ -213,7 +214,13 @@ fn read_layer<R: Read + Seek>(
         source,
     })?;
     let mut references = read.references.iter();
-    let plain = references.all(|one| one.media_type.as_deref().is_some_and(is_media_type));
+    let plain = references.all(|one| {
+        let given = one.media_type.as_deref();
+        given.is_some_and(|given| match media_type_of(&one.name) {
+            Some(only) => given == only,
+            None => is_media_type(given),
+        })
+    });
     if !plain || read.signature_name != token.name || read.render().as_bytes() != manifest_bytes {
         return Err(AsicError::NotCanonical {
             deviation: Deviation::ManifestForm {
@@ -228,6 +235,16 @@ fn read_layer<R: Read + Seek>(
         token_name: token.name.clone(),
         token: read_small(reader, token)?,
     })
+}
+
+/// The only media type of what every archive has.
+fn media_type_of(name: &str) -> Option<&'static str> {
+    match name {
+        INNER_NAME => Some(MIMETYPE),
+        _ if !name.starts_with("META-INF/") => None,
+        _ if name.ends_with(".tst") => Some(TOKEN_MEDIA_TYPE),
+        _ => Some(MANIFEST_MEDIA_TYPE),
+    }
 }
 
 /// A manifest lists exactly what lies before it, in that order, and marks the manifest before it.
