@@ -77,8 +77,12 @@ fn a_stolen_issuing_key_is_revoked_and_what_is_proven_to_be_older_stays_good() -
         let away = away.refused(2, "usage")?;
         ensure!(text(&away["message"])?.contains("root key"), "{away}");
         fs::rename(&safe, &key)?;
-        let revoked = network.ask(&format!("{revoke} --yes"))?;
+        // The newest list is one that the thief may have made.
+        let stolen = outside::now()?;
+        network.ask("authority publish --force --dir authority")?;
+        let revoked = network.ask(&format!("{revoke} --invalid-from {stolen} --yes"))?;
         let revoked = text(&revoked["since"])?;
+        ensure!(revoked == stolen, "{revoked}");
 
         let by_lists = "authority/trust/trust.pem --crl authority/trust/crl/issuing.crl \
                         --crl authority/trust/crl/root.crl";

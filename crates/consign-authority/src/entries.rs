@@ -13,7 +13,7 @@ use consign_domain::directory::{
 use consign_domain::enrolment::{AgencyRequest, HubRequest, NodeRequest};
 use consign_domain::limits::MAX_SKEW_SECONDS;
 use consign_domain::text::Line;
-use consign_domain::{AgencyCode, AgencyId, HubId, NodeId, Timestamp};
+use consign_domain::{AgencyId, HubId, NodeId, Timestamp};
 
 use crate::register::CertificateRecord;
 use crate::settings::DAY;
@@ -107,10 +107,12 @@ pub(crate) fn hub(
     entry
 }
 
+/// `old` is the older form of the code that is asked for, if it is a new one.
 pub(crate) fn agency(
     before: Option<&AgencyEntry>,
     request: &AgencyRequest,
     place: Place,
+    old: Option<Line<35>>,
     seal: &Listed,
     keys: (StatementKeyEntry, EncryptionKeyEntry),
     moment: Moment,
@@ -137,7 +139,7 @@ pub(crate) fn agency(
         end_all(entry.codes.iter_mut().map(|one| &mut one.validity), now);
         entry.codes.push(CodeEntry {
             code: request.code.clone(),
-            old: old_form(&request.code),
+            old,
             validity,
         });
     }
@@ -152,12 +154,6 @@ pub(crate) fn agency(
     list_statement_key(&mut entry.statement_keys, keys.0, moment);
     list_encryption_key(&mut entry.encryption_keys, keys.1, now);
     entry
-}
-
-/// A code's older form, where it has one and no other was named.
-pub(crate) fn old_form(code: &AgencyCode) -> Option<Line<35>> {
-    let old = code.to_old().ok()?;
-    Line::new(old).ok()
 }
 
 /// A seal that is replaced is retired: what it has sealed stays good.

@@ -104,6 +104,8 @@ pub struct ServiceSummary {
     pub address: String,
     /// The first half of the SHA-256 of its TLS key, as invitations name it; hexadecimal.
     pub fingerprint: String,
+    /// When the last of its TLS certificates ends.
+    pub tls: Option<End>,
 }
 
 /// An authority and everyone it has enrolled.
@@ -124,6 +126,8 @@ pub struct Inspection {
     /// From when on the issuing certificate counts for nothing, if the root has revoked it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub issuing_revoked: Option<Timestamp>,
+    /// Whether the root's list says so too, if it was.
+    pub root_list_complete: bool,
     /// When the root's revocation list runs out, if one was signed; the issuing authority's does
     /// so with the head.
     pub root_list: Option<End>,
@@ -170,6 +174,7 @@ impl Inspection {
             root: certificate_end(root),
             issuing: certificate_end(issuing),
             issuing_revoked: None,
+            root_list_complete: true,
             root_list,
             root_list_fault,
             head: newest.map(|directory| head(directory, now)),
@@ -191,7 +196,7 @@ impl Inspection {
                         .map(|one| End::new(one.until, now)),
                     ..hub(one, now)
                 }),
-                Entry::Authority(one) => inspection.service = service(one, record),
+                Entry::Authority(one) => inspection.service = service(one, record, now),
                 Entry::Group(one) => inspection.groups.push(group(one, register, now)),
                 _ => {}
             }
@@ -208,12 +213,13 @@ impl Inspection {
     }
 }
 
-fn service(entry: &AuthorityEntry, record: &Record) -> Option<ServiceSummary> {
+fn service(entry: &AuthorityEntry, record: &Record, now: Timestamp) -> Option<ServiceSummary> {
     let key = record.certificates.last()?.key;
     let half = key.as_bytes().get(..16).unwrap_or_default();
     Some(ServiceSummary {
         address: entry.address.to_string(),
         fingerprint: hex::encode(half),
+        tls: last_end(entry.tls.iter().map(|tls| tls.validity), now),
     })
 }
 

@@ -9,6 +9,7 @@ use std::fmt;
 use consign_domain::directory::{
     AgencyEntry, AuthorityEntry, Entry, EntryState, GroupEntry, HubEntry, NodeEntry,
 };
+use consign_domain::text::Line;
 use consign_domain::{AgencyCode, AgencyId, Digest, HubId, NodeId, PartyCode, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -274,6 +275,15 @@ impl Register {
             _ => false,
         };
         self.records().find(has).map(|record| record.entry.id())
+    }
+
+    /// A code's older form for an agency, where it has one that is no other's.
+    pub(crate) fn old_form(&self, code: &AgencyCode, id: AgencyId) -> Option<Line<35>> {
+        let old = Line::new(code.to_old().ok()?).ok()?;
+        let holder = self.old_code_holder(old.as_str());
+        holder
+            .is_none_or(|holder| holder == id.to_bytes())
+            .then_some(old)
     }
 
     /// The agency whose code it is at a moment.

@@ -9,8 +9,8 @@
 mod support;
 
 use consign_authority::{
-    Authority, AuthorityError, Enrolment, InviteOptions, IssueOptions, PublishOptions, Rename,
-    RenewalProof, RevokeOptions,
+    Authority, AuthorityError, Enrolment, Invitation, InviteOptions, IssueOptions, PublishOptions,
+    Rename, RenewalProof, RevokeOptions,
 };
 use consign_domain::enrolment::{Bundle, NodeRequest, Request};
 use consign_domain::{AgencyCode, Digest, KeyId, Timestamp};
@@ -142,6 +142,19 @@ fn nobody_is_invited_below_an_agency_that_is_not_to_come() {
     desk.invite_below("H49.13.10", Some("H49.13")).unwrap();
     desk.enrolled("H49.14");
     desk.invite_below("H49.14.10", Some("H49.14")).unwrap();
+    // So is one whose request waits, or was interrupted.
+    let request = Request::Node(node_of(vec![agency("H49.16", None)]));
+    let waits = desk.authority.enrol(&request.to_bytes(), &[], now());
+    assert!(matches!(waits, Ok(Enrolment::Waiting(_))), "{waits:?}");
+    desk.invite_below("H49.16.10", Some("H49.16")).unwrap();
+    let secret = desk.invite("H49.17");
+    let place = desk.ceremony.dir().join("invitations");
+    let place = place.join(format!("{}.json", Digest::of(&secret)));
+    let text = std::fs::read(&place).unwrap();
+    let mut invitation: Invitation = serde_json::from_slice(&text).unwrap();
+    invitation.used = Some(Digest::of(b"a request"));
+    std::fs::write(&place, serde_json::to_vec(&invitation).unwrap()).unwrap();
+    desk.invite_below("H49.17.10", Some("H49.17")).unwrap();
 }
 
 #[test]

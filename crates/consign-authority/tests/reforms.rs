@@ -7,7 +7,9 @@
 
 mod support;
 
-use consign_authority::{Authority, AuthorityError, PublishOptions, Rename, set_state};
+use consign_authority::{
+    Authority, AuthorityError, IssueOptions, PublishOptions, Rename, set_state,
+};
 use consign_domain::directory::EntryState;
 use consign_domain::enrolment::Request;
 use consign_domain::text::Line;
@@ -123,6 +125,40 @@ fn a_code_of_the_older_form_is_the_one_that_was_named() {
             matches!(refused, Err(AuthorityError::OldCodeGrammar { .. })),
             "{odd}"
         );
+    }
+}
+
+#[test]
+fn a_code_of_the_older_form_that_was_named_for_one_is_converted_for_nobody_else() {
+    let (ceremony, _) = enrolled();
+    let named = |old: &str| Rename {
+        old: Some(Line::new(old).unwrap()),
+        ..Rename::default()
+    };
+    let renamed = Rename {
+        code: Some(code("H49.77")),
+        ..Rename::default()
+    };
+    let (of_renamed, of_enrolled) = ("000.00.77.H49", "000.00.78.H49");
+    let directory = after(&ceremony, |authority| {
+        for (own, old) in [("H49.14", of_renamed), ("H49.15", of_enrolled)] {
+            assert!(authority.rename(&code(own), &named(old), days(1)).unwrap());
+        }
+        let own = code("H49.13");
+        assert!(authority.rename(&own, &renamed, days(1)).unwrap());
+        let request = Request::Node(node_of(vec![agency("H49.78", None)]));
+        let options = IssueOptions::default();
+        authority
+            .issue(&request.to_bytes(), &options, days(1))
+            .unwrap();
+    });
+    for (own, old, holder) in [
+        ("H49.77", of_renamed, "H49.14"),
+        ("H49.78", of_enrolled, "H49.15"),
+    ] {
+        assert!(directory.agency_by_code(&code(own)).is_some());
+        let found = directory.agency_by_old_code(old);
+        assert_eq!(found, directory.agency_by_code(&code(holder)), "{own}");
     }
 }
 

@@ -13,7 +13,8 @@ use std::process::Command;
 
 use consign_authority::ceremony::check as check_record;
 use consign_authority::{
-    Authority, AuthorityError, PublishOptions, RevokeOptions, RootList, inspect, publish, revoke,
+    Authority, AuthorityError, PublishOptions, Published, RevokeOptions, RootList, inspect,
+    publish, revoke,
 };
 use consign_domain::directory::KeyState;
 use consign_domain::enrolment::Request;
@@ -255,6 +256,59 @@ fn a_stolen_issuing_key_is_revoked_by_the_root_and_issues_nothing_more() {
         ..stolen
     };
     assert_eq!(revoke(earlier, days(301)).unwrap().since, days(2));
+}
+
+fn revoke_issuing(dir: &Path, from: Option<Timestamp>, at: Timestamp) -> Published {
+    let options = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: from,
+    };
+    let mut authority = Authority::open(dir).unwrap();
+    authority.revoke_issuing(options, at).unwrap().published
+}
+
+#[test]
+fn a_revocation_of_the_issuing_key_that_was_cut_short_is_completed() {
+    let (ceremony, _) = enrolled();
+    let (dir, from) = (ceremony.dir(), Some(days(10)));
+    // The root's list is written, the version that brings it to others is not.
+    let cut = |published: Published| std::fs::remove_dir_all(published.path).unwrap();
+    cut(revoke_issuing(&dir, from, days(10)));
+    let repeated = revoke_issuing(&dir, from, days(11));
+    assert!(repeated.is_new);
+    cut(repeated);
+    // It takes no key of the root.
+    std::fs::rename(dir.join("keys/root.key"), dir.join("safe")).unwrap();
+    let published = ceremony.publish(days(11));
+    assert!(published.is_new);
+    assert!(!ceremony.publish(days(11)).is_new, "once");
+    let said = std::fs::read(published.path.join("root.crl")).unwrap();
+    assert_eq!(list::listed(&said).unwrap().len(), 1);
+}
+
+#[test]
+fn the_issuing_list_that_stands_is_the_newest_from_before_the_theft() {
+    let (ceremony, _) = enrolled();
+    let list = ceremony.dir().join("trust/crl/issuing.crl");
+    let first = std::fs::read(&list).unwrap();
+    let second = ceremony.publish(days(20));
+    assert_ne!(std::fs::read(&list).unwrap(), first);
+    assert_eq!(
+        std::fs::read(second.path.join("issuing.crl")).unwrap(),
+        std::fs::read(&list).unwrap(),
+        "a version keeps the list that was made with it"
+    );
+    let third = revoke_issuing(&ceremony.dir(), Some(days(5)), days(21));
+    assert_eq!(std::fs::read(&list).unwrap(), first);
+    assert_eq!(
+        std::fs::read(third.path.join("issuing.crl")).unwrap(),
+        first
+    );
+    // Where there is none from before, the earliest stays.
+    let long_ago = now().minus_seconds(DAY);
+    revoke_issuing(&ceremony.dir(), Some(long_ago), days(22));
+    assert_eq!(std::fs::read(&list).unwrap(), first);
 }
 
 #[test]

@@ -17,6 +17,7 @@ use consign_runtime::files::{self, Action, DirectoryLock, PRIVATE, PRIVATE_DIREC
 use serde::{Deserialize, Serialize};
 
 use super::layout::Layout;
+use super::pending::{self, PendingRequest};
 use super::{damaged, io_fault, store};
 use crate::error::AuthorityError;
 use crate::register::Register;
@@ -237,9 +238,21 @@ fn check_parent(
     if parent == code {
         return Err(AuthorityError::ParentCycle { code: code.clone() });
     }
+    if register.agency_by_code(parent, now).is_some() {
+        return Ok(());
+    }
+    // One that was used for a request that is not carried out yet is to come, too.
+    let to_come = |one: Invitation| {
+        one.invitee.code() == PartyCode::from(parent.clone())
+            && !one.done
+            && one.state(now) != "expired"
+    };
+    if all(layout)?.into_iter().any(to_come) {
+        return Ok(());
+    }
     let named = parent.to_string();
-    let is_open = |one: &InvitationSummary| one.state == "open" && one.code == named;
-    if register.agency_by_code(parent, now).is_some() || list(layout, now)?.iter().any(is_open) {
+    let waits = |one: PendingRequest| one.agencies.iter().any(|(code, _)| *code == named);
+    if pending::list(layout)?.into_iter().any(waits) {
         return Ok(());
     }
     Err(AuthorityError::ParentNotInvited {
@@ -326,18 +339,20 @@ pub(super) fn list(
     layout: &Layout,
     now: Timestamp,
 ) -> Result<Vec<InvitationSummary>, AuthorityError> {
-    let mut all = Vec::new();
-    for path in store::json_files(&layout.invitations())? {
-        let invitation = read(&path)?;
-        all.push(InvitationSummary {
-            code: invitation.invitee.code().to_string(),
-            made: invitation.made,
-            expires: invitation.expires,
-            state: invitation.state(now),
-        });
-    }
-    all.sort_by_key(|invitation| std::cmp::Reverse(invitation.made));
-    Ok(all)
+    let summary = |invitation: Invitation| InvitationSummary {
+        code: invitation.invitee.code().to_string(),
+        made: invitation.made,
+        expires: invitation.expires,
+        state: invitation.state(now),
+    };
+    let mut summaries: Vec<_> = all(layout)?.into_iter().map(summary).collect();
+    summaries.sort_by_key(|invitation| std::cmp::Reverse(invitation.made));
+    Ok(summaries)
+}
+
+fn all(layout: &Layout) -> Result<Vec<Invitation>, AuthorityError> {
+    let paths = store::json_files(&layout.invitations())?;
+    paths.iter().map(|path| read(path)).collect()
 }
 
 /// Withdraws all open invitations of a code; says how many.

@@ -9,7 +9,7 @@ use consign_domain::{Digest, Timestamp};
 use consign_pki::certificate::CertificateDetails;
 use consign_pki::path::revocation::RevocationReason;
 
-use super::{Authority, PublishOptions, Published, damaged, store};
+use super::{Authority, PublishOptions, Published, damaged, lists, newest_directory, store};
 use crate::applicant::key_digest;
 use crate::error::AuthorityError;
 use crate::register::CertificateRecord;
@@ -50,7 +50,7 @@ impl Authority {
         }
         let before = self.issuing_revoked();
         let revocation = before.map_or(revocation, |before| before.with(revocation));
-        if before == Some(revocation) && self.root_says_all()? {
+        if before == Some(revocation) && self.is_revocation_out()? {
             let party = "the issuing certificate".to_owned();
             return Err(AuthorityError::NothingToRevoke { party });
         }
@@ -79,6 +79,14 @@ impl Authority {
         let own = Digest::of(self.issuing.certificate_der());
         let mut revoked = self.revoked.iter();
         revoked.find(|one| one.sha256 == own)?.revoked
+    }
+
+    /// Whether the root's list says all, and a version of the directory has brought it to others.
+    fn is_revocation_out(&self) -> Result<bool, AuthorityError> {
+        let Some(newest) = newest_directory(&self.layout, &self.trust)? else {
+            return Ok(false);
+        };
+        Ok(lists::root_says_all(&self.layout, &self.revoked)? && self.root_list_is_out(&newest)?)
     }
 
     fn issuing_record(&self) -> Result<CertificateRecord, AuthorityError> {

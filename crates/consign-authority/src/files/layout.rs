@@ -4,6 +4,11 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
+/// The issuing authority's revocation list.
+pub(crate) const ISSUING_LIST: &str = "issuing.crl";
+/// The root's.
+pub(crate) const ROOT_LIST: &str = "root.crl";
+
 #[derive(Debug, Clone)]
 pub(crate) struct Layout {
     dir: PathBuf,
@@ -101,11 +106,11 @@ impl Layout {
     }
 
     pub(crate) fn issuing_list(&self) -> PathBuf {
-        self.lists().join("issuing.crl")
+        self.lists().join(ISSUING_LIST)
     }
 
     pub(crate) fn root_list(&self) -> PathBuf {
-        self.lists().join("root.crl")
+        self.lists().join(ROOT_LIST)
     }
 
     pub(crate) fn directory(&self) -> PathBuf {

@@ -26,6 +26,7 @@ mod groups;
 mod invitations;
 mod issuing;
 pub(crate) mod layout;
+mod lists;
 mod once;
 pub(crate) mod pending;
 mod publishing;
@@ -65,9 +66,10 @@ pub use enrolment::{Enrolment, Known};
 pub use founding::{Founded, Founding, NewKeys, init, init_with};
 pub use invitations::{Invitation, InvitationSummary, InviteOptions, Invited, Invitee};
 pub use issuing::RevokedIssuing;
+pub use lists::RootList;
 pub use once::{issue, publish, revoke, set_state};
 pub use pending::PendingRequest;
-pub use publishing::{PublishOptions, Published, RootList};
+pub use publishing::{PublishOptions, Published};
 pub use reform::Rename;
 pub use renewal::RenewalProof;
 pub use trust::{RootError, RootUse};
@@ -117,6 +119,9 @@ pub fn inspect(dir: &Path, now: Timestamp) -> Result<Inspection, AuthorityError>
     );
     Ok(Inspection {
         issuing_revoked: store::issuing_revoked(&layout)?.map(|revoked| revoked.since()),
+        // One that cannot be read says nothing.
+        root_list_complete: lists::root_says_all(&layout, &store::revoked_authorities(&layout)?)
+            .unwrap_or_default(),
         ..inspection
     })
 }

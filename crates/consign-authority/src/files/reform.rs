@@ -12,7 +12,7 @@ use consign_domain::{AgencyCode, NodeId, Timestamp};
 use uuid::Uuid;
 
 use super::Authority;
-use crate::entries::{end_all, old_form, validity};
+use crate::entries::{end_all, validity};
 use crate::error::AuthorityError;
 use crate::register::Record;
 
@@ -59,7 +59,7 @@ impl Authority {
             end_all(agency.codes.iter_mut().map(|one| &mut one.validity), ends);
             let renamed = CodeEntry {
                 code: new.clone(),
-                old: old_form(new),
+                old: self.register.old_form(new, agency.id),
                 validity: validity(false, now),
             };
             agency.codes.insert(0, renamed);

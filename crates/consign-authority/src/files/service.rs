@@ -9,10 +9,7 @@ use consign_domain::directory::TlsEntry;
 use consign_domain::text::Line;
 use consign_domain::{Digest, DirectoryVersion, SignedStatement, Timestamp};
 use consign_pki::issue::create_request;
-use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
-use consign_runtime::files;
-use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::layout::Layout;
@@ -64,9 +61,9 @@ impl Authority {
         let mut serials = entropy::serial_number;
         let issuance = self.issuance((&options, &none), Purpose::Enrol, now, &mut serials);
         let outcome = match issuance.service(&proven, address) {
-            // The directory is handed on under the one that is here, as long as it lasts.
+            // The directory is handed on under the one that is here, to its last day.
             Err(fault @ AuthorityError::IssuingRevoked { .. }) => {
-                let known = self.known_certificate(proven.key, now);
+                let known = self.known_certificate(proven.key, (now, now));
                 let known = known.ok_or(fault)?;
                 return Ok(ServiceIdentity {
                     chain: self.chain(&known)?,
@@ -76,8 +73,9 @@ impl Authority {
             outcome => outcome?,
         };
         let bundle = self.carry_out(outcome)?;
+        let lasting = (now, now.plus_seconds(SHOWN_SECONDS));
         Ok(ServiceIdentity {
-            chain: match self.known_certificate(proven.key, now) {
+            chain: match self.known_certificate(proven.key, lasting) {
                 Some(known) => self.chain(&known)?,
                 None => bundle.tls,
             },
@@ -85,37 +83,26 @@ impl Authority {
         })
     }
 
-    /// The oldest certificate of the service's key that counts for a while: hubs know the
-    /// service by certificates of the directory that they have, and get newer ones from it alone.
-    fn known_certificate(&self, key: Digest, now: Timestamp) -> Option<CertificateRecord> {
+    /// The oldest certificate of the service's key that counts from one moment to another: hubs
+    /// know the service by certificates of the directory that they have, and get newer ones from it
+    /// alone.
+    fn known_certificate(
+        &self,
+        key: Digest,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Option<CertificateRecord> {
         let authority = self.settings.authority.to_bytes();
         let record = self.register.get(authority)?;
         let entry = self.register.authority(authority)?;
-        let then = now.plus_seconds(SHOWN_SECONDS);
         let good = |one: &&CertificateRecord| {
             let counts = |tls: &TlsEntry| {
                 tls.certificate == one.sha256
-                    && tls.validity.contains(now)
-                    && tls.validity.contains(then)
+                    && tls.validity.contains(from)
+                    && tls.validity.contains(to)
             };
             one.key == key && entry.tls.iter().any(counts)
         };
         record.certificates.iter().find(good).cloned()
-    }
-
-    /// The revocation lists made with the newest version: the issuing authority's, the root's. One
-    /// that cannot be read keeps no version from being served.
-    pub fn newest_lists(dir: &Path) -> Vec<Vec<u8>> {
-        let layout = Layout::new(dir);
-        let mut lists = Vec::new();
-        for path in [layout.issuing_list(), layout.root_list()] {
-            match files::read_bounded(&path, MAX_REVOCATION_LIST) {
-                Ok(list) => lists.push(list),
-                Err(fault) if fault.is_not_found() => {}
-                Err(fault) => warn!(%fault, "a revocation list cannot be served"),
-            }
-        }
-        lists
     }
 
     /// The newest published version above `have`, without judging it; needs no lock.

@@ -1,4 +1,5 @@
-//! Published versions of the directory: `<dir>/<12 digits>/{head.json,head.sig,entries.jsonl}`.
+//! Published versions of the directory: `<dir>/<12 digits>/{head.json,head.sig,entries.jsonl}`, and
+//! beside these the revocation lists in force when it was made, for who judges by lists alone.
 //!
 //! A version appears whole, by the renaming of a directory that was written and synced
 //! under another name, and is never changed afterwards. Readers take the highest number.
@@ -19,12 +20,17 @@ const TEMPORARY: &str = ".publishing-directory";
 
 /// The newest version's number.
 pub(super) fn newest(dir: &Path) -> Result<Option<DirectoryVersion>, AuthorityError> {
-    let mut newest = None;
+    Ok(all(dir)?.into_iter().max())
+}
+
+/// The numbers of all versions, in no order.
+pub(super) fn all(dir: &Path) -> Result<Vec<DirectoryVersion>, AuthorityError> {
+    let mut all = Vec::new();
     for item in fs::read_dir(dir).map_err(io_fault(Action::Read, dir))? {
         let item = item.map_err(io_fault(Action::Read, dir))?;
-        newest = newest.max(item.file_name().to_str().and_then(number));
+        all.extend(item.file_name().to_str().and_then(number));
     }
-    Ok(newest)
+    Ok(all)
 }
 
 /// Reads a version, without judging it.
@@ -51,6 +57,7 @@ pub(super) fn write(
     dir: &Path,
     version: DirectoryVersion,
     content: &Version,
+    lists: &[(&str, Vec<u8>)],
 ) -> Result<PathBuf, AuthorityError> {
     let temporary = dir.join(TEMPORARY);
     if temporary.exists() {
@@ -63,7 +70,8 @@ pub(super) fn write(
         ("head.sig", &content.head.signature),
         ("entries.jsonl", &content.entries),
     ];
-    for (name, bytes) in parts {
+    let lists = lists.iter().map(|(name, list)| (*name, list.as_slice()));
+    for (name, bytes) in parts.into_iter().chain(lists) {
         files::publish(&temporary.join(name), bytes, PUBLIC)?;
     }
     let place = place(dir, version);

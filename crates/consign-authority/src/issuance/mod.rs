@@ -204,7 +204,8 @@ impl Issuance<'_> {
         let listed = self.seal_certificate(request, &seal, same_subject)?;
         let keys = (statement, encryption);
         let moment = self.moment();
-        let entry = entries::agency(before, request, place, &listed, keys, moment);
+        let old = self.register.old_form(&request.code, request.id);
+        let entry = entries::agency(before, request, place, old, &listed, keys, moment);
         let record = self.record(Entry::Agency(entry), &listed)?;
         Ok((record, listed.certificate))
     }

@@ -71,6 +71,7 @@ fn line() -> Vec<u8> {
         None,
         &request,
         place,
+        Line::new("000.00.13.H49").ok(),
         &seal,
         keys,
         Moment {

@@ -57,13 +57,14 @@ async fn warn_of_ends(place: &Arc<Place>) {
         Ok(inspection) => inspection,
         Err(fault) => return error!(%fault, "the authority cannot be looked at"),
     };
-    for Due { what, ends, fix } in due(&inspection, now) {
-        let Some(ends) = ends else {
-            warn!(what, fix, "what the authority stands on cannot be read");
-            continue;
-        };
-        let days = ends.days_left;
-        warn!(what, ends = %ends.at, days, fix, "what the authority stands on runs out");
+    for Due { what, trouble, fix } in due(&inspection, now) {
+        match trouble {
+            Trouble::Ends(End { at, days_left }) => {
+                warn!(what, ends = %at, days = days_left, fix, "what the authority stands on runs out");
+            }
+            Trouble::Unreadable => warn!(what, fix, "what the authority stands on cannot be read"),
+            Trouble::Silent => error!(what, fix, "it does not say which certificates were revoked"),
+        }
     }
     if let Some(SealsDue {
         count,
@@ -71,18 +72,29 @@ async fn warn_of_ends(place: &Arc<Place>) {
         codes,
     }) = seals_due(&inspection, now)
     {
-        let (days, fix) = (first.days_left, SEALS_FIX);
+        let days = first.days_left;
+        let fix = match inspection.issuing_revoked {
+            None => SEALS_FIX,
+            Some(_) => "the issuing certificate was revoked: enrol them in a new network",
+        };
         warn!(count, codes, first = %first.at, days, fix, "seals end, which do not renew themselves");
     }
 }
 
-/// What runs out soon, and what to do about it.
+/// What is to be looked after, and what to do about it.
 #[derive(Debug, PartialEq, Eq)]
 struct Due {
     what: &'static str,
-    /// Not known of what cannot be read.
-    ends: Option<End>,
+    trouble: Trouble,
     fix: &'static str,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Trouble {
+    Ends(End),
+    Unreadable,
+    /// A list does not say what is to be said.
+    Silent,
 }
 
 fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
@@ -103,15 +115,20 @@ fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
     ];
     let soon = now.plus_seconds(WARN_SECONDS);
     let known = known.into_iter().filter_map(|(what, ends, fix)| {
-        let ends = Some(ends.filter(|ends| ends.at < soon)?);
-        Some(Due { what, ends, fix })
+        let trouble = Trouble::Ends(ends.filter(|ends| ends.at < soon)?);
+        Some(Due { what, trouble, fix })
     });
-    let unreadable = inspection.root_list_fault.as_ref().map(|_| Due {
+    let of_list = match (&inspection.root_list_fault, inspection.root_list_complete) {
+        (Some(_), _) => Some(Trouble::Unreadable),
+        (None, false) => Some(Trouble::Silent),
+        (None, true) => None,
+    };
+    let of_list = of_list.map(|trouble| Due {
         what: "root revocation list",
-        ends: None,
+        trouble,
         fix: list,
     });
-    known.chain(unreadable).collect()
+    known.chain(of_list).collect()
 }
 
 /// What agencies need whose seals end; their nodes are told the same.
@@ -179,6 +196,19 @@ mod tests {
         assert_eq!(told(401), ["root revocation list"], "also once it is over");
         let issuing = ["issuing certificate", "root revocation list"];
         assert_eq!(told(3650 - 89), issuing);
+        // One that says less than the authority does is told of.
+        let list = std::fs::read(dir.join("trust/crl/root.crl")).unwrap();
+        let stolen = crate::RevokeOptions {
+            reason: consign_pki::path::revocation::RevocationReason::KeyCompromise,
+            at: None,
+            invalid_from: None,
+        };
+        let mut authority = crate::Authority::open(&dir).unwrap();
+        authority.revoke_issuing(stolen, now).unwrap();
+        drop(authority);
+        assert!(told(0).is_empty());
+        std::fs::write(dir.join("trust/crl/root.crl"), list).unwrap();
+        assert_eq!(told(0), ["root revocation list"]);
         // One that cannot be read hides nothing else.
         std::fs::write(dir.join("trust/crl/root.crl"), "no list").unwrap();
         assert_eq!(told(0), ["root revocation list"]);

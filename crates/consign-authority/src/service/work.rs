@@ -66,8 +66,8 @@ pub(super) enum Order {
 pub(super) enum Answer {
     Invited(Vec<Known>),
     Enrolled(Enrolment),
-    /// The identity that the service shows from now on.
-    Published(TlsIdentity),
+    /// The identity that the service shows from now on, if it has one.
+    Published(Option<TlsIdentity>),
 }
 
 /// An order and who waits for its answer.
@@ -227,7 +227,7 @@ fn carry_out(place: &Place, batch: Vec<Job>) {
             }
             for (answer, reply) in answers {
                 // Shown only now, when the directory that lists it is published.
-                if let Ok(Answer::Published(identity)) = &answer {
+                if let Ok(Answer::Published(Some(identity))) = &answer {
                     place.identity.replace(identity);
                 }
                 // Who asked may have gone; the same request again is answered the same.
@@ -272,8 +272,15 @@ fn one(authority: &mut Authority, place: &Place, order: Order) -> Result<Answer,
             Ok(answered(bundle))
         }
         Order::Publish => {
-            let identity = super::identity(authority, &place.address, now)?;
-            Ok(Answer::Published(identity))
+            match super::identity(authority, &place.address, now) {
+                Ok(identity) => Ok(Answer::Published(Some(identity))),
+                // It cannot be renewed any more; the directory and its key are other than it.
+                Err(fault @ AuthorityError::IssuingRevoked { .. }) => {
+                    warn!(%fault, "the service's certificate has ended, the directory goes on");
+                    Ok(Answer::Published(None))
+                }
+                Err(fault) => Err(fault),
+            }
         }
     }
 }

@@ -1,3 +1,7 @@
+use consign_domain::text::Line;
+use consign_pki::path::revocation::RevocationReason;
+use consign_runtime::clock::Clock;
+
 use super::*;
 
 fn order() -> Order {
@@ -40,5 +44,48 @@ async fn what_waits_is_bounded_at_every_counter() {
     for counter in Counter::ALL {
         let came = (0..1_000).filter(|_| ask(&desk, counter)).count();
         assert_eq!(came, counter.waiting(), "{counter:?}");
+    }
+}
+
+#[test]
+fn the_directory_is_published_beyond_the_end_of_a_certificate_that_nothing_renews() {
+    let scratch = tempfile::tempdir().unwrap();
+    let dir = scratch.path().join("authority");
+    let clock = Clock::fixed(1_800_000_000);
+    let at = || super::super::now(&clock);
+    crate::init(&dir, "Quảng Ninh", crate::Lives::default(), at()).unwrap();
+    let address: Line<260> = Line::new("127.0.0.1:7440").unwrap();
+    let mut authority = Authority::open(&dir).unwrap();
+    let identity = super::super::identity(&mut authority, &address, at()).unwrap();
+    authority.publish(PublishOptions::default(), at()).unwrap();
+    let stolen = crate::RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: None,
+    };
+    authority.revoke_issuing(stolen, at()).unwrap();
+    let trust = authority.trust().clone();
+    drop(authority);
+    let place = Place {
+        dir: dir.clone(),
+        keyring: Arc::default(),
+        clock: clock.clone(),
+        address,
+        identity,
+        trust,
+        published: arc_swap::ArcSwapOption::empty(),
+    };
+    // Its last day but one, and when it has ended and another version is due.
+    for (day, is_shown) in [(364, true), (20, false)] {
+        assert!(clock.advance(day * 86_400));
+        let (reply, mut answer) = oneshot::channel();
+        carry_out(&place, vec![(Order::Publish, reply)]);
+        let answer = answer.try_recv().unwrap();
+        let Ok(Answer::Published(shown)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(shown.is_some(), is_shown);
+        let head = crate::inspect(&dir, at()).unwrap().head.unwrap();
+        assert_eq!(head.issued, at());
     }
 }

@@ -68,9 +68,12 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         )),
     }
     if let Some(service) = &inspection.service {
+        let certificate = service.tls.map(|ends| end(ends, output));
         output.line(format_args!(
-            "service              {}, key {}",
-            service.address, service.fingerprint
+            "service              {}, key {}, certificate {}",
+            service.address,
+            service.fingerprint,
+            certificate.unwrap_or_default()
         ));
     }
     if inspection.unpublished {
