@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
-use consign_enrol::{Answer, Authority, EnrolFault, Offer};
+use consign_enrol::{Answer, Authority, EnrolFault, ListSigners, Offer};
+use consign_pki::path::PathPurpose;
 use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
@@ -200,13 +201,17 @@ impl Follower {
     async fn take(&self, offer: Offer) -> bool {
         let (trust, place) = (self.trust.clone(), self.place.clone());
         let known = self.directories.current();
+        let identity = self.renewal.identity.clone();
+        let now = Timestamp::from_unix_saturating(self.clock.now());
         let taken = blocking(move || {
             let refused = |source| DirectoryFault::Refused { version: 0, source };
             let verified = Directory::verify(offer.head, offer.entries, &trust);
             let directory = verified.map_err(refused)?;
             // What may not follow would stand in the way of the next start.
             directory::check(&place, Known::from(&*known), &directory, &trust)?;
-            directory::keep_lists(&place, &offer.lists)?;
+            let chain = (&*identity.certificate(), &*identity.issuers());
+            let signers = ListSigners::new(trust.roots(), chain, &PathPurpose::tls_server(), now);
+            directory::keep_lists(&place, &offer.lists, &signers)?;
             directory::publish(&place, &directory)?;
             Ok::<_, DirectoryFault>(directory.version())
         });
