@@ -8,6 +8,7 @@
 
 mod due;
 mod fault;
+mod lists;
 mod reminder;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use tonic::transport::Channel;
 
 pub use due::{Life, is_due};
 pub use fault::EnrolFault;
+pub use lists::{ISSUING_LIST, ListSigners, ROOT_LIST};
 pub use reminder::{HeadAge, HeadReminder, HeadWarning, Reminder, step_to};
 
 /// Longest that the authority may take for an answer: it may wait for its operator's command.
@@ -83,7 +85,7 @@ pub struct Offer {
     pub head: SignedStatement,
     /// The entries: lines, each ended by a newline.
     pub entries: Vec<u8>,
-    /// The revocation lists made with it: the issuing authority's, the root's.
+    /// The revocation lists made with it: the issuing authority's and the root's, or one of them.
     pub lists: Vec<Bytes>,
 }
 

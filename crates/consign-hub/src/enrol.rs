@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use consign_domain::enrolment::{InvitationToken, MAX_REQUEST};
 use consign_domain::{ErrorCode, Timestamp};
-use consign_enrol::{Answer, Authority, EnrolFault, Offer, Reminder};
+use consign_enrol::{Answer, Authority, EnrolFault, ListSigners, Offer};
+use consign_pki::path::PathPurpose;
 use consign_runtime::blocking;
 use consign_runtime::clock::Clock;
 use consign_runtime::files::{self, FileError};
@@ -105,24 +106,28 @@ pub async fn enrol(
     }
 }
 
-/// How long the authority has given nothing.
+/// How long the authority has given nothing, and when that was told last.
 #[derive(Debug, Default)]
 pub(crate) struct Silence {
     since: Option<Timestamp>,
-    reminder: Reminder,
+    told: Option<Timestamp>,
 }
 
 impl Silence {
-    /// It gives nothing, still: since when, if that is to be told now, at first and then daily.
+    /// It gives nothing, still: since when, if that is to be told now. It is told at first and then
+    /// daily, however often the authority answers in between.
     fn lasts(&mut self, now: Timestamp) -> Option<Timestamp> {
         let since = *self.since.get_or_insert(now);
-        let days = i64::try_from(now.distance(since) / DAY).ok();
-        self.reminder.is_due(days).then_some(since)
+        if self.told.is_some_and(|told| now.distance(told) < DAY) {
+            return None;
+        }
+        self.told = Some(now);
+        Some(since)
     }
 
     /// It gives what it has.
-    fn ends(&mut self) {
-        *self = Self::default();
+    const fn ends(&mut self) {
+        self.since = None;
     }
 }
 
@@ -196,13 +201,17 @@ impl Follower {
     async fn take(&self, offer: Offer) -> bool {
         let (trust, place) = (self.trust.clone(), self.place.clone());
         let known = self.directories.current();
+        let identity = self.renewal.identity.clone();
+        let now = Timestamp::from_unix_saturating(self.clock.now());
         let taken = blocking(move || {
             let refused = |source| DirectoryFault::Refused { version: 0, source };
             let verified = Directory::verify(offer.head, offer.entries, &trust);
             let directory = verified.map_err(refused)?;
             // What may not follow would stand in the way of the next start.
             directory::check(&place, Known::from(&*known), &directory, &trust)?;
-            directory::keep_lists(&place, &offer.lists)?;
+            let chain = (&*identity.certificate(), &*identity.issuers());
+            let signers = ListSigners::new(trust.roots(), chain, &PathPurpose::tls_server(), now);
+            directory::keep_lists(&place, &offer.lists, &signers)?;
             directory::publish(&place, &directory)?;
             Ok::<_, DirectoryFault>(directory.version())
         });
@@ -243,5 +252,22 @@ mod tests {
         silence.ends();
         assert_eq!(silence.lasts(now()), Some(now()), "it began anew");
         assert_eq!(silence.lasts(now()), None);
+    }
+
+    #[test]
+    fn an_authority_that_answers_now_and_then_is_told_of_daily() {
+        let clock = Clock::fixed(1_800_000_000);
+        let now = || Timestamp::from_unix_saturating(clock.now());
+        let (mut silence, mut told) = (Silence::default(), Vec::new());
+        // It answers once every seventeen seconds for two days.
+        for _ in 0..2 * DAY / 17 {
+            if let Some(since) = silence.lasts(now()) {
+                assert_eq!(since, now(), "it has just fallen silent");
+                told.push(since);
+            }
+            silence.ends();
+            assert!(clock.advance(17));
+        }
+        assert_eq!(told.len(), 2, "{told:?}");
     }
 }

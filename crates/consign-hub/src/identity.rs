@@ -18,6 +18,7 @@ use consign_pki::statement::{StatementKey, StatementKeyError};
 use consign_runtime::files::{self, FileError};
 use consign_runtime::tls::{IdentityError, TlsIdentity};
 use consign_verify::Directory;
+use tracing::warn;
 
 use crate::error::file_code;
 
@@ -25,6 +26,11 @@ use crate::error::file_code;
 const MAX_PEM: usize = 256 * 1024;
 /// Stands for every policy (RFC 5280 §4.2.1.4), and so for none to stamp under.
 const ANY_POLICY: &str = "2.5.29.32.0";
+
+/// What to do about a time-stamp certificate of another key.
+const ANOTHER_CERTIFICATE: &str = "stop the hub; run consign hub init again with its address and \
+    name, give the authority request.json (authority issue --replace), and install what it \
+    answers; or run consign hub enrol with a new token";
 
 pub(crate) const TLS_KEY: &str = "tls.key";
 pub(crate) const TLS_CERTIFICATE: &str = "tls.pem";
@@ -163,7 +169,8 @@ pub(crate) struct TimeStampKey {
 
 impl TimeStampKey {
     /// Reads `time-stamp.key` and `time-stamp.pem`; `None` where the hub was not given a
-    /// certificate, or was restored without its key: it relays all the same.
+    /// certificate, was restored without its key, or has the certificate of another: it relays all
+    /// the same.
     pub(crate) fn load(directory: &Path, keyring: &Keyring) -> Result<Option<Self>, KeyFault> {
         let bundle = directory.join(TIME_STAMP_CERTIFICATE);
         let bytes = match files::read_bounded(&bundle, MAX_PEM) {
@@ -174,6 +181,10 @@ impl TimeStampKey {
         match Self::new(directory, text(&bundle, &bytes)?, keyring) {
             Ok(key) => Ok(Some(key)),
             Err(KeyFault::Keyring(fault)) if fault.is_not_found() => Ok(None),
+            Err(fault @ KeyFault::TimeStampMismatch) => {
+                warn!(%fault, fix = ANOTHER_CERTIFICATE, "this hub gives no time-stamps");
+                Ok(None)
+            }
             Err(fault) => Err(fault),
         }
     }

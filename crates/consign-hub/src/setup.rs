@@ -20,7 +20,7 @@ use consign_domain::enrolment::{Bundle, DirectoryBundle, HubRequest, MAX_REQUEST
 use consign_domain::text::{Line, TextError};
 use consign_domain::{Digest, DirectoryVersion, HubId, PartyCode, SignedStatement};
 use consign_keys::Keyring;
-use consign_pki::issue::create_request;
+use consign_pki::issue::{create_request, verify_request};
 use consign_pki::path::{self, PathPurpose};
 use consign_pki::seal::{KeyKind, SealSigner};
 use consign_pki::statement::StatementKey;
@@ -80,7 +80,8 @@ pub fn init(dir: &Path, address: &str, name: &str) -> Result<PathBuf, SetupError
     init_with(dir, address, name, &NewKeys::default())
 }
 
-/// [`init`] with how keys are made. A time-stamp key that was put aside gives way to a new one.
+/// [`init`] with how keys are made. A time-stamp key that was put aside gives way to a new one, and
+/// the certificate is asked for the key that is there.
 ///
 /// # Errors
 /// As there; or the time-stamp key that is there is of another kind than the one named.
@@ -113,13 +114,8 @@ pub(crate) fn init_as(
     keyring.join(&keys.join(TLS_KEY))?;
     if let Some(mut existing) = read_request(dir)? {
         if existing.code == code && existing.address == line {
-            let has_key = |key| keys.join(key).exists();
-            let put_aside = has_key(TLS_KEY) && !has_key(TIME_STAMP_KEY);
-            if !put_aside {
-                check_kind(&keys, new)?;
-            }
-            // Made by a version that knew no time-stamps, or with another key.
-            if existing.time_stamp.is_none() || put_aside {
+            check_kind(&keys, new)?;
+            if !asks_for_key_here(&existing, &keys, keyring)? {
                 existing.time_stamp = Some(time_stamp_request(&keys, name, new)?);
                 let request = Request::Hub(existing);
                 files::publish(&path, &request.to_bytes(), PUBLIC)?;
@@ -287,6 +283,26 @@ fn time_stamp_request(keys: &Path, name: &str, new: &NewKeys) -> Result<String, 
     check_kind(keys, new)?;
     let request = create_request(&*key, name).map_err(|source| SetupError::Request { source })?;
     Ok(STANDARD.encode(request))
+}
+
+/// Whether a request asks for a certificate of the time-stamp key that is here. One made by a
+/// version that knew no time-stamps does not, nor one with a key that was put aside since.
+fn asks_for_key_here(
+    request: &HubRequest,
+    keys: &Path,
+    keyring: &Keyring,
+) -> Result<bool, SetupError> {
+    let Some(asked) = &request.time_stamp else {
+        return Ok(false);
+    };
+    let key = match keyring.signer(&keys.join(TIME_STAMP_KEY)) {
+        // Where no key at all is here they are kept elsewhere, and none is made.
+        Err(missing) if missing.is_not_found() => return Ok(!keys.join(TLS_KEY).exists()),
+        found => found?,
+    };
+    let asked = STANDARD.decode(asked).ok();
+    let asked = asked.and_then(|request| verify_request(&request).ok());
+    Ok(asked.is_some_and(|asked| asked == key.public_key_der()))
 }
 
 /// The time-stamp authority that a bundle's certificates make of the key here, if its network

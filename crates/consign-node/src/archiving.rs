@@ -7,7 +7,7 @@
 //! archive before or the archive after.
 //!
 //! What is due is in the index, which is made from the files: a document that became final, and
-//! each archive some time before its time-stamp ends. One is written at a time and so many a
+//! each archive some time before its time-stamp ends, or once the authority of that was revoked. One is written at a time and so many a
 //! minute are stamped; nobody waits for it. Where no time-stamp is to be had, documents wait, which
 //! the node's status says. They wait as well for revocation lists, for [`LISTS_SECONDS`] at most:
 //! with them the roots are enough to judge the archive.
@@ -340,7 +340,8 @@ async fn no_longer(office: &Arc<Office>, row: ArchiveRow, earlier: Standing) -> 
     Done::of(Archived::NoLonger, is_noted)
 }
 
-/// Notes when a document is looked at again; without a time never. Says whether that was written.
+/// Notes when a document is looked at again, within two weeks; without a time never. Says whether
+/// that was written.
 async fn schedule(
     office: &Arc<Office>,
     row: ArchiveRow,
@@ -348,6 +349,7 @@ async fn schedule(
     due: Option<Timestamp>,
 ) -> bool {
     let index = Arc::clone(&office.index);
+    let due = due.map(|due| due.min(renewal::look_again(row.key.id, office.now())));
     blocking(move || match due {
         Some(due) => index.set_archive(row, until, due),
         None => index.no_archive(row),

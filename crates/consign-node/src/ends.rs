@@ -157,14 +157,13 @@ fn head_fix(directory: &Directory) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
     use std::path::Path;
 
     use consign_authority::{IssueOptions, PublishOptions, RevokeOptions};
     use consign_keys::Keyring;
     use consign_pki::path::revocation::RevocationReason;
     use consign_runtime::clock::Clock;
-    use tokio::sync::watch;
+    use consign_runtime::testing::CaughtLog;
 
     use super::*;
     use crate::directory_files;
@@ -278,47 +277,17 @@ mod tests {
         assert_eq!(told.len(), 17, "{told:?}");
     }
 
-    /// What the current thread logs while the guard lives.
-    #[derive(Clone)]
-    struct Log(watch::Sender<String>);
-
-    impl Log {
-        fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-            let log = Self(watch::Sender::default());
-            let writer = log.clone();
-            let events = tracing_subscriber::fmt()
-                .with_ansi(false)
-                .with_writer(move || writer.clone());
-            (log, tracing::subscriber::set_default(events.finish()))
-        }
-    }
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let text = String::from_utf8_lossy(bytes);
-            self.0.send_modify(|log| log.push_str(&text));
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     async fn logged_by_a_node(directory: &Path, now: Timestamp, text: &str) -> String {
-        let (log, _guard) = Log::start();
+        let (log, _guard) = CaughtLog::start();
         let (clock, stop) = (Clock::fixed(now.as_unix()), Shutdown::new());
         let run = crate::run::run_with(directory, clock, Keyring::default(), stop.clone());
-        let mut lines = log.0.subscribe();
         let said = async {
-            let found = lines.wait_for(|log| log.contains(text)).await.map(drop);
+            log.wait_for(text).await;
             stop.trigger();
-            found
         };
-        let (ran, said) = tokio::join!(run, said);
+        let (ran, ()) = tokio::join!(run, said);
         ran.unwrap();
-        said.unwrap();
-        log.0.borrow().clone()
+        log.text()
     }
 
     #[tokio::test]

@@ -12,9 +12,10 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use consign_domain::Timestamp;
+use consign_enrol::{ISSUING_LIST, ListSigners, ROOT_LIST};
 use consign_pki::certificate;
-use consign_pki::path::revocation::{list_period, made_by, read_list};
-use consign_pki::path::{MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, PathPurpose, validate};
+use consign_pki::path::revocation::{list_period, read_list};
+use consign_pki::path::{MAX_REVOCATION_LIST, MAX_REVOCATION_LISTS, PathPurpose};
 use consign_runtime::files::{self, FileError, PRIVATE, PRIVATE_DIRECTORY};
 use tracing::{info, warn};
 
@@ -23,16 +24,11 @@ use crate::durable;
 /// Most lists that come with one version.
 pub(crate) const MOST: usize = 4;
 
-const OF_ROOT: &str = "root.crl";
-const OF_ISSUING: &str = "issuing.crl";
-
 /// Where lists are kept, and whose are.
 #[derive(Debug, Default)]
 pub(crate) struct RevocationLists {
     place: PathBuf,
-    roots: Vec<Vec<u8>>,
-    /// Authorities that a root has certified.
-    authorities: Vec<Vec<u8>>,
+    signers: ListSigners,
     here: ListsHere,
 }
 
@@ -54,20 +50,15 @@ impl RevocationLists {
     pub(crate) fn new(place: PathBuf, roots: &[Vec<u8>], chain: &[u8], now: Timestamp) -> Self {
         let text = std::str::from_utf8(chain).unwrap_or_default();
         let chain = certificate::read_bundle(text).unwrap_or_default();
-        let authorities = chain.split_first().and_then(|(own, above)| {
-            let purpose = PathPurpose::tls_client();
-            let path = validate(own, above, roots, now.as_unix(), &purpose).ok()?;
-            let on_path =
-                |der: &&Vec<u8>| path.fingerprints.contains(&certificate::fingerprint(der));
-            Some(above.iter().filter(on_path).cloned().collect())
-        });
+        let own = chain.first().map_or(&[][..], Vec::as_slice);
+        let chain = (own, chain.get(1..).unwrap_or_default());
+        let signers = ListSigners::new(roots, chain, &PathPurpose::tls_client(), now);
         Self {
             here: ListsHere(Arc::new(ArcSwap::from_pointee(
                 read(&place).unwrap_or_default(),
             ))),
             place,
-            roots: roots.to_vec(),
-            authorities: authorities.unwrap_or_default(),
+            signers,
         }
     }
 
@@ -80,7 +71,7 @@ impl RevocationLists {
     /// said and held against nobody: the directory counts without it.
     pub(crate) fn keep(&self, lists: &[Bytes]) {
         for list in lists {
-            match self.name_of(list) {
+            match self.signers.name_of(list) {
                 None => warn!("a revocation list that no authority of ours has signed is ignored"),
                 Some(name) => {
                     if let Err(fault) = self.keep_as(name, list) {
@@ -97,26 +88,20 @@ impl RevocationLists {
     /// Whether lists of the root and of the authorities under it are here that answer for a time.
     /// Blocks.
     pub(crate) fn cover(&self, at: Timestamp) -> bool {
-        let answers = |name: &str| {
+        let answers = |name: &&str| {
             let list = files::read_bounded(&self.place.join(name), MAX_REVOCATION_LIST).ok();
-            let list = list.filter(|list| self.name_of(list).is_some_and(|(by, _)| by == name));
+            let by = |list: &Vec<u8>| self.signers.name_of(list).map(|(by, _)| by);
+            let list = list.filter(|list| by(list) == Some(name));
             let period = list.and_then(|list| list_period(&list).ok());
             period.is_some_and(|(_, until)| at.as_unix() <= until)
         };
-        answers(OF_ROOT) && (self.authorities.is_empty() || answers(OF_ISSUING))
-    }
-
-    /// The file's name, and when the list was made.
-    fn name_of(&self, list: &[u8]) -> Option<(&'static str, u64)> {
-        let by = |authorities: &[Vec<u8>]| authorities.iter().find_map(|der| made_by(list, der));
-        let of_root = by(&self.roots).map(|made| (OF_ROOT, made));
-        of_root.or_else(|| by(&self.authorities).map(|made| (OF_ISSUING, made)))
+        self.signers.names().iter().all(answers)
     }
 
     fn keep_as(&self, (name, made): (&'static str, u64), list: &[u8]) -> Result<(), FileError> {
         let path = self.place.join(name);
         let here = files::read_bounded(&path, MAX_REVOCATION_LIST).ok();
-        let here = here.and_then(|here| Some((self.name_of(&here)?.1, here)));
+        let here = here.and_then(|here| Some((self.signers.name_of(&here)?.1, here)));
         // Of two of one second the one that came later.
         if here.is_some_and(|(before, here)| before > made || here == list) {
             return Ok(());
@@ -134,7 +119,7 @@ pub(crate) fn read(place: &Path) -> Result<Vec<Vec<u8>>, FileError> {
     let mut names = durable::names(place)?;
     names.retain(|name| name.ends_with(".crl"));
     // The network's own come first, however many an operator adds.
-    names.sort_by_key(|name| ![OF_ROOT, OF_ISSUING].contains(&name.as_str()));
+    names.sort_by_key(|name| ![ROOT_LIST, ISSUING_LIST].contains(&name.as_str()));
     let mut lists = Vec::new();
     for name in names.iter().take(MAX_REVOCATION_LISTS) {
         let path = place.join(name);

@@ -21,6 +21,8 @@ pub mod program;
 pub mod run_file;
 pub mod shutdown;
 pub mod telemetry;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod tls;
 pub mod uds;
 

@@ -58,9 +58,7 @@ fn fix(directories: &Directories, current: &Directory) -> String {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-
-    use tokio::sync::watch;
+    use consign_runtime::testing::CaughtLog;
 
     use super::*;
     use crate::testing::World;
@@ -87,36 +85,13 @@ mod tests {
         assert_eq!(look(&mut reminder, &directories, world.now()), None);
     }
 
-    /// What the current thread logs while the guard lives.
-    #[derive(Clone)]
-    struct Log(watch::Sender<String>);
-
-    impl io::Write for Log {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let text = String::from_utf8_lossy(bytes);
-            self.0.send_modify(|log| log.push_str(&text));
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     #[tokio::test]
     async fn a_running_hub_says_it_in_its_log() {
         let world = World::new();
         assert!(world.clock.advance(28 * DAY));
-        let log = Log(watch::Sender::default());
-        let writer = log.clone();
-        let events = tracing_subscriber::fmt()
-            .with_ansi(false)
-            .with_writer(move || writer.clone());
-        let _guard = tracing::subscriber::set_default(events.finish());
+        let (log, _guard) = CaughtLog::start();
         let hub = world.start(world.memory_store()).await;
-        let mut lines = log.0.subscribe();
-        let said = |log: &String| log.contains("the directory ends within days");
-        let found = lines.wait_for(said).await.unwrap().clone();
+        let found = log.wait_for("the directory ends within days").await;
         assert!(
             found.contains("ERROR") && found.contains("days_left=2"),
             "{found}"

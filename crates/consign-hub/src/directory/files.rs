@@ -8,11 +8,13 @@ use std::path::Path;
 use bytes::Bytes;
 use consign_domain::limits::{MAX_DIRECTORY, MAX_HEAD, MAX_VERSIONS_BETWEEN};
 use consign_domain::{Digest, DirectoryVersion, SignedStatement};
+use consign_enrol::{ISSUING_LIST, ListSigners, ROOT_LIST};
 use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_runtime::entropy;
 use consign_runtime::files::{self, FileError, PRIVATE_DIRECTORY};
 use consign_verify::directory::SuccessionError;
 use consign_verify::{Directory, TrustStore};
+use tracing::warn;
 
 use super::DirectoryFault;
 
@@ -21,7 +23,7 @@ const SIGNATURE: &str = "head.sig";
 const ENTRIES: &str = "entries.jsonl";
 /// Where the revocation lists are, beside the directory.
 const LISTS: &str = "crl";
-const LIST_FILES: [&str; 2] = ["issuing.crl", "root.crl"];
+const LIST_FILES: [&str; 2] = [ISSUING_LIST, ROOT_LIST];
 /// The files of one version.
 pub(crate) const FILES: [&str; 3] = [HEAD, SIGNATURE, ENTRIES];
 /// The directory is public: everyone may read it.
@@ -125,12 +127,19 @@ pub(crate) fn publish(place: &Path, directory: &Directory) -> Result<(), Directo
 }
 
 /// Keeps the revocation lists of the issuing authority and of the root where
-/// [`revocation_lists`] finds them.
-pub(crate) fn keep_lists(place: &Path, lists: &[Bytes]) -> Result<(), DirectoryFault> {
+/// [`revocation_lists`] finds them, each by who has signed it.
+pub(crate) fn keep_lists(
+    place: &Path,
+    lists: &[Bytes],
+    signers: &ListSigners,
+) -> Result<(), DirectoryFault> {
     let beside = place.with_file_name(LISTS);
     files::create_dir_durable(&beside, PRIVATE_DIRECTORY)?;
-    for (name, list) in LIST_FILES.iter().zip(lists) {
-        files::publish(&beside.join(name), list, PUBLIC)?;
+    for list in lists {
+        match signers.name_of(list) {
+            Some((name, _)) => files::publish(&beside.join(name), list, PUBLIC)?,
+            None => warn!("a revocation list that no authority of ours has signed is ignored"),
+        }
     }
     Ok(())
 }

@@ -3,10 +3,14 @@
 use bytes::Bytes;
 use consign_authority::PublishOptions;
 use consign_domain::directory::EntryState;
+use consign_enrol::ListSigners;
+use consign_keys::Keyring;
+use consign_pki::path::PathPurpose;
 use consign_proto::v1::{DirectoryRequest, directory_reply::Message};
 use consign_verify::directory::changes::{Change, apply};
 
 use super::*;
+use crate::identity::Keys;
 use crate::testing::World;
 
 fn open(world: &World) -> Directories {
@@ -201,6 +205,32 @@ async fn only_what_changed_travels_to_who_has_a_version() {
         asked(&directories, 5, head).await.is_empty(),
         "ahead of the hub"
     );
+}
+
+#[test]
+fn a_list_is_kept_by_who_has_signed_it() {
+    let world = World::new();
+    let identity = Keys::load(&world.config.keys, &Keyring::default())
+        .unwrap()
+        .tls;
+    let chain = (&*identity.certificate(), &*identity.issuers());
+    let purpose = PathPurpose::tls_server();
+    let signers = ListSigners::new(world.trust.roots(), chain, &purpose, world.now());
+    let published = world.authority().join("trust/crl");
+    let read = |place: &Path, name: &str| std::fs::read(place.join(name)).ok().map(Bytes::from);
+    let [root, issuing] = ["root.crl", "issuing.crl"].map(|name| read(&published, name).unwrap());
+
+    let hub = world.authority().with_file_name("hub/trust");
+    let (place, kept) = (hub.join("directory"), hub.join("crl"));
+    // As of an authority that cannot read its other list.
+    keep_lists(&place, std::slice::from_ref(&root), &signers).unwrap();
+    assert_eq!(read(&kept, "root.crl"), Some(root.clone()));
+    assert_eq!(read(&kept, "issuing.crl"), None);
+    let strange = Bytes::from_static(b"no list");
+    keep_lists(&place, &[strange, issuing.clone()], &signers).unwrap();
+    assert_eq!(read(&kept, "issuing.crl"), Some(issuing.clone()));
+    assert_eq!(read(&kept, "root.crl"), Some(root.clone()));
+    assert_eq!(files::revocation_lists(&place), [issuing, root]);
 }
 
 #[tokio::test]

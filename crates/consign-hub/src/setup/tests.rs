@@ -92,6 +92,43 @@ fn a_time_stamp_key_is_of_the_kind_named_and_gives_way_only_when_put_aside() {
 }
 
 #[test]
+fn a_certificate_is_asked_for_the_time_stamp_key_that_is_here() {
+    let place = Place::new();
+    let hub = place.path("hub");
+    let make = || {
+        init(&hub, "127.0.0.1:7001", "hub-1").unwrap();
+        read_request(&hub).unwrap().unwrap()
+    };
+    let (first, keys) = (make(), hub.join("keys"));
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    let (key, aside) = (keys.join(TIME_STAMP_KEY), keys.join("time-stamp.key.old"));
+    std::fs::rename(&key, &aside).unwrap();
+    let second = make();
+    assert_ne!(second.time_stamp, first.time_stamp);
+    // As after a crash between the new key and the request for it.
+    std::fs::write(hub.join(REQUEST), Request::Hub(first.clone()).to_bytes()).unwrap();
+    let loaded = |keys: &Path| TimeStampKey::load(keys, &Keyring::default()).unwrap();
+    assert!(
+        loaded(&keys).is_none(),
+        "the certificate is the other key's: no time-stamps, and no fault"
+    );
+    let asked = make();
+    assert!(is_for(&asked, &key));
+    assert_eq!(make(), asked, "and is asked once");
+    // The old key is brought back.
+    std::fs::rename(&aside, &key).unwrap();
+    assert!(is_for(&make(), &key));
+    install(&hub, &place.bundle("authority", "hub")).unwrap();
+    assert!(loaded(&keys).is_some());
+}
+
+fn is_for(request: &HubRequest, key: &Path) -> bool {
+    let asked = STANDARD.decode(request.time_stamp.as_ref().unwrap());
+    let key = Keyring::default().signer(key).unwrap();
+    verify_request(&asked.unwrap()).unwrap() == key.public_key_der()
+}
+
+#[test]
 fn addresses_and_names_are_checked() {
     let place = Place::new();
     for (address, listen) in [

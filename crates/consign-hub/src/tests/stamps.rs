@@ -1,6 +1,7 @@
 //! The hub's time-stamp authority: what it grants, and when it does not.
 
 use std::collections::HashSet;
+use std::path::Path;
 
 use consign_authority::{Founding, Naming};
 use consign_domain::ErrorCode;
@@ -153,9 +154,17 @@ async fn a_node_has_its_quota_and_no_other_pays_for_it() {
 
 #[tokio::test]
 async fn a_hub_without_certificate_or_key_relays_and_stamps_nothing() {
-    for missing in ["time-stamp.pem", "time-stamp.key"] {
+    let spoils: [fn(&Path); 3] = [
+        |keys| std::fs::remove_file(keys.join("time-stamp.pem")).unwrap(),
+        |keys| std::fs::remove_file(keys.join("time-stamp.key")).unwrap(),
+        // The certificate is for another key.
+        |keys| {
+            std::fs::copy(keys.join("tls.key"), keys.join("time-stamp.key")).unwrap();
+        },
+    ];
+    for spoil in spoils {
         let world = World::new();
-        std::fs::remove_file(world.config.keys.join(missing)).unwrap();
+        spoil(&world.config.keys);
         let hub = world.start(world.memory_store()).await;
         assert_eq!(hub.status.status().time_stamps_until, None);
         let mut client = world.connect(0, &hub).await;

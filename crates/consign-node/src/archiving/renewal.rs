@@ -11,6 +11,9 @@ const JITTER_PART: u64 = 10;
 /// The lead is no more than this part of the life that the certificate had left.
 const LEAD_PART: u64 = 3;
 
+/// How long an archive is not looked at; twice that at most.
+const LOOK_SECONDS: u64 = 7 * DAY;
+
 /// When an archive that was stamped at a time, by an authority whose certificate ends at another,
 /// is to be stamped again.
 pub(super) fn due(
@@ -25,6 +28,13 @@ pub(super) fn due(
     let [.., random] = id.to_bytes();
     let jitter = lead / JITTER_PART * u64::from(random) / 256;
     until.minus_seconds(lead + jitter)
+}
+
+/// When an archive is looked at again though it is not due: its authority may have been revoked.
+/// Not all are looked at together.
+pub(super) fn look_again(id: EnvelopeId, now: Timestamp) -> Timestamp {
+    let [.., random] = id.to_bytes();
+    now.plus_seconds(LOOK_SECONDS + LOOK_SECONDS * u64::from(random) / 256)
 }
 
 /// When it is asked again whether the authority has a certificate that ends later: the sooner the

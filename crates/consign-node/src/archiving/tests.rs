@@ -11,7 +11,10 @@ use consign_domain::{EnvelopeKey, Timestamp};
 use consign_keys::Keyring;
 use consign_pki::asic::outer::OuterContainer;
 use consign_pki::asic::{Budget, DigestAlgorithm};
-use consign_pki::issue::{AuthorityName, CertificateAuthority, Validity, create_request};
+use consign_pki::issue::{
+    AuthorityName, CertificateAuthority, Revocation, Validity, create_request,
+};
+use consign_pki::path::revocation::RevocationReason;
 use consign_pki::seal::{FileSealKey, KeyKind};
 use consign_pki::timestamp::{Authority, Grant, PLACEHOLDER_POLICY, Request, token_of};
 use consign_verify::Indication;
@@ -23,6 +26,7 @@ use super::contents::MOST_ENTRIES;
 use super::write::{self, Asked, Look, Making, Unfinished};
 use super::{ArchiveFault, Archived, Lists, Renew};
 use crate::config::Archive;
+use crate::context::Context;
 use crate::folder::{ARCHIVE, CONTAINER, Folder};
 use crate::index::ArchiveRow;
 use crate::keys::AgencyKeys;
@@ -40,6 +44,7 @@ const SETTINGS: Archive = Archive {
 /// A time-stamp authority with a root of its own.
 struct Tsa {
     root: Vec<u8>,
+    issuer: CertificateAuthority,
     authority: Authority<FileSealKey>,
 }
 
@@ -62,8 +67,25 @@ impl Tsa {
             Authority::new(own, certificate.unwrap(), Vec::new(), PLACEHOLDER_POLICY).unwrap();
         Self {
             root: root.certificate_der().to_vec(),
+            issuer: root,
             authority,
         }
+    }
+
+    /// A list that has revoked its certificate.
+    fn revoked(&self, reason: RevocationReason) -> Vec<u8> {
+        let revocation = Revocation {
+            serial: vec![1],
+            at: NOW,
+            reason,
+            invalid_from: None,
+        };
+        let validity = Validity {
+            not_before: NOW,
+            not_after: NOW + 30 * DAY,
+        };
+        let list = self.issuer.revocation_list(&[revocation], 1, validity);
+        list.unwrap()
     }
 
     fn token(&self, over: &[u8], time: u64) -> Vec<u8> {
@@ -335,6 +357,41 @@ fn a_renewal_takes_in_what_came_since_and_only_when_it_is_due() {
         opened.read("container.asice", 1 << 20).unwrap(),
         std::fs::read(folder.file(CONTAINER)).unwrap()
     );
+}
+
+#[test]
+fn a_time_stamp_by_a_key_that_others_have_is_renewed_at_once() {
+    let (network, tsa) = (Network::new(), Tsa::new());
+    let key = exchanged(&network);
+    let seat = network.seat(0);
+    archive(&network, &seat, key, &tsa, NOW - DAY);
+    let trust = network.trust.clone();
+    let trust = trust.with_time_stamp_roots(vec![tsa.root.clone()]);
+    let asked = asked(&network, Renew::WhenDue);
+    let look = |lists: &[Vec<u8>]| {
+        let context = Context {
+            trust: &trust,
+            lists,
+            ..network.context(&seat)
+        };
+        let making = Making::new(seat.agency.home(), &context, key, &asked);
+        making.look().unwrap()
+    };
+    let replaced = tsa.revoked(RevocationReason::Superseded);
+    for lists in [&[][..], &[replaced]] {
+        let Look::Ended { archived, .. } = look(lists) else {
+            panic!("it counts")
+        };
+        assert_eq!(archived, Archived::NotDue);
+    }
+    let lost = look(&[tsa.revoked(RevocationReason::KeyCompromise)]);
+    let Look::ToStamp {
+        earlier: Some(earlier),
+    } = lost
+    else {
+        panic!("{lost:?}")
+    };
+    assert_eq!(earlier.until, crate::testing::now());
 }
 
 fn reference(seat: &Seat, key: EnvelopeKey) -> consign_domain::statement::EnvelopeRef {

@@ -8,9 +8,11 @@ use consign_domain::{Digest, EnvelopeKey, Timestamp};
 use consign_pki::asic::outer::{OuterContainer, OuterWriter, Unstamped};
 use consign_pki::asic::{AsicError, Budget, DigestAlgorithm};
 use consign_pki::certificate::CertificateDetails;
+use consign_pki::path::PathError;
 use consign_pki::timestamp;
 use consign_verify::container::SealTrust;
-use consign_verify::{exchange, time_stamp};
+use consign_verify::exchange;
+use consign_verify::time_stamp::{self, TimeStampFault};
 
 use super::contents::{self, Contents, Sources};
 use super::{ArchiveFault, Archived, Lists, Renew, SOON_SECONDS, renewal};
@@ -45,7 +47,7 @@ pub(super) enum Look {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
     pub(super) time: Timestamp,
-    /// When the first certificate on its authority's path ends.
+    /// When the first certificate on its authority's path ends; now where it was revoked.
     pub(super) until: Timestamp,
     /// The digest that it is over.
     pub(super) digest: DigestAlgorithm,
@@ -220,14 +222,16 @@ impl<'a> Making<'a> {
             ..SealTrust::by_roots(self.context.trust.roots())
         };
         let (token, over, now) = (&newest.token, &newest.manifest_bytes, self.context.now);
-        let until = time_stamp::judge(token, over, &trust, now).map_or_else(
-            // Of one that counts no more, its certificate says as much as there is to say.
-            |_| {
+        let until = match time_stamp::judge(token, over, &trust, now) {
+            Ok(proven) => proven.until,
+            // Whoever else has the key could date back.
+            Err(TimeStampFault::Authority(PathError::Revoked { .. })) => now,
+            // Of one that does not count otherwise, its certificate says as much as there is to say.
+            Err(_) => {
                 let own = CertificateDetails::from_der(&stamp.signature.signer_certificate);
                 Timestamp::from_unix_saturating(own.map_or(0, |details| details.not_after))
-            },
-            |proven| proven.until,
-        );
+            }
+        };
         let mut references = newest.manifest.references.iter();
         let standing = Standing {
             time: Timestamp::from_unix_saturating(stamp.time),

@@ -32,7 +32,7 @@ pub struct ReindexProgress {
 pub struct Reindexed {
     /// Envelopes that are in the index.
     pub envelopes: u64,
-    /// Folders that are not, since a file in them is damaged or missing.
+    /// Folders that are not, since a file in them is damaged, missing or cannot be read.
     pub left_out: Vec<LeftOut>,
 }
 
@@ -49,8 +49,8 @@ pub struct LeftOut {
 /// The caller holds the node's lock and has no [`super::Index`] open.
 ///
 /// # Errors
-/// [`IndexError`]: a file cannot be read now, or written; the index that was there is then
-/// untouched.
+/// [`IndexError`]: a directory cannot be listed, or a file cannot be written; the index that was
+/// there is then untouched.
 pub fn reindex(
     directory: &NodeDirectory,
     progress: &mut dyn FnMut(ReindexProgress),
@@ -58,25 +58,25 @@ pub fn reindex(
     let path = directory.index_file();
     let new = beside(&path, ".new");
     durable::remove(&new)?;
-    let homes = homes(directory)?;
-    let mut folders: Vec<(AgencyId, PathBuf)> = Vec::new();
-    for home in &homes {
-        collect(home, &mut folders)?;
+    let mut agencies: Vec<(AgencyId, Vec<PathBuf>)> = Vec::new();
+    for home in homes(directory)? {
+        agencies.push((home.id(), collect(&home)?));
     }
-    let total = u64::try_from(folders.len()).unwrap_or(u64::MAX);
+    let total: usize = agencies.iter().map(|(_, folders)| folders.len()).sum();
+    let total = u64::try_from(total).unwrap_or(u64::MAX);
     let mut connection = Connection::open(&new)?;
     // The file counts only once it has its name; until then nothing need be durable.
     connection.pragma_update(None, "journal_mode", "MEMORY")?;
     connection.pragma_update(None, "synchronous", "OFF")?;
     let mut transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
-    for home in &homes {
-        put_agency(&transaction, home.id())?;
-    }
-    let mut left_out = Vec::new();
-    for (done, (agency, folder)) in (0..).zip(folders) {
+    let (mut left_out, mut done) = (Vec::new(), 0);
+    let mut next = || {
         progress(ReindexProgress { done, total });
-        left_out.extend(put_folder(&mut transaction, agency, folder)?);
+        done += 1;
+    };
+    for (agency, folders) in agencies {
+        left_out.extend(put_agency(&mut transaction, agency, folders, &mut next)?);
     }
     transaction.commit()?;
     connection.close().map_err(|(_, fault)| fault)?;
@@ -89,8 +89,9 @@ pub fn reindex(
     })
 }
 
-/// Takes out what belongs to agencies that are not here any more, and reads in those that came:
-/// an agency is moved from node to node with its folder.
+/// Takes out what belongs to agencies that are not here any more, and reads in those that came, an
+/// agency being moved from node to node with its folder, and those of which a file could not be
+/// read before.
 ///
 /// # Errors
 /// [`IndexError`]; the index is then as it was.
@@ -116,13 +117,10 @@ pub(super) fn settle(
         forget(&transaction, agency)?;
     }
     for home in come.values() {
-        info!(agency = %home.id(), "the agency is new here: its documents enter the index");
-        let mut folders = Vec::new();
-        collect(home, &mut folders)?;
-        for (agency, folder) in folders {
-            put_folder(&mut transaction, agency, folder)?;
-        }
-        put_agency(&transaction, home.id())?;
+        info!(agency = %home.id(), "the agency's documents enter the index");
+        // Some may be here already.
+        forget(&transaction, &home.id().to_string())?;
+        put_agency(&mut transaction, home.id(), collect(home)?, &mut || {})?;
     }
     transaction.commit()?;
     Ok(())
@@ -142,14 +140,29 @@ fn known_agencies(connection: &Connection) -> Result<Vec<String>, IndexError> {
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn put_agency(connection: &Connection, agency: AgencyId) -> Result<(), IndexError> {
-    let text = agency.to_string();
-    connection.execute("INSERT OR IGNORE INTO agencies VALUES (?1)", [text])?;
-    Ok(())
+/// Enters the folders of an agency, and then the agency itself, unless a file could not be read
+/// now: what may be healthy is not missing for ever, but looked for at the next start. `next` is
+/// called before each folder.
+fn put_agency(
+    transaction: &mut Transaction<'_>,
+    agency: AgencyId,
+    folders: Vec<PathBuf>,
+    next: &mut dyn FnMut(),
+) -> Result<Vec<LeftOut>, IndexError> {
+    let mut left_out = Vec::new();
+    for folder in folders {
+        next();
+        left_out.extend(put_folder(transaction, agency, folder)?);
+    }
+    if left_out.iter().all(|one| one.fault.is_damage()) {
+        let text = agency.to_string();
+        transaction.execute("INSERT OR IGNORE INTO agencies VALUES (?1)", [text])?;
+    }
+    Ok(left_out)
 }
 
-/// Enters a folder, whole or not at all. One that is damaged keeps no other from its list: it is
-/// given back, and what is archived of it is looked after nevertheless.
+/// Enters a folder, whole or not at all. One that is damaged or cannot be read keeps no other from
+/// its list: it is given back, and what is archived of it is looked after nevertheless.
 fn put_folder(
     transaction: &mut Transaction<'_>,
     agency: AgencyId,
@@ -163,10 +176,12 @@ fn put_folder(
             return Ok(None);
         }
         Err(IndexError::Node(fault)) if fault.is_damage() => fault,
+        Err(IndexError::Node(fault @ NodeError::File(_))) => fault,
         Err(fault) => return Err(fault),
     };
     drop(savepoint);
-    warn!(%fault, folder = %path.display(), "left out of the index");
+    let error: &dyn std::error::Error = &fault;
+    warn!(fault = error, folder = %path.display(), "left out of the index");
     if let Some(key) = key {
         put_archive(transaction, agency, key, &fault.to_string())?;
     }
@@ -245,7 +260,7 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// Every envelope's folder of an agency, the archive first, oldest first.
-fn collect(home: &AgencyHome, found: &mut Vec<(AgencyId, PathBuf)>) -> Result<(), NodeError> {
+fn collect(home: &AgencyHome) -> Result<Vec<PathBuf>, NodeError> {
     let mut level = vec![home.archive_dir()];
     // Year, month, sender, envelope.
     for _ in 0..4 {
@@ -257,15 +272,15 @@ fn collect(home: &AgencyHome, found: &mut Vec<(AgencyId, PathBuf)>) -> Result<()
     }
     level.extend(below(&home.outbox_dir())?);
     level.extend(below(&home.inbox_dir())?);
-    found.extend(level.into_iter().map(|folder| (home.id(), folder)));
-    Ok(())
+    Ok(level)
 }
 
 fn below(directory: &Path) -> Result<Vec<PathBuf>, NodeError> {
     let mut found = Vec::new();
     for name in durable::names(directory)? {
         let path = directory.join(&name);
-        if !name.starts_with('.') && durable::is_directory(&path)? {
+        // What one is that cannot be looked at comes out when it is read.
+        if !name.starts_with('.') && durable::is_directory(&path).unwrap_or(true) {
             found.push(path);
         }
     }

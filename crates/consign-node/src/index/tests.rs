@@ -254,9 +254,9 @@ fn a_sent_envelope_with_one_damaged_status_leaves_no_half_of_itself() {
     assert_eq!(index.archive_reason().unwrap().unwrap().key, key);
 }
 
-/// What passes is not taken for damage: an index that lacks a healthy folder would stay so.
+/// What passes is not taken for damage: an index that lacks a healthy folder does not stay so.
 #[test]
-fn a_file_that_cannot_be_read_now_leaves_the_index_as_it_was() {
+fn a_file_that_cannot_be_read_now_is_told_and_its_folder_read_at_the_next_start() {
     let network = Network::new();
     traffic(&network);
     let (node, folder) = (network.node(1), archived(&network));
@@ -266,12 +266,38 @@ fn a_file_that_cannot_be_read_now_leaves_the_index_as_it_was() {
         let before = std::fs::read(&path).ok();
         let _ = std::fs::remove_file(&path);
         std::os::unix::fs::symlink(&path, &path).unwrap();
-        assert!(reindex(node, &mut |_| {}).is_err(), "{file}");
-        assert_eq!(dump(&Index::open(node).unwrap()), live, "{file}");
+        let rebuilt = reindex(node, &mut |_| {}).unwrap();
+        let [left_out] = &rebuilt.left_out[..] else {
+            panic!("{file}: {rebuilt:?}")
+        };
+        assert_eq!(
+            (left_out.folder.as_path(), rebuilt.envelopes),
+            (folder.path(), 2)
+        );
+        let fault = left_out.fault.to_string();
+        assert!(fault.contains(&path.display().to_string()), "{fault}");
+        // The node starts without it, whether or not there was an index.
+        for broken in [false, true] {
+            if broken {
+                std::fs::write(node.index_file(), "no database").unwrap();
+            }
+            let index = Index::open(node).unwrap();
+            let missing = |line: &String| line.contains(&envelope_id(1).to_string());
+            assert!(!dump(&index).iter().any(missing), "{file}");
+            assert!(!dump(&index).is_empty(), "{file}");
+        }
         std::fs::remove_file(&path).unwrap();
         if let Some(before) = before {
             std::fs::write(&path, before).unwrap();
         }
+        assert_eq!(dump(&Index::open(node).unwrap()), live, "{file}");
+        assert!(
+            Index::open(node)
+                .unwrap()
+                .archive_reason()
+                .unwrap()
+                .is_none()
+        );
     }
 }
 

@@ -144,7 +144,11 @@ pub(super) fn desk_of<'a>(
 async fn newer_directory(session: &Session, version: u64) -> Result<(), LinkFault> {
     if let Ok(version) = consign_domain::DirectoryVersion::new(version) {
         let mut client = session.client.clone();
-        session.office.keeper.sync_to(version, &mut client).await?;
+        let office = &session.office;
+        office
+            .keeper
+            .sync_to(version, &mut client, office.now())
+            .await?;
     }
     Ok(())
 }

@@ -167,7 +167,7 @@ async fn open(
     office.link.calling(target.hub, &target.address);
     let mut client = speak(tls::connect_now(&target.address, tls).await?);
     let bulk = speak(tls::connect(&target.address, tls)?);
-    office.keeper.sync(&mut client).await?;
+    office.keeper.sync(&mut client, office.now()).await?;
     let directory = office.keeper.fresh(office.now())?;
     let assigned = assignment(office, node, &directory).ok_or(LinkFault::NoHub)?;
     if (assigned.hub, &assigned.address) != (target.hub, &target.address) {

@@ -1,8 +1,8 @@
 //! The directory as this node believes it, and how it gets newer.
 //!
 //! Invariants (rules of the trust file, held against the highest version ever seen):
-//! - a version below the newest is a *rollback*, another head under the same version or
-//!   one that does not follow from ours is a *fork*: both are refused, loudly;
+//! - a version below the newest is a *rollback*, by whomever it is signed, another head under the
+//!   same version or one that does not follow from ours is a *fork*: both are refused, loudly;
 //! - a newer version counts only once it is on stable storage, so that no restart forgets it;
 //! - an expired head is kept, since it is the highest seen, but decides nothing new:
 //!   [`Keeper::fresh`] refuses, and work is held until the authority publishes another.
@@ -17,7 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use consign_domain::{DirectoryVersion, ErrorCode, Timestamp};
+use consign_domain::statement::{DirectoryHead, Statement as _};
+use consign_domain::{DirectoryVersion, ErrorCode, SignedStatement, Timestamp};
 use consign_proto::v1::directory_reply::Message;
 use consign_proto::v1::{DirectoryRequest, hub_client::HubClient};
 use consign_proto::{Malformed, status_of};
@@ -33,7 +34,8 @@ use self::offer::{Arriving, Offer};
 use crate::directory_files::{self, DirectoryFileError};
 use crate::revocation_lists::{ListsHere, RevocationLists};
 
-/// How soon a hub that had no lists for us is asked for them again, with the whole directory.
+/// How soon a hub that gave no lists that answer for today is asked for them again, with the whole
+/// directory.
 const LISTS_AGAIN: Duration = Duration::from_secs(600);
 
 /// Why a directory that was offered is not taken.
@@ -151,7 +153,7 @@ impl Keeper {
     }
 
     /// Keeps the revocation lists that come with a version, too. Where none are here that cover
-    /// `now`, the hub is asked for them once: a bundle brings the newest version without them.
+    /// `now`, the hub is asked for them: a bundle brings the newest version without them.
     pub(crate) fn keeping(mut self, lists: RevocationLists, now: Timestamp) -> Self {
         self.turn = Mutex::new((!lists.cover(now)).then(Instant::now));
         self.lists = lists;
@@ -202,9 +204,10 @@ impl Keeper {
     pub(crate) async fn sync(
         self: &Arc<Self>,
         hub: &mut HubClient<Channel>,
+        now: Timestamp,
     ) -> Result<bool, DirectoryRefusal> {
         let mut lists_due = self.turn.lock().await;
-        let is_newer = match self.ask(hub, Some(Known::from(&*self.newest()))).await {
+        let mut is_newer = match self.ask(hub, Some(Known::from(&*self.newest()))).await {
             // Ours and the hub's changes do not go together; the whole tells what is wrong.
             Err(
                 refusal @ (DirectoryRefusal::Unverified { .. } | DirectoryRefusal::Changes { .. }),
@@ -214,27 +217,27 @@ impl Keeper {
             }
             answer => answer,
         }?;
-        if is_newer {
-            // It brought them.
-            *lists_due = None;
-            return Ok(true);
-        }
-        if lists_due.is_none_or(|due| Instant::now() < due) {
-            return Ok(false);
-        }
-        match self.ask(hub, None).await {
-            // A hub whose directory is older offers that, and has no lists for us yet.
-            Err(refusal) if refusal.is_of_older() || refusal.is_transient() => {
-                info!(%refusal, "the hub gave no revocation lists");
-                *lists_due = Some(Instant::now() + LISTS_AGAIN);
-                Ok(false)
+        if !is_newer {
+            if lists_due.is_none_or(|due| Instant::now() < due) {
+                return Ok(false);
             }
-            Err(refusal) => Err(refusal),
-            Ok(is_newer) => {
-                *lists_due = None;
-                Ok(is_newer)
-            }
+            // Whatever the answer is, the whole is not fetched for them each time.
+            *lists_due = Some(Instant::now() + LISTS_AGAIN);
+            is_newer = match self.ask(hub, None).await {
+                // A hub whose directory is older offers that, and has no lists for us yet.
+                Err(refusal) if refusal.is_of_older() || refusal.is_transient() => {
+                    info!(%refusal, "the hub gave no revocation lists");
+                    return Ok(false);
+                }
+                answer => answer?,
+            };
         }
+        // A hub may have given none, or old ones.
+        let keeper = Arc::clone(self);
+        let covers = tokio::task::spawn_blocking(move || keeper.lists_cover(now)).await;
+        let covers = covers.map_err(|_| DirectoryRefusal::Interrupted)?;
+        *lists_due = (!covers).then(|| Instant::now() + LISTS_AGAIN);
+        Ok(is_newer)
     }
 
     async fn ask(
@@ -255,9 +258,10 @@ impl Keeper {
         self: &Arc<Self>,
         version: DirectoryVersion,
         hub: &mut HubClient<Channel>,
+        now: Timestamp,
     ) -> Result<(), DirectoryRefusal> {
         if self.newest().version() < version {
-            self.sync(hub).await?;
+            self.sync(hub, now).await?;
         }
         Ok(())
     }
@@ -265,6 +269,7 @@ impl Keeper {
     /// Checks, stores and believes what the hub offers. Blocks.
     fn take(&self, offer: Offer) -> Result<bool, DirectoryRefusal> {
         let here = self.newest();
+        check_age(&offer.head, here.version())?;
         let entries = changes::apply(here.entries(), &offer.changes)
             .map_err(|source| DirectoryRefusal::Changes { source })?;
         let offered = Directory::verify(offer.head, entries, &self.trust)
@@ -284,6 +289,19 @@ impl Keeper {
         info!(version = offered.version().value(), "newer directory taken");
         self.newest.send_replace(Arc::new(offered));
         Ok(true)
+    }
+}
+
+/// Refuses a head that says that it is older, whether or not it verifies: a hub that is behind may
+/// have one that the trust file here vouches for no more.
+fn check_age(head: &SignedStatement, known: DirectoryVersion) -> Result<(), SuccessionError> {
+    match DirectoryHead::parse(&head.statement).map(|head| head.version()) {
+        Ok(found) if found < known => {
+            let refusal = SuccessionError::Rollback { found, known };
+            warn!(%refusal, "directory refused");
+            Err(refusal)
+        }
+        _ => Ok(()),
     }
 }
 

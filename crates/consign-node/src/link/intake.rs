@@ -152,7 +152,8 @@ async fn mend(session: &Session, fault: InboxError) -> Result<(), LinkFault> {
             code: ErrorCode::DirectoryBehind | ErrorCode::DirectoryExpired,
         } => {
             let mut client = session.client.clone();
-            session.office.keeper.sync(&mut client).await?;
+            let office = &session.office;
+            office.keeper.sync(&mut client, office.now()).await?;
         }
         _ => {}
     }

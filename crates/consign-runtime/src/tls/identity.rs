@@ -101,6 +101,14 @@ impl TlsIdentity {
             .unwrap_or_default()
     }
 
+    /// The certificates above the own one, in DER.
+    #[must_use]
+    pub fn issuers(&self) -> Vec<Vec<u8>> {
+        let certified = self.0.load();
+        let issuers = certified.cert.iter().skip(1);
+        issuers.map(|der| der.to_vec()).collect()
+    }
+
     /// What the directory knows this identity by.
     #[must_use]
     pub fn fingerprint(&self) -> CertificateFingerprint {

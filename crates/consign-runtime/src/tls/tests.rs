@@ -15,7 +15,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::StreamExt as _;
 
 use super::*;
-use network::{Log, Network, YEAR, ask, credentials};
+use crate::testing::CaughtLog;
+use network::{Network, YEAR, ask, credentials};
 
 #[tokio::test]
 async fn peers_of_the_directory_meet_over_the_post_quantum_group() {
@@ -32,7 +33,7 @@ async fn peers_of_the_directory_meet_over_the_post_quantum_group() {
 async fn an_unknown_node_is_told_so_and_the_hub_logs_its_fingerprint() {
     let mut network = Network::new();
     network.node = credentials();
-    let (log, _guard) = Log::start();
+    let (log, _guard) = CaughtLog::start();
     let fault = network.connect().await.unwrap_err();
     assert!(
         matches!(
@@ -101,7 +102,7 @@ async fn dates_are_judged_by_each_sides_own_clock() {
 
         let network = Network::new();
         network.hub_clock.advance(seconds);
-        let (log, guard) = Log::start();
+        let (log, guard) = CaughtLog::start();
         let fault = network.connect().await.unwrap_err();
         drop(guard);
         assert!(fault.to_string().contains("by the clock there"), "{fault}");

@@ -213,3 +213,31 @@ fn an_agency_that_is_moved_is_renewed_where_it_went() {
     assert_eq!(first_due(old), None);
     assert_eq!(first_due(new), Some(ArchiveRow { agency, key }));
 }
+
+/// A list may say by then that the key of its time-stamp's authority is known to others.
+#[tokio::test]
+async fn an_archive_is_looked_at_again_long_before_it_is_due() {
+    let network = Network::new();
+    let office = network.office(0);
+    let (agency, now) = (office.desks()[0].id(), office.now());
+    let mut rows = Vec::new();
+    for random in [0, 255] {
+        let (sender, id) = (agency, envelope_id(random));
+        let key = EnvelopeKey { sender, id };
+        let row = ArchiveRow { agency, key };
+        office.index.to_archive(agency, key);
+        let until = now.plus_seconds(1_000 * DAY);
+        assert!(archiving::schedule(&office, row, Some(until), Some(until)).await);
+        rows.push(row);
+    }
+    let at = |days| now.plus_seconds(days * DAY);
+    let due = |days| {
+        office
+            .index
+            .archives(agency, Some(at(days)), false)
+            .unwrap()
+    };
+    assert_eq!(due(6), []);
+    assert_eq!(due(7), rows[..1], "not all together");
+    assert_eq!(due(14), rows);
+}

@@ -54,6 +54,10 @@ fn a_rollback_is_refused() {
     keeper.take(whole(newer)).unwrap();
     let refusal = keeper.take(whole(older.clone())).unwrap_err();
     assert_eq!(refusal.code(), ErrorCode::DirectoryBehind);
+    let (mut unsigned, entries) = older.clone();
+    unsigned.signature[0] ^= 1;
+    let refusal = keeper.take(whole((unsigned, entries))).unwrap_err();
+    assert_eq!(refusal.code(), ErrorCode::DirectoryBehind, "all the same");
     assert_eq!(keeper.newest().version().value(), 2);
     // Nor after a restart, when all that is known is what lies on the disk.
     let newest = directory_files::newest(&keeper.path, &network.trust).unwrap();
@@ -270,7 +274,7 @@ async fn synced(
     replies: Vec<Reply>,
 ) -> (Result<bool, DirectoryRefusal>, usize) {
     let hub = StandIn::serve(replies).await;
-    let synced = keeper.sync(&mut hub.client()).await;
+    let synced = keeper.sync(&mut hub.client(), at(0)).await;
     (synced, hub.asked())
 }
 
@@ -278,7 +282,10 @@ async fn synced(
 async fn a_hub_without_lists_for_us_is_asked_again_only_later() {
     let network = Network::new();
     let older = || Reply::whole(network.version(1, None, 1000));
-    for reply in [older(), Reply::Busy] {
+    // As one of before the trust file changed.
+    let mut unvouched = network.version(1, None, 1000);
+    unvouched.0.signature[0] ^= 1;
+    for reply in [older(), Reply::whole(unvouched), Reply::Busy] {
         let (_held, keeper) = keeper(&network);
         let second = network.version(2, digest(&keeper), 2000);
         keeper.take(whole(second)).unwrap();
@@ -300,15 +307,22 @@ async fn what_comes_with_the_lists_is_taken_or_refused_like_any_directory() {
     let (taken, _) = synced(&first, vec![Reply::Current, Reply::whole(newer)]).await;
     assert!(taken.unwrap());
     assert_eq!(first.newest().version().value(), 2);
+    assert!(
+        first.turn.try_lock().unwrap().is_some(),
+        "it brought no lists, and they are wanted still"
+    );
 
     let fork = network.version(1, None, 1001);
     let mut unsigned = network.version(2, Some(Digest::of(b"first")), 2000);
     unsigned.0.signature[0] ^= 1;
     for wrong in [fork, unsigned] {
         let (_held, keeper) = keeper(&network);
+        let keeper = Arc::new(keeper);
         let replies = vec![Reply::Current, Reply::whole(wrong)];
-        let (refused, _) = synced(&Arc::new(keeper), replies).await;
+        let (refused, _) = synced(&keeper, replies).await;
         let refusal = refused.unwrap_err();
         assert_eq!(refusal.code(), ErrorCode::SignatureInvalid, "{refusal}");
+        let (again, asked) = synced(&keeper, vec![Reply::Current]).await;
+        assert_eq!((again.unwrap(), asked), (false, 1), "not fetched at once");
     }
 }

@@ -69,7 +69,8 @@ impl Stream<'_> {
         match judge() {
             Err(fault) if fault.needs_directory().is_some() => {
                 let mut client = self.session.client.clone();
-                self.office().keeper.sync(&mut client).await?;
+                let office = self.office();
+                office.keeper.sync(&mut client, office.now()).await?;
                 Ok(judge())
             }
             judged => Ok(judged),
