@@ -207,8 +207,10 @@ fn party_keys(
     };
     match &revoked {
         Some(revoked) => output.line(format_args!(
-            "{code}: {} certificates and {} statement keys count for nothing from {} on",
-            revoked.certificates, revoked.statement_keys, revoked.since
+            "{code}: {} and {} count for nothing from {} on",
+            several(revoked.certificates, "certificate"),
+            several(revoked.statement_keys, "statement key"),
+            revoked.since
         )),
         None => output.line(format_args!("{code}: nothing more is to be revoked")),
     }
@@ -234,4 +236,9 @@ fn party_keys(
     };
     output.object(true, &answer);
     Ok(exit::DONE)
+}
+
+fn several(count: usize, what: &str) -> String {
+    let s = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{s}")
 }

@@ -58,6 +58,14 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
             quoted(dir)
         ));
     }
+    if inspection.root_list_fault.is_none() && !inspection.root_list_complete {
+        let word = output.paint(Tone::Bad, "does not say what was revoked");
+        output.line(format_args!(
+            "root's list          {word}; with the root's key at hand: consign authority publish \
+             --force --dir {}",
+            quoted(dir)
+        ));
+    }
     match inspection.head {
         None => output.line("directory            not published yet"),
         Some(head) => output.line(format_args!(

@@ -106,7 +106,9 @@ pub(crate) fn reindex(path: &Path, output: Output) -> Outcome {
     }
     let good = rebuilt.left_out.is_empty();
     if !good {
-        output.line("Fix: restore what is damaged from a backup, then run it again");
+        output.line(
+            "Fix: restore what is damaged from a backup, or let it be read, then run it again",
+        );
     }
     output.object(good, &rebuilt);
     Ok(if good { exit::DONE } else { exit::FAILED })
