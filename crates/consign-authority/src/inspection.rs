@@ -105,6 +105,7 @@ pub struct ServiceSummary {
     /// The first half of the SHA-256 of its TLS key, as invitations name it; hexadecimal.
     pub fingerprint: String,
     /// When the last of its TLS certificates ends.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tls: Option<End>,
 }
 

@@ -271,18 +271,22 @@ fn revoke_issuing(dir: &Path, from: Option<Timestamp>, at: Timestamp) -> Publish
 #[test]
 fn a_revocation_of_the_issuing_key_that_was_cut_short_is_completed() {
     let (ceremony, _) = enrolled();
-    let (dir, from) = (ceremony.dir(), Some(days(10)));
+    let (dir, from) = (ceremony.dir(), Some(days(16)));
     // The root's list is written, the version that brings it to others is not.
     let cut = |published: Published| std::fs::remove_dir_all(published.path).unwrap();
-    cut(revoke_issuing(&dir, from, days(10)));
-    let repeated = revoke_issuing(&dir, from, days(11));
-    assert!(repeated.is_new);
+    assert!(ceremony.publish(days(16)).is_new);
+    cut(revoke_issuing(&dir, from, days(16)));
+    let repeated = revoke_issuing(&dir, from, days(16).plus_seconds(1));
+    assert!(
+        repeated.is_new,
+        "its list is not older than the version before"
+    );
     cut(repeated);
     // It takes no key of the root.
     std::fs::rename(dir.join("keys/root.key"), dir.join("safe")).unwrap();
-    let published = ceremony.publish(days(11));
+    let published = ceremony.publish(days(17));
     assert!(published.is_new);
-    assert!(!ceremony.publish(days(11)).is_new, "once");
+    assert!(!ceremony.publish(days(17)).is_new, "once");
     let said = std::fs::read(published.path.join("root.crl")).unwrap();
     assert_eq!(list::listed(&said).unwrap().len(), 1);
 }
@@ -305,10 +309,48 @@ fn the_issuing_list_that_stands_is_the_newest_from_before_the_theft() {
         std::fs::read(third.path.join("issuing.crl")).unwrap(),
         first
     );
-    // Where there is none from before, the earliest stays.
-    let long_ago = now().minus_seconds(DAY);
-    revoke_issuing(&ceremony.dir(), Some(long_ago), days(22));
-    assert_eq!(std::fs::read(&list).unwrap(), first);
+}
+
+#[test]
+fn no_list_stands_again_that_is_silent_about_an_older_theft() {
+    let (ceremony, _) = enrolled();
+    let list = ceremony.dir().join("trust/crl/issuing.crl");
+    // Learnt of after the list of the first day was made.
+    let stolen = RevokeOptions {
+        reason: RevocationReason::KeyCompromise,
+        at: None,
+        invalid_from: Some(days(2)),
+    };
+    revoke(&ceremony.dir(), &party("H49.13"), stolen, days(10)).unwrap();
+    ceremony.publish(days(10));
+    let second = std::fs::read(&list).unwrap();
+    revoke_issuing(&ceremony.dir(), Some(days(5)), days(21));
+    assert_eq!(std::fs::read(&list).unwrap(), second);
+    // Nor one from after the theft of the issuing key, where there is none from before.
+    revoke_issuing(&ceremony.dir(), Some(now()), days(22));
+    assert_eq!(std::fs::read(&list).unwrap(), second);
+}
+
+#[test]
+fn lists_that_cannot_be_read_keep_no_version_from_coming() {
+    let (ceremony, _) = enrolled();
+    revoke_issuing(&ceremony.dir(), None, days(1));
+    for name in ["issuing.crl", "root.crl"] {
+        let list = ceremony.dir().join("trust/crl").join(name);
+        std::fs::File::create(&list)
+            .unwrap()
+            .set_len(1 << 32)
+            .unwrap();
+    }
+    std::fs::rename(
+        ceremony.dir().join("keys/root.key"),
+        ceremony.dir().join("safe"),
+    )
+    .unwrap();
+    let published = ceremony.publish(days(20));
+    assert!(published.is_new);
+    assert_eq!(published.root_list, RootList::NotSigned);
+    assert!(!ceremony.publish(days(20)).is_new, "once");
 }
 
 #[test]

@@ -86,7 +86,8 @@ impl Authority {
         let Some(newest) = newest_directory(&self.layout, &self.trust)? else {
             return Ok(false);
         };
-        Ok(lists::root_says_all(&self.layout, &self.revoked)? && self.root_list_is_out(&newest)?)
+        Ok(lists::root_says_all(&self.layout, &self.revoked)?
+            && self.has_brought_revocations(newest.version())?)
     }
 
     fn issuing_record(&self) -> Result<CertificateRecord, AuthorityError> {

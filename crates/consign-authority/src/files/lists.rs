@@ -3,7 +3,7 @@
 use std::error::Error as _;
 use std::path::Path;
 
-use consign_domain::Timestamp;
+use consign_domain::{DirectoryVersion, Timestamp};
 use consign_pki::issue::{IssueError, Revocation, Validity};
 use consign_pki::path::MAX_REVOCATION_LIST;
 use consign_pki::path::revocation as revocation_list;
@@ -41,54 +41,52 @@ impl Authority {
         lists.map(|(_, list)| list).collect()
     }
 
-    /// Signs the revocation lists, which have the number of the directory's version. The issuing
-    /// authority's runs out with the head. Once that authority was revoked, its newest list from
-    /// before stands: of later ones nobody knows who made them.
-    pub(super) fn publish_lists(
+    /// Signs the issuing authority's revocation list, which has the number of a directory's version
+    /// and runs out with its head. Once that authority was revoked, its newest list from before
+    /// stands: of later ones nobody knows who made them.
+    pub(super) fn keep_issuing_list(
         &self,
         directory: &Directory,
         revoked: &[Revocation],
-        force: bool,
         now: Timestamp,
-    ) -> Result<RootList, AuthorityError> {
+    ) -> Result<(), AuthorityError> {
+        if let Some(revocation) = self.issuing_revoked() {
+            return self.bring_list_back(revoked, revocation.since().as_unix());
+        }
         let validity = Validity {
             not_before: now.as_unix(),
             not_after: directory.head().expires.as_unix(),
         };
         let number = directory.version().value();
-        if let Some(revocation) = self.issuing_revoked() {
-            self.bring_list_back(revocation.since())?;
-        } else {
-            let list = self.issuing.revocation_list(revoked, number, validity);
-            let list = list.map_err(|source| AuthorityError::List { source })?;
-            store::keep_list(&self.layout.issuing_list(), &list)?;
-        }
-        self.keep_root_list(number, force, now)
+        let list = self.issuing.revocation_list(revoked, number, validity);
+        let list = list.map_err(|source| AuthorityError::List { source })?;
+        store::keep_list(&self.layout.issuing_list(), &list)
     }
 
     /// Puts the issuing authority's newest list from before a moment in the place of a later one,
-    /// if a version has one.
-    fn bring_list_back(&self, since: Timestamp) -> Result<(), AuthorityError> {
-        let is_before = |list: &Vec<u8>| {
-            revocation_list::claims_made(list).is_some_and(|made| made < since.as_unix())
-        };
+    /// if a version has one that is silent about nothing which counts for nothing from before then.
+    fn bring_list_back(&self, revoked: &[Revocation], moment: u64) -> Result<(), AuthorityError> {
+        let is_before =
+            |list: &[u8]| revocation_list::claims_made(list).is_some_and(|made| made < moment);
         let path = self.layout.issuing_list();
-        if store::list(&path)?.is_some_and(|list| is_before(&list)) {
+        if read(&path).is_some_and(|list| is_before(&list)) {
             return Ok(());
         }
+        let earlier = revoked.iter().filter(|one| since(one) < moment);
+        let earlier: Vec<_> = earlier.cloned().collect();
         let directory = self.layout.directory();
         let mut all = versions::all(&directory)?;
         all.sort_unstable();
-        for version in all.into_iter().rev() {
-            let of_version = versions::place(&directory, version).join(ISSUING_LIST);
-            if let Some(list) = store::list(&of_version)?.filter(is_before) {
-                return store::keep_list(&path, &list);
-            }
+        let lists = all.into_iter().rev();
+        let mut lists = lists
+            .filter_map(|version| read(&versions::place(&directory, version).join(ISSUING_LIST)));
+        match lists.find(|list| is_before(list)) {
+            Some(list) if says(&list, &earlier) => store::keep_list(&path, &list),
+            _ => Ok(()),
         }
-        Ok(())
     }
 
-    /// The same for the root's list, but that its key may be away where nobody asked for it.
+    /// The root's list, but that its key may be away where nobody asked for it.
     pub(super) fn keep_root_list(
         &self,
         number: u64,
@@ -142,35 +140,39 @@ impl Authority {
         Ok(RootList::Signed)
     }
 
-    /// Whether a version was made with the root's list, or after it, where that list revokes.
-    pub(super) fn root_list_is_out(&self, newest: &Directory) -> Result<bool, AuthorityError> {
-        if self.revoked.is_empty() {
-            return Ok(true);
-        }
-        let list = store::list(&self.layout.root_list())?;
-        let made = list.and_then(|list| revocation_list::claims_made(&list));
-        Ok(made.is_none_or(|made| made <= newest.head().time.as_unix()))
-    }
-
-    pub(super) fn is_root_here(&self) -> bool {
-        matches!(
-            store::root_authority(&self.layout, &self.keyring),
-            Ok(Some(_))
-        )
+    /// Whether a version has brought to others what the root's list says of issuing certificates.
+    pub(super) fn has_brought_revocations(
+        &self,
+        version: DirectoryVersion,
+    ) -> Result<bool, AuthorityError> {
+        let revoked = revoked_by_root(&self.layout, &self.revoked)?;
+        let says = |path: &Path| read(path).is_some_and(|list| says(&list, &revoked));
+        let place = versions::place(&self.layout.directory(), version);
+        Ok(revoked.is_empty()
+            || says(&place.join(ROOT_LIST))
+            // There is nothing to bring.
+            || !says(&self.layout.root_list()))
     }
 }
 
-/// The lists that are here, by the names of their files. One that cannot be read is left out.
-pub(super) fn newest(layout: &Layout) -> Vec<(&'static str, Vec<u8>)> {
-    let mut lists = Vec::new();
-    for name in [ISSUING_LIST, ROOT_LIST] {
-        match files::read_bounded(&layout.lists().join(name), MAX_REVOCATION_LIST) {
-            Ok(list) => lists.push((name, list)),
-            Err(fault) if fault.is_not_found() => {}
-            Err(fault) => warn!(%fault, "a revocation list cannot be read, and is left out"),
+/// A list, if it is there. One that cannot be read keeps nobody from anything.
+pub(super) fn read(path: &Path) -> Option<Vec<u8>> {
+    match files::read_bounded(path, MAX_REVOCATION_LIST) {
+        Ok(list) => Some(list),
+        Err(fault) if fault.is_not_found() => None,
+        Err(fault) => {
+            warn!(%fault, "a revocation list cannot be read, and is left out");
+            None
         }
     }
+}
+
+/// The lists that are here, by the names of their files.
+pub(super) fn newest(layout: &Layout) -> Vec<(&'static str, Vec<u8>)> {
+    let lists = [ISSUING_LIST, ROOT_LIST].into_iter();
     lists
+        .filter_map(|name| Some((name, read(&layout.lists().join(name))?)))
+        .collect()
 }
 
 /// Whether the root's list says of each issuing certificate what is to be said.
@@ -179,12 +181,7 @@ pub(super) fn root_says_all(
     revoked: &[CertificateRecord],
 ) -> Result<bool, AuthorityError> {
     let revoked = revoked_by_root(layout, revoked)?;
-    if revoked.is_empty() {
-        // One that cannot be read keeps nobody from anything then.
-        return Ok(true);
-    }
-    let list = store::list(&layout.root_list())?;
-    Ok(list.is_some_and(|list| says(&list, &revoked)))
+    Ok(revoked.is_empty() || read(&layout.root_list()).is_some_and(|list| says(&list, &revoked)))
 }
 
 fn revoked_by_root(
@@ -201,12 +198,17 @@ pub(super) fn says(list: &[u8], revoked: &[Revocation]) -> bool {
         return false;
     };
     revoked.iter().all(|one| {
-        let since = one.invalid_from.map_or(one.at, |from| from.min(one.at));
+        let since = since(one);
         let serial = revocation_list::significant(&one.serial);
         listed
             .get(serial)
             .is_some_and(|listed| listed.since == since && listed.reason == one.reason)
     })
+}
+
+/// From when on a certificate counts for nothing, Unix time.
+fn since(one: &Revocation) -> u64 {
+    one.invalid_from.map_or(one.at, |from| from.min(one.at))
 }
 
 /// Whether a key cannot be used for now, in a token or under a passphrase.

@@ -6,7 +6,7 @@ use consign_domain::{DirectoryVersion, Timestamp};
 use consign_verify::directory::Directory;
 
 use super::lists::{self, RootList};
-use super::{Authority, damaged, newest_directory, store, versions};
+use super::{Authority, damaged, newest_directory, versions};
 use crate::error::AuthorityError;
 use crate::publication::{self, Before};
 use crate::revocation;
@@ -58,23 +58,21 @@ impl Authority {
         let revoked = revocation::revoked(&self.register);
         let revoked = revoked.map_err(|source| damaged(&self.layout.entries(), source))?;
         let entries = publication::join(&lines);
+        let mut root_list = RootList::Stands;
         if let Some(before) = &before
             && !options.force
             && publication::suffices(as_before(before), &entries, now)
-            // A list that says more comes with a version of its own: nodes ask for nothing else.
-            && self.root_list_is_out(before)?
-            && (lists::root_says_all(&self.layout, &self.revoked)? || !self.is_root_here())
         {
-            match store::list(&self.layout.issuing_list())? {
-                Some(list) if self.issuing_revoked().is_some() || lists::says(&list, &revoked) => {
-                    let number = before.version().value();
-                    let root_list = self.keep_root_list(number, false, now)?;
-                    return Ok(self.published(before, false, root_list));
+            root_list = self.keep_root_list(before.version().value(), false, now)?;
+            // A list that says more comes with a version of its own: nodes ask for nothing else.
+            if self.has_brought_revocations(before.version())? {
+                let list = lists::read(&self.layout.issuing_list());
+                if list.is_none() {
+                    self.keep_issuing_list(before, &revoked, now)?;
                 }
-                // The next version has lists that say it.
-                Some(_) => {}
-                None => {
-                    let root_list = self.publish_lists(before, &revoked, false, now)?;
+                let is_settled = self.issuing_revoked().is_some();
+                // Else the next version has lists that say it.
+                if is_settled || list.is_none_or(|list| lists::says(&list, &revoked)) {
                     return Ok(self.published(before, false, root_list));
                 }
             }
@@ -92,10 +90,13 @@ impl Authority {
             Directory::verify(version.head.clone(), version.entries.clone(), &self.trust)
                 .map_err(|source| AuthorityError::Unpublishable { source })?;
         // Before the version: where this is cut short, the same command does all of it again.
-        let root_list = self.publish_lists(&directory, &revoked, options.force, now)?;
+        let number = directory.version();
+        self.keep_issuing_list(&directory, &revoked, now)?;
+        if root_list == RootList::Stands {
+            root_list = self.keep_root_list(number.value(), options.force, now)?;
+        }
         let lists = lists::newest(&self.layout);
-        let (place, number) = (self.layout.directory(), directory.version());
-        versions::write(&place, number, &version, &lists)?;
+        versions::write(&self.layout.directory(), number, &version, &lists)?;
         Ok(self.published(&directory, true, root_list))
     }
 

@@ -191,15 +191,6 @@ pub(super) fn root_list_until(layout: &Layout) -> Result<Option<Timestamp>, Auth
     }
 }
 
-/// A revocation list, if there is one.
-pub(super) fn list(path: &Path) -> Result<Option<Vec<u8>>, AuthorityError> {
-    match files::read_bounded(path, MAX_REVOCATION_LIST) {
-        Ok(list) => Ok(Some(list)),
-        Err(fault) if fault.is_not_found() => Ok(None),
-        Err(fault) => Err(fault.into()),
-    }
-}
-
 pub(super) fn keep_list(path: &Path, list: &[u8]) -> Result<(), AuthorityError> {
     if let Some(dir) = path.parent() {
         files::create_dir_durable(dir, PUBLIC_DIRECTORY)?;

@@ -100,7 +100,16 @@ enum Trouble {
 fn due(inspection: &Inspection, now: Timestamp) -> Vec<Due> {
     let list = "bring the root key back, keys/root.key or its token, and run: \
                 consign authority publish --force";
+    // Nothing renews it any more where the issuing certificate was revoked.
+    let service = inspection.service.as_ref().and_then(|service| service.tls);
+    let service = service.filter(|_| inspection.issuing_revoked.is_some());
     let known = [
+        (
+            "service's certificate",
+            service,
+            "hubs reach it no more then: run consign authority publish by a timer, and copy \
+             trust/directory and trust/crl to the hubs",
+        ),
         (
             "root certificate",
             Some(inspection.root),

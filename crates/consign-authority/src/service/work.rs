@@ -274,11 +274,8 @@ fn one(authority: &mut Authority, place: &Place, order: Order) -> Result<Answer,
         Order::Publish => {
             match super::identity(authority, &place.address, now) {
                 Ok(identity) => Ok(Answer::Published(Some(identity))),
-                // It cannot be renewed any more; the directory and its key are other than it.
-                Err(fault @ AuthorityError::IssuingRevoked { .. }) => {
-                    warn!(%fault, "the service's certificate has ended, the directory goes on");
-                    Ok(Answer::Published(None))
-                }
+                // Nothing renews its certificate any more; the directory goes on without it.
+                Err(AuthorityError::IssuingRevoked { .. }) => Ok(Answer::Published(None)),
                 Err(fault) => Err(fault),
             }
         }

@@ -76,12 +76,12 @@ fn print(inspection: &Inspection, dir: &Path, output: Output) {
         )),
     }
     if let Some(service) = &inspection.service {
-        let certificate = service.tls.map(|ends| end(ends, output));
+        let certificate = |ends| format!(", certificate {}", end(ends, output));
         output.line(format_args!(
-            "service              {}, key {}, certificate {}",
+            "service              {}, key {}{}",
             service.address,
             service.fingerprint,
-            certificate.unwrap_or_default()
+            service.tls.map(certificate).unwrap_or_default()
         ));
     }
     if inspection.unpublished {
