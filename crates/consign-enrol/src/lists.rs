@@ -3,7 +3,8 @@
 
 use consign_domain::Timestamp;
 use consign_pki::certificate;
-use consign_pki::path::revocation::made_by;
+use consign_pki::certificate::CertificateDetails;
+use consign_pki::path::revocation::{listed, made_by, significant};
 use consign_pki::path::{PathPurpose, validate};
 
 /// The file that the root's list is kept in.
@@ -43,6 +44,20 @@ impl ListSigners {
         } else {
             &[ROOT_LIST, ISSUING_LIST]
         }
+    }
+
+    /// From when on, as Unix time, lists of the authorities count for nothing, by a list of the
+    /// root's: one of these authorities is revoked there.
+    pub fn revoked_from(&self, root_list: &[u8]) -> Option<u64> {
+        self.name_of(root_list)
+            .filter(|(name, _)| *name == ROOT_LIST)?;
+        let listed = listed(root_list)?;
+        let serials = self.authorities.iter().filter_map(|der| {
+            let details = CertificateDetails::from_der(der).ok()?;
+            hex::decode(details.serial_hex).ok()
+        });
+        let since = serials.filter_map(|serial| Some(listed.get(significant(&serial))?.since));
+        since.min()
     }
 
     /// The file that a list is kept in, and when the list was made, as Unix time; `None` where

@@ -107,8 +107,11 @@ impl Index {
                 None
             }
         };
-        let mut connection = match usable {
-            Some(connection) => connection,
+        let connection = match usable {
+            Some(mut connection) => {
+                rebuild::settle(&mut connection, directory)?;
+                connection
+            }
             None => {
                 if path.exists() {
                     tracing::info!("the index is made anew from the files, which may take a while");
@@ -118,7 +121,6 @@ impl Index {
                     .ok_or_else(|| NodeError::form(&path, "it was just rebuilt and is not there"))?
             }
         };
-        rebuild::settle(&mut connection, directory)?;
         Ok(Self {
             connection: Mutex::new(connection),
         })

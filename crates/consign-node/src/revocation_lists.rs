@@ -2,7 +2,8 @@
 //! with stock tools or `consign verify` finds them.
 //!
 //! They prove themselves: one is kept only if an authority under the pinned roots has signed it,
-//! and never in the place of one that was made later. Of seals the directory decides; that a
+//! and in the place of one that was made later only where that is from after the authority was
+//! revoked. Of seals the directory decides; that a
 //! time-stamp authority's key is known to others is in lists alone, also in those that an operator
 //! puts there for an authority outside the network.
 
@@ -70,14 +71,18 @@ impl RevocationLists {
     /// Keeps what proves itself and is newer than what is here. Blocks. What cannot be kept is
     /// said and held against nobody: the directory counts without it.
     pub(crate) fn keep(&self, lists: &[Bytes]) {
+        let mut named = Vec::new();
         for list in lists {
             match self.signers.name_of(list) {
                 None => warn!("a revocation list that no authority of ours has signed is ignored"),
-                Some(name) => {
-                    if let Err(fault) = self.keep_as(name, list) {
-                        warn!(%fault, "a revocation list could not be kept");
-                    }
-                }
+                Some(name) => named.push((name, list)),
+            }
+        }
+        // The root's says which of the others count.
+        named.sort_by_key(|((name, _), _)| *name != ROOT_LIST);
+        for (name, list) in named {
+            if let Err(fault) = self.keep_as(name, list) {
+                warn!(%fault, "a revocation list could not be kept");
             }
         }
         self.here
@@ -94,6 +99,8 @@ impl RevocationLists {
             let list = list.filter(|list| by(list) == Some(name));
             let period = list.and_then(|list| list_period(&list).ok());
             period.is_some_and(|(_, until)| at.as_unix() <= until)
+                // Of an authority that was revoked none is to come.
+                || *name == ISSUING_LIST && self.revoked_from().is_some()
         };
         self.signers.names().iter().all(answers)
     }
@@ -102,14 +109,24 @@ impl RevocationLists {
         let path = self.place.join(name);
         let here = files::read_bounded(&path, MAX_REVOCATION_LIST).ok();
         let here = here.and_then(|here| Some((self.signers.name_of(&here)?.1, here)));
-        // Of two of one second the one that came later.
-        if here.is_some_and(|(before, here)| before > made || here == list) {
+        let ends = self.revoked_from().filter(|_| name == ISSUING_LIST);
+        // One from before its authority was revoked outweighs later ones, which are anybody's. Of
+        // two of one second the one that came later.
+        let rank = |made: u64| (ends.is_none_or(|ends| made < ends), made);
+        if here.is_some_and(|(before, here)| rank(before) > rank(made) || here == list) {
             return Ok(());
         }
         files::create_dir_durable(&self.place, PRIVATE_DIRECTORY)?;
         files::publish(&path, list, PRIVATE)?;
         info!(name, "newer revocation list kept");
         Ok(())
+    }
+
+    /// From when on lists of the issuing authority count for nothing, by the root's list here.
+    fn revoked_from(&self) -> Option<u64> {
+        let path = self.place.join(ROOT_LIST);
+        let list = files::read_bounded(&path, MAX_REVOCATION_LIST).ok()?;
+        self.signers.revoked_from(&list)
     }
 }
 
@@ -131,4 +148,50 @@ pub(crate) fn read(place: &Path) -> Result<Vec<Vec<u8>>, FileError> {
         }
     }
     Ok(lists)
+}
+
+#[cfg(test)]
+mod tests {
+    use consign_authority::{Authority, PublishOptions, RevokeOptions};
+    use consign_pki::path::revocation::RevocationReason;
+
+    use super::*;
+    use crate::testing::{Network, now};
+
+    const DAY: u64 = 86_400;
+
+    #[test]
+    fn after_a_theft_the_list_from_before_it_stands_again_and_no_other_is_awaited() {
+        let network = Network::new();
+        let (node, authority) = (network.node(0), network.authority());
+        let days = |days| now().plus_seconds(days * DAY);
+        let read = |name: &str| {
+            let list = std::fs::read(authority.join("trust/crl").join(name));
+            Bytes::from(list.unwrap())
+        };
+        let chain = std::fs::read(node.tls_certificate_file()).unwrap();
+        let place = node.trust_dir().join("crl");
+        let lists = RevocationLists::new(place.clone(), network.trust.roots(), &chain, now());
+        let here = || Bytes::from(std::fs::read(place.join(ISSUING_LIST)).unwrap());
+
+        let before = read(ISSUING_LIST);
+        consign_authority::publish(&authority, PublishOptions::default(), days(20)).unwrap();
+        let after = read(ISSUING_LIST);
+        lists.keep(&[after.clone(), read(ROOT_LIST)]);
+        assert_eq!(here(), after);
+        assert!(!lists.cover(days(300)), "a newer one is to come");
+
+        let stolen = RevokeOptions {
+            reason: RevocationReason::KeyCompromise,
+            at: None,
+            invalid_from: Some(days(5)),
+        };
+        let mut at_work = Authority::open(&authority).unwrap();
+        at_work.revoke_issuing(stolen, days(21)).unwrap();
+        lists.keep(&[read(ISSUING_LIST), read(ROOT_LIST)]);
+        assert_eq!(here(), before);
+        lists.keep(&[after]);
+        assert_eq!(here(), before);
+        assert!(lists.cover(days(300)), "none is to come");
+    }
 }

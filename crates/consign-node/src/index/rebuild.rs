@@ -103,8 +103,11 @@ pub(super) fn settle(
         .into_iter()
         .map(|home| (home.id().to_string(), home))
         .collect();
-    let mut gone = known_agencies(connection)?;
-    gone.retain(|agency| come.remove(agency).is_none());
+    let mut gone = agencies_of_rows(connection)?;
+    gone.retain(|agency| !come.contains_key(agency));
+    for read in known_agencies(connection)? {
+        come.remove(&read);
+    }
     if gone.is_empty() && come.is_empty() {
         return Ok(());
     }
@@ -119,7 +122,7 @@ pub(super) fn settle(
     for home in come.values() {
         info!(agency = %home.id(), "the agency's documents enter the index");
         // Some may be here already.
-        forget(&transaction, &home.id().to_string())?;
+        forget_documents(&transaction, &home.id().to_string())?;
         put_agency(&mut transaction, home.id(), collect(home)?, &mut || {})?;
     }
     transaction.commit()?;
@@ -134,8 +137,22 @@ fn homes(directory: &NodeDirectory) -> Result<Vec<AgencyHome>, NodeError> {
     }
 }
 
+/// The agencies of which every file was read.
 fn known_agencies(connection: &Connection) -> Result<Vec<String>, IndexError> {
-    let mut statement = connection.prepare("SELECT agency FROM agencies")?;
+    texts(connection, "SELECT agency FROM agencies")
+}
+
+/// The agencies of which anything is here.
+fn agencies_of_rows(connection: &Connection) -> Result<Vec<String>, IndexError> {
+    texts(
+        connection,
+        "SELECT agency FROM agencies UNION SELECT agency FROM archives
+         UNION SELECT agency FROM sent UNION SELECT agency FROM received",
+    )
+}
+
+fn texts(connection: &Connection, query: &str) -> Result<Vec<String>, IndexError> {
+    let mut statement = connection.prepare(query)?;
     let rows = statement.query_map([], |row| row.get(0))?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
@@ -222,14 +239,25 @@ fn archived_key(path: &Path) -> Option<EnvelopeKey> {
 }
 
 fn forget(connection: &Connection, agency: &str) -> Result<(), IndexError> {
+    forget_documents(connection, agency)?;
+    for change in [
+        "DELETE FROM archives WHERE agency = ?1",
+        "DELETE FROM agencies WHERE agency = ?1",
+    ] {
+        connection.execute(change, [agency])?;
+    }
+    Ok(())
+}
+
+/// Forgets all but what is known of archives, which is not in the agency's files.
+fn forget_documents(connection: &Connection, agency: &str) -> Result<(), IndexError> {
     for change in [
         "DELETE FROM search WHERE rowid IN (SELECT id FROM documents WHERE agency = ?1)",
         "DELETE FROM documents WHERE agency = ?1",
-        "DELETE FROM archives WHERE agency = ?1",
+        "DELETE FROM archives WHERE agency = ?1 AND until = 0 AND waits = 0",
         "DELETE FROM received WHERE agency = ?1",
         "DELETE FROM recipients WHERE agency = ?1",
         "DELETE FROM sent WHERE agency = ?1",
-        "DELETE FROM agencies WHERE agency = ?1",
     ] {
         connection.execute(change, [agency])?;
     }

@@ -1,8 +1,8 @@
 //! The index says what the files say, and finds what people type.
 
-use consign_domain::{EnvelopeKey, ErrorCode};
+use consign_domain::{EnvelopeKey, ErrorCode, Timestamp};
 
-use super::{DocumentRow, Index, ListQuery, reindex};
+use super::{ArchiveRow, DocumentRow, Index, ListQuery, reindex};
 use crate::compose::ComposeRequest;
 use crate::folder::Folder;
 use crate::inbox::InboxStep;
@@ -322,6 +322,42 @@ fn an_agency_that_is_moved_takes_its_rows_with_it() {
         here.retain(|line| before.contains(line));
         assert_eq!(here, before, "all of it is there");
     }
+}
+
+/// An agency of which a file cannot be read is read again at each start, but what is known of its
+/// archives stays, and all of it goes where the agency goes.
+#[test]
+fn an_agency_with_a_file_that_cannot_be_read_keeps_its_archives_and_leaves_nothing_behind() {
+    let network = Network::new();
+    traffic(&network);
+    let (node, folder) = (network.node(1), archived(&network));
+    let home = node.agencies().unwrap().remove(0);
+    let path = folder.file("report.json");
+    std::fs::remove_file(&path).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    std::fs::remove_file(node.index_file()).unwrap();
+    let key = EnvelopeKey {
+        sender: network.id_of(&crate::testing::code("H49.13")),
+        id: envelope_id(2),
+    };
+    let row = ArchiveRow {
+        agency: home.id(),
+        key,
+    };
+    let index = Index::open(node).unwrap();
+    index.to_archive(row.agency, key);
+    let now: Timestamp = "2026-11-23T02:30:00Z".parse().unwrap();
+    assert!(index.await_lists(row, (now, now), "no lists"));
+    drop(index);
+    let index = Index::open(node).unwrap();
+    assert_eq!(index.awaits_lists_since(row), Some(now), "it waits on");
+    assert!(!dump(&index).is_empty());
+    drop(index);
+    std::fs::rename(home.path(), node.root().join("moved-away")).unwrap();
+    let index = Index::open(node).unwrap();
+    assert_eq!(dump(&index), [""; 0]);
+    assert_eq!(index.awaits_lists_since(row), None);
+    assert!(index.archive_reason().unwrap().is_none());
 }
 
 /// A damaged folder of an agency that came stops neither that agency nor the others.
